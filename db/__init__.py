@@ -1,0 +1,1 @@
+"""The record: PostgreSQL holds whatever must not be lost."""

@@ -1,0 +1,146 @@
+"""Every error a buyer, an admin or an operator can meet; each says what to do about it.
+
+`web/problems.py` maps each class to an HTTP status in one table; its docstring is the problem's title.
+"""
+
+from __future__ import annotations
+
+
+class OnsaleError(Exception):
+    """Something went wrong. Try again."""
+
+    def __init__(self, detail: str = "", *, field: str | None = None, retry_after_seconds: int | None = None) -> None:
+        super().__init__(detail or (self.__doc__ or "").strip().splitlines()[0])
+        self.field = field
+        self.retry_after_seconds = retry_after_seconds
+
+
+class ConfigError(OnsaleError):
+    """A setting is missing or wrong. Mend the variable it names and start again."""
+
+
+# Who is asking.
+
+
+class NotSignedIn(OnsaleError):
+    """Sign in, or ask for a guest token, and send it as `Authorization: Bearer`."""
+
+
+class WrongCredentials(OnsaleError):
+    """The e-mail or the password is wrong."""
+
+
+class EmailTaken(OnsaleError):
+    """This e-mail has an account already. Sign in instead."""
+
+
+class NotAllowed(OnsaleError):
+    """Your role does not allow this."""
+
+
+class NotFound(OnsaleError):
+    """There is nothing here, or it is not yours."""
+
+
+class TooManyRequests(OnsaleError):
+    """Slow down and try again after the time given."""
+
+
+class BadRequest(OnsaleError):
+    """The request does not fit; the field is named."""
+
+
+# The queue.
+
+
+class NotOpenYet(OnsaleError):
+    """The queue has not opened yet. Come back at the time given."""
+
+
+class QueueClosed(OnsaleError):
+    """The sale has ended."""
+
+
+class QueueRecovering(OnsaleError):
+    """The queue is being restored. Your place is safe; try again in a moment."""
+
+
+class NumbersExhausted(OnsaleError):
+    """More numbers are being reserved. Try again in a moment."""
+
+
+class AddressLimitReached(OnsaleError):
+    """Too many places were taken from this network address."""
+
+
+class NotInQueue(OnsaleError):
+    """Join the queue first."""
+
+
+class NotYourTurn(OnsaleError):
+    """Your number has not been admitted yet. Keep waiting; the queue status says how far it is."""
+
+
+class TurnLapsed(OnsaleError):
+    """Your turn came and went. Ask for a return number; you keep your place near the front."""
+
+
+class BadQueueToken(OnsaleError):
+    """This queue token is not valid for this event and buyer."""
+
+
+class BadAdmissionToken(OnsaleError):
+    """This admission token is not valid for this event and buyer, or has expired. Enter again."""
+
+
+# Booking.
+
+
+class TicketTaken(OnsaleError):
+    """Someone else holds this ticket. Choose another."""
+
+
+class SellingStopped(OnsaleError):
+    """The organiser has stopped selling for now. Your place is kept."""
+
+
+class AdmissionSpent(OnsaleError):
+    """This admission already has a booking. Finish or cancel that one."""
+
+
+class BuyerLimitReached(OnsaleError):
+    """This booking would pass the limit of tickets per buyer."""
+
+
+class IdempotencyKeyReused(OnsaleError):
+    """This Idempotency-Key was used with another request. Send a new key."""
+
+
+class IllegalMove(OnsaleError):
+    """The booking is no longer in a state that allows this. Read it again."""
+
+
+class HoldExpired(OnsaleError):
+    """The time to pay has passed and the tickets are on sale again. You were not charged."""
+
+
+# Paying.
+
+
+class ProviderUnavailable(OnsaleError):
+    """The payment provider did not answer. Nothing is lost; it is tried again."""
+
+
+class BadWebhook(OnsaleError):
+    """The webhook's signature does not match."""
+
+
+# The parts.
+
+
+class RecordUnavailable(OnsaleError):
+    """The database does not answer. Try again in a moment."""
+
+
+class QueueUnavailable(OnsaleError):
+    """The queue does not answer. Your place is safe; try again in a moment."""

@@ -1,0 +1,1 @@
+"""What makes a laptop enough: embedded parts, the Stripe simulator, the sample catalogue, the demo crowd."""

@@ -1,0 +1,1 @@
+"""Finding events: one interface, with PostgreSQL full text behind it."""

@@ -1,0 +1,1 @@
+"""HTTP: the app factory, the API, the pages and the console."""
