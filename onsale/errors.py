@@ -131,6 +131,10 @@ class ProviderUnavailable(OnsaleError):
     """The payment provider did not answer. Nothing is lost; it is tried again."""
 
 
+class PaymentRefused(OnsaleError):
+    """The payment provider refuses this request as wrong. Trying it again will not help; tell the organiser."""
+
+
 class BadWebhook(OnsaleError):
     """The webhook's signature does not match."""
 
