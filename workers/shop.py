@@ -1,0 +1,54 @@
+"""What a worker process works with: its configuration, its connections to the record, the queue and the payment provider."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from sqlalchemy import Engine
+
+from onsale.config import Config
+from onsale.db import engine as record
+from onsale.payments.provider import PaymentProvider
+from onsale.payments.stripe_provider import StripeProvider
+from onsale.queue.broker import Wakes
+from onsale.queue.store import QueueStore
+from onsale.queue.ticket_cache import TicketCache
+from onsale.workers.section_index import SectionIndexes
+
+# A lane that waits longer for a row than this is not poison: it gives up and is woken again.
+LANE_LOCK_TIMEOUT_MS = 2_000
+# A worker stopped in mid-lane (SIGSTOP, a frozen machine) loses its transaction, and with it the lane, after this long.
+LANE_IDLE_IN_TRANSACTION_MS = 5_000
+LANE_STATEMENT_TIMEOUT_MS = 10_000
+
+
+@dataclass(frozen=True)
+class Shop:
+    """The parts one worker process holds; made once per process by `open_shop`, never at import."""
+
+    config: Config
+    engine: Engine
+    lane_engine: Engine
+    store: QueueStore
+    ticket_cache: TicketCache
+    wakes: Wakes
+    provider: PaymentProvider
+    indexes: SectionIndexes
+
+
+class ShopOfThisProcess:
+    """Opens the shop at its first use in each process, so that a forked child never shares its parent's connections."""
+
+    def __init__(self, opener: Callable[[], Shop]) -> None:
+        self._opener = opener
+        self._lock = threading.Lock()
+        self._opened: tuple[int, Shop] | None = None
+
+    def __call__(self) -> Shop:
+        with self._lock:
+            if self._opened is None or self._opened[0] != os.getpid():
+                self._opened = (os.getpid(), self._opener())
+            return self._opened[1]

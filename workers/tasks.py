@@ -1,0 +1,58 @@
+"""The names a wake-up can have, and the one function each of them calls."""
+
+from __future__ import annotations
+
+import os
+from uuid import UUID
+
+from celery import Task
+
+from onsale.config import Config
+from onsale.db.ids import BookingId, EventId
+from onsale.workers import expiry, lanes, payments, reconcile, resend
+from onsale.workers.app import app
+from onsale.workers.shop import ShopOfThisProcess, open_shop
+
+shop = ShopOfThisProcess(lambda: open_shop(Config.from_env(os.environ)))
+
+
+@app.task(name="onsale.work_lane")
+def work_lane(event_id: int) -> None:
+    """Decide what the event's lane holds, in the order of the numbers."""
+    lanes.work_lane(shop(), EventId(event_id), last_look="last_look" not in shop().config.guards_off)
+
+
+@app.task(name="onsale.authorise", bind=True)
+def authorise(task: Task, booking_id: str) -> None:
+    """Charge the card of a held booking, as far as it goes without waiting for the buyer."""
+    _again(task, booking_id, payments.resume(shop(), BookingId(UUID(booking_id))))
+
+
+@app.task(name="onsale.resume", bind=True)
+def resume(task: Task, booking_id: str) -> None:
+    """Something happened to a booking's payment (a webhook, the buyer's return): bring the record up to it."""
+    _again(task, booking_id, payments.resume(shop(), BookingId(UUID(booking_id))))
+
+
+def _again(task: Task, booking_id: str, paid: payments.Resumed) -> None:
+    """Come back later instead of holding a thread. Should the message be lost, the reconciler comes by."""
+    if paid.again_seconds is not None:
+        task.apply_async((booking_id,), countdown=paid.again_seconds)
+
+
+@app.task(name="onsale.sweep")
+def sweep() -> None:
+    """Put tickets whose deadline has passed on sale again."""
+    expiry.sweep(shop())
+
+
+@app.task(name="onsale.reconcile")
+def reconcile_payments() -> None:
+    """Finish what a crash left between Onsale and the payment provider."""
+    reconcile.reconcile(shop())
+
+
+@app.task(name="onsale.resend")
+def resend_wakes() -> None:
+    """Send the wake-ups that got lost, read from the record."""
+    resend.resend(shop())
