@@ -1,0 +1,286 @@
+"""Every setting of Onsale, read once per process from `ONSALE_*` variables and checked before anything starts.
+
+A wrong or missing value stops the start with one sentence that names the variable and what it wants. `onsale run` sets
+all of them for a laptop; outside the sandbox no secret has a default.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Literal, TypeVar
+from urllib.parse import SplitResult, urlsplit, urlunsplit
+
+from onsale.errors import ConfigError
+
+PREFIX = "ONSALE_"
+# Below this an HMAC key is easier to guess than the signature (RFC 7518, 3.2).
+SECRET_CHARACTERS_MIN = 32
+GUARDS = frozenset({"last_look", "twin_commit"})
+SHOWN_INSTEAD = "********"
+
+Environment = Literal["sandbox", "production"]
+LogFormat = Literal["console", "json"]
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Config:
+    """What one process needs to know. Secrets stay out of its `repr`."""
+
+    # The record; always `postgresql+psycopg2://`, whatever form was given.
+    database_url: str = field(repr=False)
+    # Three, because a production queue must never be evicted while a cache must be; by default the same server.
+    queue_url: str = field(repr=False)
+    cache_url: str = field(repr=False)
+    broker_url: str = field(repr=False)
+    # Where buyers find the web; links, cookies and the issuer of a JWT come from it. Without a trailing slash.
+    public_url: str
+    web_host: str
+    web_port: int
+    web_workers: int
+    web_threads: int
+    # (key id, secret): the first signs, all verify.
+    secret_keys: tuple[tuple[str, str], ...] = field(repr=False)
+    stripe_api_base: str
+    stripe_secret_key: str = field(repr=False)
+    stripe_publishable_key: str
+    stripe_webhook_secret: str = field(repr=False)
+    environment: Environment
+    log_format: LogFormat
+    # How many reverse proxies may be believed when they say who the client is.
+    trusted_proxies: int
+    payment_concurrency: int
+    # One bucket for all workers together, so that the provider does not answer 429.
+    payment_rate_per_second: int
+    # Mail is written here in the sandbox.
+    outbox_dir: Path
+    # Guards a negative control switches off; refused outside the sandbox.
+    guards_off: frozenset[str]
+
+    @classmethod
+    def from_env(cls, env: Mapping[str, str]) -> Config:
+        """The settings in `env`; ConfigError for the first one that is missing or wrong."""
+
+        def read(name: str, reader: Callable[[str], T], *, default: str | None = None) -> T:
+            return _read(env, name, reader, default=default)
+
+        environment = read("environment", _environment, default="production")
+        sandbox = environment == "sandbox"
+        queue_url = read("queue_url", _url("a Redis URL such as redis://host:6379/0", *_REDIS))
+        port = read("web_port", _whole(1, 65_535), default="8000")
+        return cls(
+            database_url=read("database_url", _database_url),
+            queue_url=queue_url,
+            cache_url=read("cache_url", _url("a Redis URL such as redis://host:6379/1", *_REDIS), default=queue_url),
+            broker_url=read("broker_url", _url(_BROKER_WANTED, *_REDIS, *_BROKERS), default=queue_url),
+            public_url=read("public_url", _web_url(sandbox), default=f"http://127.0.0.1:{port}" if sandbox else None),
+            web_host=read("web_host", _word("a host name or address such as 127.0.0.1"), default="127.0.0.1"),
+            web_port=port,
+            web_workers=read("web_workers", _whole(1, 64), default="1"),
+            web_threads=read("web_threads", _whole(1, 64), default="8"),
+            secret_keys=read("secret_keys", _secret_keys),
+            stripe_api_base=read("stripe_api_base", _web_url(sandbox), default="https://api.stripe.com"),
+            stripe_secret_key=read("stripe_secret_key", _stripe_key(sandbox, "sk", "rk")),
+            stripe_publishable_key=read("stripe_publishable_key", _stripe_key(sandbox, "pk")),
+            stripe_webhook_secret=read("stripe_webhook_secret", _webhook_secret),
+            environment=environment,
+            log_format=read("log_format", _log_format, default="console" if sandbox else "json"),
+            trusted_proxies=read("trusted_proxies", _whole(0, 10), default="0"),
+            payment_concurrency=read("payment_concurrency", _whole(1, 256), default="16"),
+            payment_rate_per_second=read("payment_rate_per_second", _whole(1, 10_000), default="25"),
+            outbox_dir=read("outbox_dir", _folder, default=".onsale/outbox"),
+            guards_off=read("guards_off", _guards(sandbox), default=""),
+        )
+
+    def shown(self) -> dict[str, str]:
+        """Every setting by its variable, with secrets and the passwords in URLs hidden."""
+        return {PREFIX + one.name.upper(): _shown(one.name, getattr(self, one.name)) for one in fields(self)}
+
+
+def variable(name: str) -> str:
+    return PREFIX + name.upper()
+
+
+# Reading one value: each reader returns it or raises ValueError with what it wants, in words.
+
+_REDIS = ("redis", "rediss", "unix")
+_BROKERS = ("amqp", "amqps", "sentinel")
+_BROKER_WANTED = "a broker URL such as redis://host:6379/2 or amqp://user:password@host//"
+_DATABASE_WANTED = "a PostgreSQL URL such as postgresql+psycopg2://user:password@host/onsale"
+_SECRETS_WANTED = f"key ids and secrets of at least {SECRET_CHARACTERS_MIN} characters, newest first: k2:...,k1:..."
+_SECRET_FIELDS = {"secret_keys", "stripe_secret_key", "stripe_webhook_secret"}
+
+
+class _Wanted(ValueError):
+    """The value is not what the variable wants; `secret` keeps it out of the sentence."""
+
+    def __init__(self, wanted: str, *, secret: bool = False) -> None:
+        super().__init__(wanted)
+        self.secret = secret
+
+
+def _read(env: Mapping[str, str], name: str, reader: Callable[[str], T], *, default: str | None = None) -> T:
+    given = env.get(variable(name), "").strip()
+    if not given and default is None:
+        raise ConfigError(f"{variable(name)} is not set; it wants {_wanted(reader)}.", field=variable(name))
+    try:
+        return reader(given or default or "")
+    except _Wanted as wanted:
+        instead = "what it is set to does not fit" if wanted.secret else f"not {given!r}"
+        joint = "; " if wanted.secret else ", "
+        raise ConfigError(f"{variable(name)} wants {wanted}{joint}{instead}.", field=variable(name)) from None
+
+
+def _wanted(reader: Callable[[str], object]) -> str:
+    """What a reader wants, asked by giving it nothing: every reader refuses an empty value that has no default."""
+    try:
+        reader("")
+    except _Wanted as wanted:
+        return str(wanted)
+    return "a value"
+
+
+def _whole(lowest: int, highest: int) -> Callable[[str], int]:
+    def reader(text: str) -> int:
+        # isdecimal alone would accept the digits of other scripts, which an operator typed by mistake.
+        if text.isascii() and text.isdecimal() and lowest <= int(text) <= highest:
+            return int(text)
+        raise _Wanted(f"a whole number from {lowest} to {highest}")
+
+    return reader
+
+
+def _environment(text: str) -> Environment:
+    if text == "sandbox":
+        return "sandbox"
+    if text == "production":
+        return "production"
+    raise _Wanted("sandbox or production")
+
+
+def _log_format(text: str) -> LogFormat:
+    if text == "console":
+        return "console"
+    if text == "json":
+        return "json"
+    raise _Wanted("console or json")
+
+
+def _word(wanted: str) -> Callable[[str], str]:
+    def reader(text: str) -> str:
+        if text and text.isprintable() and " " not in text:
+            return text
+        raise _Wanted(wanted)
+
+    return reader
+
+
+def _folder(text: str) -> Path:
+    if text and text.isprintable():
+        return Path(text)
+    raise _Wanted("a folder to write mail to")
+
+
+def _url(wanted: str, *schemes: str) -> Callable[[str], str]:
+    def reader(text: str) -> str:
+        parts = _split(text)
+        # A URL may carry a password, so it is never repeated in the sentence.
+        if parts is None or parts.scheme not in schemes or not (parts.hostname or parts.scheme == "unix"):
+            raise _Wanted(wanted, secret=True)
+        return text
+
+    return reader
+
+
+def _database_url(text: str) -> str:
+    parts = _split(text)
+    if parts is None or parts.scheme not in {"postgresql+psycopg2", "postgresql", "postgres"} or not parts.path[1:]:
+        raise _Wanted(_DATABASE_WANTED, secret=True)
+    # In SQLAlchemy 2.1 plain `postgresql://` means psycopg 3.
+    return "postgresql+psycopg2" + text[len(parts.scheme) :]
+
+
+def _web_url(sandbox: bool) -> Callable[[str], str]:
+    wanted = "an address such as http://127.0.0.1:8000" if sandbox else "an address with https://"
+
+    def reader(text: str) -> str:
+        parts = _split(text)
+        if parts is None or parts.scheme not in ({"http", "https"} if sandbox else {"https"}) or not parts.hostname:
+            raise _Wanted(wanted)
+        if parts.query or parts.fragment or parts.username:
+            raise _Wanted(f"{wanted}, without a query or a user")
+        return text.rstrip("/")
+
+    return reader
+
+
+def _secret_keys(text: str) -> tuple[tuple[str, str], ...]:
+    keys = []
+    for pair in text.split(","):
+        kid, colon, secret = pair.strip().partition(":")
+        if not (colon and kid.isascii() and kid.isalnum() and len(secret) >= SECRET_CHARACTERS_MIN):
+            raise _Wanted(_SECRETS_WANTED, secret=True)
+        keys.append((kid, secret))
+    if len({kid for kid, _ in keys}) < len(keys):
+        raise _Wanted("a different id for every key", secret=True)
+    return tuple(keys)
+
+
+def _stripe_key(sandbox: bool, *kinds: str) -> Callable[[str], str]:
+    mode = "test" if sandbox else "live"
+    # A rehearsal in production mode may still use Stripe's test keys; a sandbox must never charge a real card.
+    modes = ("test",) if sandbox else ("live", "test")
+    starts = tuple(f"{kind}_{each}_" for kind in kinds for each in modes)
+
+    def reader(text: str) -> str:
+        if text.startswith(starts) and text.isascii() and " " not in text:
+            return text
+        raise _Wanted(f"a Stripe {mode} key, {kinds[0]}_{mode}_...", secret=True)
+
+    return reader
+
+
+def _webhook_secret(text: str) -> str:
+    if text.startswith("whsec_") and len(text) >= SECRET_CHARACTERS_MIN:
+        return text
+    raise _Wanted(f"a webhook signing secret, whsec_... of at least {SECRET_CHARACTERS_MIN} characters", secret=True)
+
+
+def _guards(sandbox: bool) -> Callable[[str], frozenset[str]]:
+    def reader(text: str) -> frozenset[str]:
+        names = frozenset(name.strip() for name in text.split(",") if name.strip())
+        if names and not sandbox:
+            raise _Wanted("to stay empty outside the sandbox")
+        if names - GUARDS:
+            raise _Wanted(f"names out of {', '.join(sorted(GUARDS))}")
+        return names
+
+    return reader
+
+
+def _split(text: str) -> SplitResult | None:
+    try:
+        parts = urlsplit(text)
+        # Reading the port is what checks it. A list of hosts (failover) has its ports in the query.
+        if "," not in parts.netloc:
+            _ = parts.port
+    except ValueError:
+        return None
+    return parts
+
+
+def _shown(name: str, value: object) -> str:
+    if name == "secret_keys" and isinstance(value, tuple):
+        return ",".join(f"{kid}:{SHOWN_INSTEAD}" for kid, _ in value)
+    if name in _SECRET_FIELDS:
+        return SHOWN_INSTEAD
+    if name.endswith("_url"):
+        parts = urlsplit(str(value))
+        user, colon, rest = parts.netloc.partition(":")
+        if "@" in rest and colon:
+            return urlunsplit(parts._replace(netloc=f"{user}:{SHOWN_INSTEAD}@{rest.rpartition('@')[2]}"))
+    if isinstance(value, frozenset):
+        return ",".join(sorted(value))
+    return str(value)
