@@ -3,6 +3,9 @@
 Prints the seconds each run took to show its screen, and fails when one takes longer than promised or leaves a process.
 """
 
+# A script of its own, which starts the programs it was written to start.
+# ruff: noqa: INP001, S603, S607
+
 from __future__ import annotations
 
 import os
