@@ -1,7 +1,7 @@
 """What Onsale asks of a payment provider: a small interface, and the values it answers with.
 
-Every call is safe to repeat. A declined card, and an intent that is in another state than the call wants, are values and not
-errors: the answer is the intent as it now is, and the caller decides by its status.
+Every call is safe to repeat. A declined card, and an intent that is in another state than the call wants, are values
+and not errors: the answer is the intent as it now is, and the caller decides by its status.
 """
 
 from __future__ import annotations
@@ -106,9 +106,10 @@ class Refund:
 class PaymentProvider(Protocol):
     """Charges cards. Thread safe; one per process.
 
-    Every method raises ProviderUnavailable (timeout, 5xx, rate limit, the same key in flight; `retry_after_seconds` says when to
-    try again) and PaymentRefused (the request itself is wrong: an unknown id, a key reused with other parameters, more
-    refunded than was paid). After ProviderUnavailable the outcome is unknown: retrieve by id, then repeat with the same key.
+    Every method raises ProviderUnavailable (timeout, 5xx, rate limit, the same key in flight; `retry_after_seconds` says
+    when to try again) and PaymentRefused (the request itself is wrong: an unknown id, a key reused with other
+    parameters, more refunded than was paid). After ProviderUnavailable the outcome is unknown: retrieve by id, then
+    repeat with the same key.
     """
 
     def create_intent(
@@ -150,7 +151,7 @@ class PaymentProvider(Protocol):
     def create_setup_intent(
         self, *, customer_id: str, key: str, payment_method: str | None = None, return_url: str | None = None
     ) -> SetupIntent:
-        """Save a card for later; with `payment_method` it is confirmed in the same call and may be refused as a value."""
+        """Save a card for later; with `payment_method` it is confirmed in the same call, and a refusal is a value."""
         ...
 
     def retrieve_setup_intent(self, setup_intent_id: str) -> SetupIntent:

@@ -1,0 +1,311 @@
+"""Stripe, through its official SDK, as the payment provider that Onsale asks for in `provider.py`."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+from uuid import UUID
+
+import stripe
+import structlog
+
+from onsale.errors import OnsaleError, PaymentRefused, ProviderUnavailable
+from onsale.payments.provider import (
+    CALL_SECONDS_MAX,
+    Intent,
+    IntentStatus,
+    Refund,
+    RefundStatus,
+    SetupIntent,
+)
+from onsale.payments.transport import CONNECTIONS_MAX, PooledTransport
+from onsale.payments.webhooks import booking_of
+
+# How soon to ask again, unless Stripe says it itself.
+RETRY_SECONDS = 2
+# The same key is still being worked on: soon done.
+RETRY_IN_FLIGHT_SECONDS = 1
+# A wrong key is mended by an operator, not by asking again.
+RETRY_UNAUTHORISED_SECONDS = 60
+RETRY_SECONDS_MAX = 300
+# How many fresh keys one call may use when Stripe replays a stored 5xx under the old one.
+KEYS_MAX = 3
+DESCRIPTION_CHARACTERS_MAX = 500
+
+log = structlog.get_logger(__name__)
+
+# An object as Stripe's JSON has it.
+Raw = Mapping[str, Any]
+
+
+class StripeProvider:
+    """Charges cards by Stripe. Thread safe: one per process, its connections shared by all threads."""
+
+    def __init__(
+        self,
+        *,
+        secret_key: str,
+        api_base: str,
+        seconds_max: float = CALL_SECONDS_MAX,
+        connections_max: int = CONNECTIONS_MAX,
+    ) -> None:
+        # At DEBUG the SDK logs whole requests, with the buyer's e-mail in them.
+        logging.getLogger("stripe").setLevel(logging.WARNING)
+        self._transport = PooledTransport(seconds_max=seconds_max, connections_max=connections_max)
+        self._api = stripe.StripeClient(
+            secret_key,
+            base_addresses={"api": api_base.rstrip("/")},
+            # The worker repeats: it knows the booking's deadline, and can ask what became of the first try.
+            max_network_retries=0,
+            http_client=self._transport,
+        ).v1
+
+    def close(self) -> None:
+        """Close the idle connections."""
+        self._transport.close()
+
+    def create_intent(
+        self, *, booking_id: UUID, amount_minor: int, currency: str, description: str, customer_id: str | None = None
+    ) -> Intent:
+        """The booking's one payment, unconfirmed and with manual capture; the same booking gives the same intent."""
+        params: stripe.params.PaymentIntentCreateParams = {
+            "amount": amount_minor,
+            "currency": currency,
+            "capture_method": "manual",
+            "description": description[:DESCRIPTION_CHARACTERS_MAX],
+            "metadata": {"booking_id": str(booking_id)},
+            # Cards only: other methods cannot be captured later, or settle days after.
+            "allowed_payment_method_types": ["card"],
+        }
+        if customer_id is not None:
+            params["customer"] = customer_id
+        return self._intent(
+            lambda key: self._api.payment_intents.create(params, {"idempotency_key": key}), str(booking_id)
+        )
+
+    def confirm_intent(self, intent_id: str, *, payment_method: str, key: str, return_url: str) -> Intent:
+        """Authorise with this card; a decline is a value."""
+        params: stripe.params.PaymentIntentConfirmParams = {"payment_method": payment_method, "return_url": return_url}
+        try:
+            return self._intent(
+                lambda key: self._api.payment_intents.confirm(intent_id, params, {"idempotency_key": key}), key
+            )
+        except UnusableCard as unusable:
+            # The buyer's mistake and not ours: an id that is no card's, or a card that was used up.
+            now = self.retrieve_intent(intent_id)
+            return replace(now, decline_code=unusable.code, message=str(unusable))
+
+    def retrieve_intent(self, intent_id: str) -> Intent:
+        """The payment as Stripe has it now."""
+        return self._intent(lambda _: self._api.payment_intents.retrieve(intent_id))
+
+    def capture_intent(self, intent_id: str, *, key: str) -> Intent:
+        """Take the reserved money; what was taken or released before is answered as it is."""
+        return self._intent(lambda key: self._api.payment_intents.capture(intent_id, {}, {"idempotency_key": key}), key)
+
+    def cancel_intent(self, intent_id: str, *, key: str) -> Intent:
+        """Let the reserved money go; an intent that was captured first is answered as it is."""
+        params: stripe.params.PaymentIntentCancelParams = {"cancellation_reason": "abandoned"}
+        return self._intent(
+            lambda key: self._api.payment_intents.cancel(intent_id, params, {"idempotency_key": key}), key
+        )
+
+    def refund_intent(self, intent_id: str, *, amount_minor: int, key: str) -> Refund:
+        """Give back part or all of a captured payment."""
+        params: stripe.params.RefundCreateParams = {"payment_intent": intent_id, "amount": amount_minor}
+        # One key only: two refunds of a part are both legal, so a fresh key could pay twice.
+        try:
+            raw = self._api.refunds.create(params, {"idempotency_key": key}).to_dict()
+        except stripe.StripeError as error:
+            raise translated(error) from None
+        return refund_value(raw)
+
+    def create_customer(self, *, buyer_id: UUID, email: str | None = None) -> str:
+        """The id under which this buyer's cards are saved."""
+        params: stripe.params.CustomerCreateParams = {"metadata": {"buyer_id": str(buyer_id)}}
+        if email is not None:
+            params["email"] = email
+        try:
+            return str(self._api.customers.create(params, {"idempotency_key": f"customer-{buyer_id}"}).id)
+        except stripe.StripeError as error:
+            raise translated(error) from None
+
+    def create_setup_intent(
+        self, *, customer_id: str, key: str, payment_method: str | None = None, return_url: str | None = None
+    ) -> SetupIntent:
+        """Save a card for later; with `payment_method` it is confirmed in the same call."""
+        params: stripe.params.SetupIntentCreateParams = {
+            "customer": customer_id,
+            "allowed_payment_method_types": ["card"],
+            "usage": "off_session",
+        }
+        if payment_method is not None:
+            params["payment_method"] = payment_method
+            params["confirm"] = True
+            if return_url is not None:
+                params["return_url"] = return_url
+        try:
+            return setup_value(self._api.setup_intents.create(params, {"idempotency_key": key}).to_dict())
+        except stripe.CardError as error:
+            return setup_value(_object_in(error, "setup_intent"))
+        except stripe.StripeError as error:
+            raise translated(error) from None
+
+    def retrieve_setup_intent(self, setup_intent_id: str) -> SetupIntent:
+        """The saving of a card as Stripe has it now."""
+        try:
+            return setup_value(self._api.setup_intents.retrieve(setup_intent_id).to_dict())
+        except stripe.StripeError as error:
+            raise translated(error) from None
+
+    def _intent(self, call: Callable[[str], stripe.PaymentIntent], key: str = "") -> Intent:
+        """Call, renewing the key while Stripe replays a stored failure of its own.
+
+        Safe only because an intent's state refuses a second confirmation, capture or cancellation, and because a second
+        unconfirmed intent charges nobody.
+        """
+        for count in range(1, KEYS_MAX + 1):
+            try:
+                return intent_value(call(key if count == 1 else f"{key}:{count}").to_dict())
+            except stripe.StripeError as error:
+                if not _replayed_failure(error) or count == KEYS_MAX:
+                    return intent_in(error)
+        raise AssertionError("unreachable: the last key returns or raises")
+
+
+class UnusableCard(PaymentRefused):
+    """This card cannot be used. Try another one."""
+
+    def __init__(self, detail: str, *, code: str) -> None:
+        super().__init__(detail)
+        self.code = code
+
+
+def intent_in(error: stripe.StripeError) -> Intent:
+    """The intent that came with an error (a decline, or a call in the wrong state); raises what the rest means."""
+    wrong_state = _code(error) == "payment_intent_unexpected_state"
+    if isinstance(error, stripe.CardError) or wrong_state:
+        return intent_value(_object_in(error, "payment_intent"))
+    raise translated(error) from None
+
+
+def translated(error: stripe.StripeError) -> OnsaleError:
+    """Stripe's error as ours; the log names the request, never a key or a card."""
+    known = {
+        "kind": type(error).__name__,
+        "status": error.http_status,
+        "code": _code(error),
+        "request": error.request_id,
+    }
+    match error:
+        case stripe.AuthenticationError() | stripe.PermissionError():
+            log.error("payments.key_refused", **known)
+            return ProviderUnavailable(retry_after_seconds=RETRY_UNAUTHORISED_SECONDS)
+        case stripe.RateLimitError() | stripe.APIConnectionError() | stripe.APIError():
+            in_flight = error.http_status == 409
+            wait = RETRY_IN_FLIGHT_SECONDS if in_flight else _retry_after(error)
+            log.warning("payments.unavailable", retry_after_seconds=wait, **known)
+            return ProviderUnavailable(retry_after_seconds=wait)
+        case stripe.InvalidRequestError() if _about_the_card(error):
+            return UnusableCard(error.user_message or "", code=_code(error) or "card_unusable")
+        case _:
+            log.error("payments.refused", **known)
+            return PaymentRefused(error.user_message or "")
+
+
+def intent_value(raw: Raw) -> Intent:
+    """A PaymentIntent of Stripe's as our value."""
+    captured = int(raw.get("amount_received") or 0)
+    return Intent(
+        id=raw["id"],
+        status=IntentStatus(raw["status"]),
+        client_secret=raw.get("client_secret") or "",
+        amount_minor=int(raw["amount"]),
+        currency=raw["currency"],
+        capturable_minor=int(raw.get("amount_capturable") or 0),
+        captured_minor=captured,
+        booking_id=booking_of(raw.get("metadata") or {}),
+        payment_method=_id(raw.get("payment_method")),
+        next_action_url=_redirect(raw),
+        **_decline(raw.get("last_payment_error")),
+    )
+
+
+def setup_value(raw: Raw) -> SetupIntent:
+    """A SetupIntent of Stripe's as our value."""
+    return SetupIntent(
+        id=raw["id"],
+        status=IntentStatus(raw["status"]),
+        client_secret=raw.get("client_secret") or "",
+        customer_id=_id(raw.get("customer")),
+        payment_method=_id(raw.get("payment_method")),
+        next_action_url=_redirect(raw),
+        **_decline(raw.get("last_setup_error")),
+    )
+
+
+def refund_value(raw: Raw) -> Refund:
+    """A Refund of Stripe's as our value."""
+    return Refund(
+        id=raw["id"],
+        status=RefundStatus(raw["status"]),
+        intent_id=_id(raw.get("payment_intent")) or "",
+        amount_minor=int(raw["amount"]),
+        currency=raw["currency"],
+    )
+
+
+def _decline(error: Raw | None) -> dict[str, str | None]:
+    if not error:
+        return {"decline_code": None, "message": None}
+    return {
+        "decline_code": error.get("decline_code") or error.get("code") or "card_declined",
+        "message": error.get("message"),
+    }
+
+
+def _redirect(raw: Raw) -> str | None:
+    action = raw.get("next_action") or {}
+    redirect = action.get("redirect_to_url") or {}
+    url = redirect.get("url")
+    return str(url) if url else None
+
+
+def _id(reference: Any) -> str | None:
+    """An id, whether Stripe sent the id alone or the whole object."""
+    return reference.get("id") if isinstance(reference, Mapping) else reference
+
+
+def _error_in(error: stripe.StripeError) -> Raw:
+    body = error.json_body
+    inner = body.get("error") if isinstance(body, Mapping) else None
+    return inner if isinstance(inner, Mapping) else {}
+
+
+def _object_in(error: stripe.StripeError, name: str) -> Raw:
+    found = _error_in(error).get(name)
+    if not isinstance(found, Mapping):
+        raise translated(error) from None
+    return found
+
+
+def _code(error: stripe.StripeError) -> str | None:
+    code = _error_in(error).get("code")
+    return str(code) if code else None
+
+
+def _about_the_card(error: stripe.InvalidRequestError) -> bool:
+    return (error.param or "").startswith("payment_method") or (_code(error) or "").startswith("payment_method_")
+
+
+def _replayed_failure(error: stripe.StripeError) -> bool:
+    headers = {name.lower(): value for name, value in (error.headers or {}).items()}
+    return (error.http_status or 0) >= 500 and headers.get("idempotent-replayed") == "true"
+
+
+def _retry_after(error: stripe.StripeError) -> int:
+    headers = {name.lower(): value for name, value in (error.headers or {}).items()}
+    said = headers.get("retry-after", "")
+    return min(int(said), RETRY_SECONDS_MAX) if said.isdecimal() else RETRY_SECONDS
