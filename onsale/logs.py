@@ -15,7 +15,7 @@ from typing import Any
 
 import structlog
 
-from onsale.config import LogFormat
+from onsale.config import Config, LogFormat
 
 BLOTTED = "(hidden)"
 # By the end of a name, so that queue_token and webhook_secret are caught too.
@@ -32,7 +32,7 @@ _NEVER_SHOWN = (
 )
 
 
-def configure(log_format: LogFormat, *, level: int = logging.INFO) -> None:
+def configure(config: Config, *, level: int = logging.INFO) -> None:
     """Send structlog and the standard library's loggers to stderr in one form; called once, when a process starts."""
     shared: list[structlog.types.Processor] = [
         structlog.contextvars.merge_contextvars,
@@ -49,7 +49,9 @@ def configure(log_format: LogFormat, *, level: int = logging.INFO) -> None:
         cache_logger_on_first_use=True,
     )
     to_stderr = logging.StreamHandler(sys.stderr)
-    to_stderr.setFormatter(structlog.stdlib.ProcessorFormatter(foreign_pre_chain=shared, processors=_last(log_format)))
+    to_stderr.setFormatter(
+        structlog.stdlib.ProcessorFormatter(foreign_pre_chain=shared, processors=_last(config.log_format))
+    )
     root = logging.getLogger()
     root.handlers[:] = [to_stderr]
     root.setLevel(level)
