@@ -70,6 +70,9 @@ def blot_secrets(_: Any, __: str, line: MutableMapping[str, Any]) -> MutableMapp
 
 def _last(log_format: LogFormat) -> list[Any]:
     ends: list[Any] = [structlog.stdlib.ProcessorFormatter.remove_processors_meta]
+    # Both without local variables: they hold the tokens and keys a line must not show.
     if log_format == "json":
-        return [*ends, structlog.processors.dict_tracebacks, structlog.processors.JSONRenderer()]
-    return [*ends, structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())]
+        tracebacks = structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
+        return [*ends, structlog.processors.ExceptionRenderer(tracebacks), structlog.processors.JSONRenderer()]
+    plain = structlog.dev.plain_traceback
+    return [*ends, structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=plain)]
