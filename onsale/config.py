@@ -68,10 +68,11 @@ class Config:
 
         environment = read("environment", _environment, default="production")
         sandbox = environment == "sandbox"
+        database_url = read("database_url", _database_url)
         queue_url = read("queue_url", _url("a Redis URL such as redis://host:6379/0", *_REDIS))
         port = read("web_port", _whole(1, 65_535), default="8000")
         return cls(
-            database_url=read("database_url", _database_url),
+            database_url=database_url,
             queue_url=queue_url,
             cache_url=read("cache_url", _url("a Redis URL such as redis://host:6379/1", *_REDIS), default=queue_url),
             broker_url=read("broker_url", _url(_BROKER_WANTED, *_REDIS, *_BROKERS), default=queue_url),

@@ -1,0 +1,118 @@
+"""The `onsale` command: everything a person starts, with help that teaches.
+
+A table names each command's module, so that `onsale --help` loads none of them; a command whose module is not there
+yet is not listed.
+"""
+
+from __future__ import annotations
+
+import os
+from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path
+from typing import NamedTuple
+
+import click
+
+from onsale.errors import OnsaleError
+from onsale.sandbox.environment import load_run_env
+
+
+class Entry(NamedTuple):
+    """Where a command lives, and what `onsale --help` says of it before it is loaded."""
+
+    place: str
+    says: str
+
+
+TRY = {
+    "run": Entry("onsale.sandbox.run:run", "Start everything on this machine: parts, web, workers and a demo crowd."),
+    "crowd": Entry("onsale.sandbox.crowd:main", "Send a few hundred simulated buyers to the demo's queues."),
+    "seed": Entry("onsale.sandbox.seed:main", "Fill an empty record with sample venues, shows and on-sales."),
+    "simulator": Entry("onsale.sandbox.stripe_simulator.command:simulator", "Serve the Stripe simulator."),
+}
+SERVE = {
+    "web": Entry("onsale.cli.web:web", "Serve the API and the pages."),
+    "admit": Entry("onsale.workers.admissions:admit", "Let people in at each event's rate; run as many as you like."),
+    "migrate": Entry("onsale.cli.migrate:migrate", "Bring the record's schema up to date."),
+    "config": Entry("onsale.cli.settings:config", "Show the settings in force, with secrets hidden."),
+    "staff": Entry("onsale.cli.staff:staff", "Create the people who run events."),
+    "doctor": Entry("onsale.cli.doctor:doctor", "Check the parts, and say which promises they can keep."),
+}
+PROVE = {
+    "rehearse": Entry("onsale.cli.rehearse:rehearse", "Rehearse a sale before the public comes."),
+    "verify": Entry("onsale.cli.verify:verify", "Check what must hold on the record of an event."),
+    "bench": Entry("onsale.cli.bench:bench", "Measure, as ratios in one run."),
+}
+SECTIONS = {"Try it": TRY, "Operate it": SERVE, "Prove it": PROVE}
+COMMANDS = TRY | SERVE | PROVE
+
+EPILOG = """
+\b
+First steps:
+  onsale run                 start everything; it prints where to look
+  CROWD=0 onsale run         the same, without the demo crowd
+  onsale config              (in a second terminal) the settings in force
+  onsale seed --rearm        (in a second terminal) put the demo's shows on sale anew
+\b
+Settings are variables, ONSALE_...; without ONSALE_DATABASE_URL a command takes
+those of the last `onsale run` in this folder, from .onsale/run.env.
+"""
+
+
+class Commands(click.Group):
+    """Commands loaded when they are asked for, listed by what they are for, failing with one sentence."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return [name for name, entry in COMMANDS.items() if _is_there(entry)]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        entry = COMMANDS.get(cmd_name)
+        if entry is None or not _is_there(entry):
+            return None
+        module, _, attribute = entry.place.partition(":")
+        found: click.Command = getattr(import_module(module), attribute)
+        return found
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        for title, entries in SECTIONS.items():
+            rows = [(name, entry.says) for name, entry in entries.items() if _is_there(entry)]
+            if rows:
+                with formatter.section(title):
+                    formatter.write_dl(rows)
+
+    def invoke(self, ctx: click.Context) -> object:
+        try:
+            return super().invoke(ctx)
+        except OnsaleError as error:
+            raise click.ClickException(str(error)) from error
+
+
+@click.group(cls=Commands, epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="onsale")
+@click.option(
+    "--folder",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=Path(".onsale"),
+    show_default=True,
+    help="Where `onsale run` keeps its data, secrets and logs.",
+)
+@click.pass_context
+def main(ctx: click.Context, folder: Path) -> None:
+    """Onsale sells tickets in the minute everybody wants one: a fair waiting room in front, a serial booking pipeline
+    behind, and a record that can be audited afterwards.
+
+    PostgreSQL is the record, Redis is the queue, the broker is a wake-up. On a laptop `onsale run` brings its own of
+    each, and a Stripe simulator; give the address of a real one to replace any of them.
+    """
+    ctx.obj = folder
+    if ctx.invoked_subcommand != "run" and not os.environ.get("ONSALE_DATABASE_URL"):
+        load_run_env(folder)
+
+
+def _is_there(entry: Entry) -> bool:
+    module = entry.place.partition(":")[0]
+    try:
+        return find_spec(module) is not None
+    except ModuleNotFoundError:
+        return False
