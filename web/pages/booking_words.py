@@ -1,0 +1,134 @@
+"""What the state of a booking means to the buyer, in words, and what the buyer can do about it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from onsale.db.states import BookingState as S
+
+
+@dataclass(frozen=True)
+class BookingWords:
+    """One state, told to the buyer; `settled` means nothing more will happen by itself."""
+
+    tag: str
+    title: str
+    text: str
+    kind: str = ""
+    settled: bool = False
+    needs_you: bool = False
+    wants_card: bool = False
+    may_cancel: bool = False
+    may_choose_again: bool = False
+    # Together with the version this says whether the page must be drawn again.
+    mark: str = ""
+
+
+WORDS: dict[S, BookingWords] = {
+    S.WAITING: BookingWords(
+        "Waiting",
+        "We book for you when your number comes",
+        "You need not stay. When the queue reaches your number we take the best that fits your wish and charge your card.",
+        kind="good",
+        may_cancel=True,
+    ),
+    S.QUEUED: BookingWords(
+        "Deciding",
+        "Your booking is in line",
+        "It is decided in the order of the numbers; this takes a moment. You can close the page, the answer stays here.",
+        may_cancel=True,
+    ),
+    S.HELD: BookingWords(
+        "Held for you",
+        "These tickets are held for you",
+        "Nobody else can take them until the time is up. Pay before that and they are yours.",
+        kind="good",
+        needs_you=True,
+        wants_card=True,
+        may_cancel=True,
+    ),
+    S.AUTHORISING: BookingWords(
+        "Paying",
+        "Asking your bank",
+        "Your tickets stay held meanwhile. This usually takes a few seconds; please do not pay again.",
+    ),
+    S.REQUIRES_ACTION: BookingWords(
+        "Your bank asks",
+        "Your bank wants you to confirm",
+        "Follow the link to your bank, say yes there, and you come back here.",
+        kind="warn",
+        needs_you=True,
+        may_cancel=True,
+    ),
+    S.AUTHORISED: BookingWords(
+        "Paying",
+        "Your bank said yes",
+        "We are writing the tickets to your name. The money is taken only after that.",
+    ),
+    S.COMMITTED: BookingWords(
+        "Yours",
+        "The tickets are yours",
+        "They are written to your name. The payment is being completed.",
+        kind="good",
+    ),
+    S.CONFIRMED: BookingWords("Confirmed", "Enjoy the show", "Paid, and the tickets are yours.", kind="good", settled=True),
+    S.REFUNDING: BookingWords("Refunding", "Your money is on its way back", "The refund has been sent to your bank."),
+    S.REFUNDED: BookingWords("Refunded", "Your money is back", "Banks need a few days to show it.", settled=True),
+    S.SOLD_OUT: BookingWords(
+        "Sold out",
+        "Sold out before your turn",
+        "Nothing that fits was left when your number was decided. You were not charged.",
+        kind="bad",
+        settled=True,
+    ),
+    S.UNAVAILABLE: BookingWords(
+        "Not available",
+        "Somebody was before you",
+        "What you asked for is gone. You were not charged, and your turn is still yours: choose something else.",
+        kind="warn",
+        settled=True,
+        may_choose_again=True,
+    ),
+    S.PAYMENT_FAILED: BookingWords(
+        "Payment failed",
+        "The payment did not go through",
+        "You were not charged, and the tickets are on sale again.",
+        kind="bad",
+        settled=True,
+    ),
+    S.EXPIRED: BookingWords(
+        "Expired",
+        "The time to pay ran out",
+        "The tickets are on sale again. You were not charged.",
+        kind="bad",
+        settled=True,
+    ),
+    S.CANCELLED: BookingWords("Cancelled", "Cancelled", "The tickets are on sale again. You were not charged.", settled=True),
+    S.FAILED: BookingWords(
+        "Failed",
+        "Something broke on our side",
+        "This booking could not be decided and we were told. You were not charged. Please try again.",
+        kind="bad",
+        settled=True,
+        may_choose_again=True,
+    ),
+}
+
+
+def words_for(state: S, *, charging: bool = False, declined: bool = False) -> BookingWords:
+    """The words of a state; `charging`: a card is known and being tried, so a held booking asks for nothing.
+
+    `declined` is the last attempt's outcome: the hold goes on and asks for another card.
+    """
+    words = WORDS[state]
+    if state is S.HELD and charging:
+        return replace(
+            words,
+            text="We are charging the card you gave. This takes a moment.",
+            needs_you=False,
+            wants_card=False,
+            mark="charging",
+        )
+    if state is S.HELD and declined:
+        return replace(words, mark="declined", text="They stay yours until the time is up.")
+    return words

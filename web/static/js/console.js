@@ -1,0 +1,26 @@
+// The console: the dial's slider and number say the same, and the live numbers renew themselves.
+
+import { refresh } from './part.js';
+import { say } from './say.js';
+import './post.js';
+
+const EVERY_MS = 2_000;
+const HIDDEN_MS = 15_000;
+
+const [range, exactly, now] = ['rate-range', 'rate_per_minute', 'rate-now'].map((id) => document.getElementById(id));
+
+function turn(value) {
+  now.textContent = Number(value).toLocaleString('en');
+}
+
+range?.addEventListener('input', () => { exactly.value = range.value; turn(range.value); });
+exactly?.addEventListener('input', () => { range.value = exactly.value; turn(exactly.value || 0); });
+
+let lost = 0;
+async function round() {
+  const drawn = await refresh('#live-part');
+  lost = drawn ? 0 : lost + 1;
+  if (lost === 3) say('The live numbers have stopped coming. Trying again.');
+  setTimeout(round, document.hidden ? HIDDEN_MS : EVERY_MS);
+}
+setTimeout(round, EVERY_MS);
