@@ -47,4 +47,3 @@ def booking_id(event_id: EventId, random: bytes) -> BookingId:
 def event_of_booking(booking: UUID) -> EventId | None:
     """The event a booking belongs to; None for a UUID that is no booking's."""
     return EventId(booking.int >> 96) or None if booking.version == 8 else None
-

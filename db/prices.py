@@ -1,0 +1,41 @@
+"""Money: what a booking costs, and how an amount is written for people.
+
+An amount is a whole number of a currency's smallest unit, with the currency beside it (ISO 4217, lower case as Stripe has it).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+# What a payment provider takes at most in one charge (Stripe: eight digits).
+AMOUNT_MINOR_MAX = 99_999_999
+# https://docs.stripe.com/currencies#zero-decimal
+WITHOUT_MINOR_UNIT = frozenset(["bif", "clp", "djf", "gnf", "jpy", "kmf", "krw", "mga", "pyg", "rwf", "ugx", "vnd", "vuv", "xaf", "xof", "xpf"])
+WITH_THREE_DECIMALS = frozenset(["bhd", "jod", "kwd", "omr", "tnd"])
+
+
+def total_minor(prices_minor: Iterable[int]) -> int:
+    """What these tickets cost together; ValueError below 0 or above what one charge can be."""
+    total = 0
+    for price in prices_minor:
+        if price < 0:
+            raise ValueError(f"a price of {price} is below zero")
+        total += price
+    if total > AMOUNT_MINOR_MAX:
+        raise ValueError(f"{total} is more than one charge can be ({AMOUNT_MINOR_MAX})")
+    return total
+
+
+def decimals(currency: str) -> int:
+    """How many digits of an amount stand behind the point."""
+    code = currency.lower()
+    return 0 if code in WITHOUT_MINOR_UNIT else 3 if code in WITH_THREE_DECIMALS else 2
+
+
+def written(amount_minor: int, currency: str) -> str:
+    """The amount for people: `1,234.50 EUR`."""
+    digits = decimals(currency)
+    sign, amount = ("-", -amount_minor) if amount_minor < 0 else ("", amount_minor)
+    whole, rest = divmod(amount, 10**digits)
+    fraction = f".{rest:0{digits}d}" if digits else ""
+    return f"{sign}{whole:,}{fraction} {currency.upper()}"
