@@ -26,7 +26,8 @@ from onsale.sandbox.on_sale import ORGANISER_ID, Sale, put_on_sale, sale_of
 from onsale.sandbox.passwords import ADMIN, BUYER, VIEWER, Passwords, passwords
 from onsale.sandbox.sold_out import sell_everything
 
-PASSWORD_FILE = Path(".onsale/passwords")
+# In the folder of the run.
+PASSWORD_FILE = "passwords"
 # Two seeds at once (a run and a second terminal) take turns.
 SEED_LOCK = 0x05A1E_5EED
 
@@ -41,7 +42,7 @@ class Seeded:
     opens_soon: EventId
 
 
-def seed_record(connection: Connection, *, now: datetime, passwords: Passwords, rearm: bool = False) -> Seeded:
+def seed(connection: Connection, *, now: datetime, passwords: Passwords, rearm: bool = False) -> Seeded:
     """Write what is missing of the catalogue in the connection's transaction; the caller commits.
 
     The demo's events have the slugs `selling-now` and `opens-soon`.
@@ -65,18 +66,18 @@ def seed_record(connection: Connection, *, now: datetime, passwords: Passwords, 
 
 @click.command("seed")
 @click.option("--rearm", is_flag=True, help="Put the two shows of the demo on sale anew.")
-@click.option("--passwords", "path", type=click.Path(path_type=Path), default=PASSWORD_FILE, show_default=True)
-def seed(rearm: bool, path: Path) -> None:
+@click.pass_obj
+def main(folder: Path, rearm: bool) -> None:
     """Fill the record with the sample catalogue: real venues, invented shows."""
     began = time.monotonic()
     engine = create_engine(Config.from_env(os.environ).database_url)
     with engine.begin() as connection:
         now: datetime = connection.execute(text("SELECT now()")).scalar_one()
-        seeded = seed_record(connection, now=now, passwords=passwords(path), rearm=rearm)
+        seeded = seed(connection, now=now, passwords=passwords(folder / PASSWORD_FILE), rearm=rearm)
     engine.dispose()
     click.echo(
         f"{seeded.events} events, {seeded.tickets} tickets after {time.monotonic() - began:.1f} s; "
-        f"selling now: event {seeded.selling_now}, opens soon: event {seeded.opens_soon}; passwords in {path}"
+        f"selling now: event {seeded.selling_now}, opens soon: event {seeded.opens_soon}; passwords in {folder / PASSWORD_FILE}"
     )
 
 

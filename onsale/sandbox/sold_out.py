@@ -1,4 +1,4 @@
-"""Sells a whole event to invented buyers, in the record alone and by the rules: every move of the table, every constraint.
+"""Sells a whole event to invented buyers, in the record alone and by its rules: every move, every constraint.
 
 Bookings are made, held, paid, committed and confirmed one state after the other, each for all bookings at once, so
 that histories, payments and captures read as if the sale had happened.
