@@ -118,6 +118,18 @@ class EmbeddedServer(ABC):
             self._lock.close()
             self._lock = None
 
+    def start_again_if_ended(self) -> bool:
+        """Start a server that ended by itself, under its old address; whether that was needed."""
+        if self._process is None or self._process.poll() is None:
+            return False
+        address = self.port
+        self.end_left_overs()
+        self.prepare()
+        self._launch_on_a_free_port()
+        if self.port != address:
+            raise PartFailed(f"{self.name} ended, and its port {address} was taken before it could start again.")
+        return True
+
     def __enter__(self) -> Self:
         return self.start()
 
