@@ -1,0 +1,73 @@
+# Onsale. `make` alone says what there is.
+
+.DEFAULT_GOAL := help
+.PHONY: help setup run test lint format soak lock clean
+SHELL := /bin/sh
+
+# The first Python on the path that is new enough; PYTHON=... chooses another.
+NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11))
+PYTHON ?= $(shell for each in python3 python3.14 python3.13 python3.12 python3.11; do \
+	$$each -c '$(NEW_ENOUGH)' 2>/dev/null && echo $$each && break; done)
+
+BIN := .venv/bin
+# Wheels alone: nothing is compiled on your machine. The lock holds the versions.
+PIP := $(BIN)/python -m pip install --disable-pip-version-check --only-binary :all: -c requirements.lock
+SOURCES := setup.cfg pyproject.toml requirements.lock
+WORKERS ?= 2
+
+help: ## Say what there is
+	@echo "Onsale: ticket booking that survives the minute tickets go on sale."
+	@echo
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@echo
+	@echo "First: make run. CROWD=0 make run leaves the demo crowd out. Then: $(BIN)/onsale --help"
+
+setup: .venv/.for-run .venv/.for-test ## Make .venv with everything to run and to test
+
+run: .venv/.for-run ## Start everything and print where to look; Ctrl-C stops it
+	@exec $(BIN)/onsale run
+
+test: setup lint ## Lint, then every test but the soaks
+	$(BIN)/pytest tests/unit tests/services tests/test_layout.py -n $(WORKERS)
+	$(BIN)/pytest tests/journeys tests/faults
+
+lint: .venv/.for-test ## Style, form and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: .venv/.for-test ## Mend what a machine can mend
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+soak: setup ## The tests that take minutes
+	$(BIN)/pytest tests -m soak
+
+lock: .venv/.for-test ## Write the versions installed now to requirements.lock
+	@{ sed '/^[^#]/,$$d' requirements.lock; $(BIN)/python -m pip freeze --exclude-editable; } > requirements.lock.new
+	@mv requirements.lock.new requirements.lock
+
+clean: ## Remove .venv and .onsale: the next run begins anew
+	rm -rf .venv .onsale
+
+# One line per step; pip's own words go to a file that is shown when it fails.
+define install
+	@printf '%s' "  $(1) ... "; began=$$(date +%s); \
+	if $(2) >.venv/install.log 2>&1; then echo "$$(($$(date +%s) - began)) s"; touch $@; \
+	else echo failed; tail -n 20 .venv/install.log; exit 1; fi
+endef
+
+.venv/bin/python:
+	@if [ -z "$(PYTHON)" ] || ! $(PYTHON) -c '$(NEW_ENOUGH)'; then \
+		echo "Onsale needs Python 3.11 or newer; $${PYTHON:-python3} is $$($(or $(PYTHON),python3) -V 2>&1)."; \
+		echo "Install one and name it: make run PYTHON=python3.12"; exit 1; fi
+	@if ! $(PYTHON) -c 'import ensurepip' 2>/dev/null; then \
+		echo "$(PYTHON) cannot make virtual environments. On Debian and Ubuntu: apt install python3-venv"; exit 1; fi
+	@echo "  .venv with $$($(PYTHON) -V)"
+	@$(PYTHON) -m venv .venv
+
+.venv/.for-run: $(SOURCES) | .venv/bin/python
+	$(call install,what Onsale runs on,$(PIP) -e .)
+
+.venv/.for-test: $(SOURCES) | .venv/.for-run
+	$(call install,what its tests need,$(PIP) -e '.[test]')
