@@ -15,7 +15,8 @@ from enum import StrEnum
 from functools import cache
 from importlib.resources import files
 
-from onsale.sandbox.rooms import Room, SectionPlan, room
+from onsale.db.catalogue import NewSection, Venue
+from onsale.sandbox.rooms import Room, room
 
 # Half past seven in the evening where the venue is, near enough: an hour per 15 degrees.
 EVENING = time(19, 30, tzinfo=UTC)
@@ -36,25 +37,6 @@ class Part(StrEnum):
 
 # Put on sale anew at each `make run`.
 DEMO_PARTS = (Part.SELLING_NOW, Part.OPENS_SOON)
-
-
-@dataclass(frozen=True)
-class Venue:
-    """A real place; `capacity` is the largest audience it takes."""
-
-    id: int
-    name: str
-    city: str
-    country: str
-    region: str
-    latitude: float
-    longitude: float
-    capacity: int
-
-    def evening(self, day: datetime) -> datetime:
-        """When the curtain rises on that day, in UTC; at the venue it is about half past seven."""
-        offset = timedelta(hours=round(self.longitude / DEGREES_PER_HOUR))
-        return datetime.combine(day.date(), EVENING) - offset
 
 
 @dataclass(frozen=True)
@@ -81,10 +63,11 @@ class Show:
         return f"{re.sub('[^a-z0-9]+', '-', plain).strip('-')}-{self.id}"
 
     def starts_at(self, now: datetime) -> datetime:
-        """The evening of the show, counted from `now`."""
-        return self.venue.evening(now + timedelta(days=self.in_days))
+        """The evening of the show, counted from `now`; at the venue it is about half past seven."""
+        offset = timedelta(hours=round(self.venue.longitude / DEGREES_PER_HOUR))
+        return datetime.combine((now + timedelta(days=self.in_days)).date(), EVENING) - offset
 
-    def sections(self) -> tuple[SectionPlan, ...]:
+    def sections(self) -> tuple[NewSection, ...]:
         """The blocks of the room with this show's prices."""
         return room(self.room, price_minor=self.price_minor, currency=self.currency)
 
@@ -95,10 +78,6 @@ class Catalogue:
 
     venues: tuple[Venue, ...]
     shows: tuple[Show, ...]
-
-    def artists(self) -> tuple[str, ...]:
-        """Every artist once, in order of appearance."""
-        return tuple(dict.fromkeys(name for show in self.shows for name in show.artists))
 
 
 @cache

@@ -7,9 +7,10 @@ away from the stage; row 1, seat 1 is its best.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple
+
+from onsale.db.catalogue import NewSection
 
 PICTURE_WIDTH = 1000
 PICTURE_HEIGHT = 800
@@ -27,6 +28,7 @@ class Room(StrEnum):
     HALL = "hall"  # 1,480 seats.
     THEATRE = "theatre"  # 540 seats.
     CLUB = "club"  # 500 standing and 80 seats.
+    CHAPEL = "chapel"  # 160 seats.
 
 
 class Box(NamedTuple):
@@ -36,29 +38,6 @@ class Box(NamedTuple):
     y: int
     w: int
     h: int
-
-
-@dataclass(frozen=True)
-class SectionPlan:
-    """One block: `rows` of `seats_per_row` numbered seats, or `rows` = 0 and `standing` places."""
-
-    id: int
-    name: str
-    rows: int
-    seats_per_row: int
-    standing: int
-    price_minor: int
-    box: Box
-
-    @property
-    def kind(self) -> str:
-        """`seated` or `general`."""
-        return "seated" if self.rows else "general"
-
-    @property
-    def capacity(self) -> int:
-        """How many tickets the block has."""
-        return self.rows * self.seats_per_row + self.standing
 
 
 class _Block(NamedTuple):
@@ -72,17 +51,20 @@ class _Block(NamedTuple):
     box: Box
 
 
-def room(kind: Room, *, price_minor: int, currency: str) -> tuple[SectionPlan, ...]:
-    """The blocks of a room, numbered from 1, the dearest at the stage."""
+def room(kind: Room, *, price_minor: int, currency: str) -> tuple[NewSection, ...]:
+    """The blocks of a room, numbered from 1, the best first; `price_minor` is what the cheapest costs."""
     return tuple(
-        SectionPlan(
+        NewSection(
             id=number,
             name=block.name,
+            price_minor=_rounded(price_minor * block.factor // 100, currency),
             rows=block.rows,
             seats_per_row=block.seats_per_row,
             standing=block.standing,
-            price_minor=_rounded(price_minor * block.factor // 100, currency),
-            box=block.box,
+            map_x=block.box.x,
+            map_y=block.box.y,
+            map_w=block.box.w,
+            map_h=block.box.h,
         )
         for number, block in enumerate(_BLOCKS[kind], start=1)
     )
@@ -171,10 +153,18 @@ def _club() -> list[_Block]:
     ]
 
 
+def _chapel() -> list[_Block]:
+    return [
+        _Block("Nave", 6, 20, 0, 120, Box(280, 90, 440, 300)),
+        _Block("Gallery", 2, 20, 0, 100, Box(240, 430, 520, 110)),
+    ]
+
+
 _BLOCKS = {
     Room.ARENA: _arena(),
     Room.STADIUM: _stadium(),
     Room.HALL: _hall(),
     Room.THEATRE: _theatre(),
     Room.CLUB: _club(),
+    Room.CHAPEL: _chapel(),
 }

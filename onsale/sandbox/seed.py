@@ -6,38 +6,42 @@ new event with fresh tickets under the same address; the evening before it is cl
 
 from __future__ import annotations
 
-import json
 import os
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
-from uuid import NAMESPACE_URL, uuid5
+from uuid import NAMESPACE_URL, UUID, uuid5
 
 import click
 from argon2 import PasswordHasher
-from argon2.exceptions import VerifyMismatchError
-from sqlalchemy import Connection, create_engine, text
+from argon2.exceptions import VerificationError
+from sqlalchemy import Connection, text
 
 from onsale.config import Config
-from onsale.db.ids import EventId
-from onsale.sandbox.catalogue import DEMO_PARTS, Part, Show, Venue, catalogue
-from onsale.sandbox.on_sale import ORGANISER_ID, Sale, put_on_sale, sale_of
+from onsale.db import buyers, staff
+from onsale.db import catalogue as record
+from onsale.db import engine as engines
+from onsale.db.ids import BuyerId, EventId
+from onsale.db.staff import Role, Staff
+from onsale.sandbox.catalogue import DEMO_PARTS, Part, Show, catalogue
+from onsale.sandbox.on_sale import put_on_sale, take_off_sale
 from onsale.sandbox.passwords import ADMIN, BUYER, VIEWER, Passwords, passwords
 from onsale.sandbox.sold_out import sell_everything
 
+ORGANISER = "Sandbox Concerts"
+ROLES = {ADMIN: Role.OWNER, VIEWER: Role.VIEWER}
 # In the folder of the run.
-PASSWORD_FILE = "passwords"
+PASSWORD_FILE = Path("passwords")
 # Two seeds at once (a run and a second terminal) take turns.
 SEED_LOCK = 0x05A1E_5EED
 
 
 @dataclass(frozen=True)
 class Seeded:
-    """What is in the record now; `selling_now` and `opens_soon` are the demo's two events."""
+    """What was written now, and where the demo's two events are."""
 
-    events: int
-    tickets: int
+    new_events: int
     selling_now: EventId
     opens_soon: EventId
 
@@ -47,21 +51,21 @@ def seed(connection: Connection, *, now: datetime, passwords: Passwords, rearm: 
 
     The demo's events have the slugs `selling-now` and `opens-soon`.
     """
-    connection.execute(_LOCK, {"key": SEED_LOCK})
-    _people(connection, passwords)
-    connection.execute(_INSERT_VENUES, {"venues": json.dumps([_venue(each) for each in catalogue().venues])})
-    connection.execute(_INSERT_ARTISTS, {"names": list(catalogue().artists())})
-    known = set(connection.execute(_EVENT_IDS).scalars())
-    missing = [show for show in catalogue().shows if show.id not in known]
-    put_on_sale(connection, [sale_of(show, EventId(show.id), now=now) for show in missing])
+    connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": SEED_LOCK})
+    organiser_id = record.add_organiser(connection, ORGANISER)
+    _people(connection, organiser_id, passwords)
+    for venue in catalogue().venues:
+        record.put_venue(connection, venue)
+    missing = [show for show in catalogue().shows if record.event_by_slug(connection, show.slug) is None]
     for show in missing:
+        event_id = put_on_sale(connection, show, organiser_id=organiser_id, now=now, starts_at=show.starts_at(now))
         if show.part is Part.SOLD_OUT:
-            sell_everything(connection, EventId(show.id))
-    if rearm:
-        fresh = {show.id for show in missing}
-        _rearm(connection, [show for show in _demo_shows() if show.id not in fresh], now=now)
-    connection.execute(_NEXT_EVENT_ID)
-    return _seeded(connection)
+            sell_everything(connection, event_id, now=now)
+    again = [show for show in _demo_shows() if rearm and show not in missing]
+    for show in again:
+        _another_evening(connection, show, organiser_id=organiser_id, now=now)
+    demo = {show.part: _on_sale(connection, show).id for show in _demo_shows()}
+    return Seeded(len(missing) + len(again), demo[Part.SELLING_NOW], demo[Part.OPENS_SOON])
 
 
 @click.command("seed")
@@ -70,97 +74,61 @@ def seed(connection: Connection, *, now: datetime, passwords: Passwords, rearm: 
 def main(folder: Path, rearm: bool) -> None:
     """Fill the record with the sample catalogue: real venues, invented shows."""
     began = time.monotonic()
-    engine = create_engine(Config.from_env(os.environ).database_url)
-    with engine.begin() as connection:
+    file = folder / PASSWORD_FILE
+    engine = engines.make_engine(Config.from_env(os.environ).database_url, application_name="onsale seed")
+    with engines.transaction(engine) as connection:
         now: datetime = connection.execute(text("SELECT now()")).scalar_one()
-        seeded = seed(connection, now=now, passwords=passwords(folder / PASSWORD_FILE), rearm=rearm)
+        seeded = seed(connection, now=now, passwords=passwords(file), rearm=rearm)
     engine.dispose()
-    click.echo(
-        f"{seeded.events} events, {seeded.tickets} tickets after {time.monotonic() - began:.1f} s; "
-        f"selling now: event {seeded.selling_now}, opens soon: event {seeded.opens_soon}; passwords in {folder / PASSWORD_FILE}"
-    )
-
-
-def _venue(venue: Venue) -> dict[str, object]:
-    return asdict(venue)
+    click.echo(f"{seeded.new_events} new events after {time.monotonic() - began:.1f} s. Passwords are in {file}.")
+    click.echo(f"Selling now: event {seeded.selling_now}. Opens soon: event {seeded.opens_soon}.")
 
 
 def _demo_shows() -> list[Show]:
     return [show for show in catalogue().shows if show.part in DEMO_PARTS]
 
 
-def _rearm(connection: Connection, shows: list[Show], *, now: datetime) -> None:
-    """Close the evening that is on sale and announce the next one under its address."""
-    sales: list[Sale] = []
-    for show in shows:
-        last = connection.execute(_CURRENT_EVENING, {"slug": show.slug}).one()
-        connection.execute(_RETIRE_ADDRESS, {"event_id": last.id})
-        connection.execute(_CLOSE, {"event_id": last.id})
-        next_id: int = connection.execute(_FREE_EVENT_ID).scalar_one() + len(sales)
-        evening = max(last.starts_at, show.starts_at(now)) + timedelta(days=1)
-        sales.append(sale_of(show, EventId(next_id), now=now, evening=evening))
-    put_on_sale(connection, sales)
+def _on_sale(connection: Connection, show: Show) -> record.Event:
+    event = record.event_by_slug(connection, show.slug)
+    if event is None:
+        raise LookupError(f"{show.slug} was on sale a moment ago")
+    return event
 
 
-def _people(connection: Connection, passwords: Passwords) -> None:
-    """The organiser, two of its staff and a buyer; a password that was made anew replaces the one on record."""
-    connection.execute(_INSERT_ORGANISER, {"id": ORGANISER_ID})
+def _another_evening(connection: Connection, show: Show, *, organiser_id: int, now: datetime) -> EventId:
+    """The demo's show plays one more evening: a new event, so that nothing of the old one has to be undone."""
+    last = _on_sale(connection, show)
+    take_off_sale(connection, last.id, slug=show.slug)
+    evening = max(last.starts_at, show.starts_at(now)) + timedelta(days=1)
+    return put_on_sale(connection, show, organiser_id=organiser_id, now=now, starts_at=evening)
+
+
+def _people(connection: Connection, organiser_id: int, passwords: Passwords) -> None:
+    """Two of the organiser's staff and a buyer; a password that was made anew replaces the one on record."""
+    for email, role in ROLES.items():
+        known = staff.by_email(connection, email)
+        fresh = _fresh_hash(known.password_hash if known else None, passwords.by_email[email])
+        if fresh:
+            staff.put(connection, Staff(_id_of(email), organiser_id, email, role, fresh))
+    account = buyers.account_by_email(connection, BUYER)
+    fresh = _fresh_hash(account.password_hash if account else None, passwords.by_email[BUYER])
+    if fresh and account:
+        buyers.set_password_hash(connection, account.id, fresh)
+    elif fresh:
+        buyers.add_account(connection, BuyerId(_id_of(BUYER)), email=BUYER, password_hash=fresh, name="Demo Buyer")
+
+
+def _id_of(email: str) -> UUID:
+    return uuid5(NAMESPACE_URL, f"mailto:{email}")
+
+
+def _fresh_hash(known: str | None, password: str) -> str | None:
+    """The hash to store, or None when the one on record is this password's already."""
     hasher = PasswordHasher()
-    for email, role in ((ADMIN, "owner"), (VIEWER, "viewer"), (BUYER, None)):
-        select, write = (_STAFF_HASH, _WRITE_STAFF) if role else (_BUYER_HASH, _WRITE_BUYER)
-        known = connection.execute(select, {"email": email}).scalar_one_or_none()
-        password = passwords.by_email[email]
-        if known is None or not _matches(hasher, known, password):
-            row = {"id": uuid5(NAMESPACE_URL, f"mailto:{email}"), "email": email, "hash": hasher.hash(password)}
-            connection.execute(write, row | ({"organiser_id": ORGANISER_ID, "role": role} if role else {}))
-
-
-def _matches(hasher: PasswordHasher, known: str, password: str) -> bool:
-    try:
-        return hasher.verify(known, password)
-    except VerifyMismatchError:
-        return False
-
-
-def _seeded(connection: Connection) -> Seeded:
-    events, tickets = connection.execute(_COUNTS).one()
-    demo = {
-        show.part: EventId(connection.execute(_CURRENT_EVENING, {"slug": show.slug}).one().id) for show in _demo_shows()
-    }
-    return Seeded(events, tickets, demo[Part.SELLING_NOW], demo[Part.OPENS_SOON])
-
-
-_LOCK = text("SELECT pg_advisory_xact_lock(:key)")
-_EVENT_IDS = text("SELECT id FROM events")
-_COUNTS = text(
-    "SELECT count(*), coalesce(sum(capacity), 0) FROM (SELECT DISTINCT id FROM events) AS event"
-    " JOIN sections ON sections.event_id = event.id"
-)
-_CURRENT_EVENING = text("SELECT id, starts_at FROM events WHERE slug = :slug")
-_FREE_EVENT_ID = text("SELECT max(id) + 1 FROM events")
-_RETIRE_ADDRESS = text("UPDATE events SET slug = slug || '-' || id WHERE id = :event_id")
-_CLOSE = text(
-    "UPDATE queue_settings SET phase = 'closed', version = version + 1, updated_at = now() WHERE event_id = :event_id"
-)
-_NEXT_EVENT_ID = text("SELECT setval(pg_get_serial_sequence('events', 'id'), (SELECT max(id) FROM events))")
-_INSERT_ORGANISER = text("INSERT INTO organisers (id, name) VALUES (:id, 'Sandbox Concerts') ON CONFLICT DO NOTHING")
-_STAFF_HASH = text("SELECT password_hash FROM staff WHERE lower(email) = :email")
-_BUYER_HASH = text("SELECT password_hash FROM buyers WHERE lower(email) = :email")
-_WRITE_STAFF = text("""
-    INSERT INTO staff (id, organiser_id, email, password_hash, role)
-    VALUES (:id, :organiser_id, :email, :hash, :role)
-    ON CONFLICT (id) DO UPDATE SET password_hash = excluded.password_hash
-""")
-_WRITE_BUYER = text("""
-    INSERT INTO buyers (id, email, password_hash, name) VALUES (:id, :email, :hash, 'Demo Buyer')
-    ON CONFLICT (id) DO UPDATE SET password_hash = excluded.password_hash
-""")
-_INSERT_VENUES = text("""
-    INSERT INTO venues (id, name, city, country, region, latitude, longitude, capacity)
-    SELECT id, name, city, country, region, latitude, longitude, capacity
-      FROM jsonb_to_recordset(CAST(:venues AS jsonb)) AS venue (
-           id integer, name text, city text, country text, region text, latitude double precision,
-           longitude double precision, capacity integer)
-    ON CONFLICT DO NOTHING
-""")
-_INSERT_ARTISTS = text("INSERT INTO artists (name) SELECT unnest(CAST(:names AS text[])) ON CONFLICT DO NOTHING")
+    if known:
+        try:
+            hasher.verify(known, password)
+        except VerificationError:
+            return hasher.hash(password)
+        return None
+    return hasher.hash(password)
