@@ -14,20 +14,22 @@ from onsale.db import engine as record
 from onsale.payments.provider import PaymentProvider
 from onsale.payments.stripe_provider import StripeProvider
 from onsale.queue.broker import Wakes
-from onsale.queue.store import QueueStore
+from onsale.queue.pace import Pace
+from onsale.queue.store import QueueStore, connect
 from onsale.queue.ticket_cache import TicketCache
-from onsale.workers.section_index import SectionIndexes
+from onsale.workers.houses import Houses
 
 # A lane that waits longer for a row than this is not poison: it gives up and is woken again.
 LANE_LOCK_TIMEOUT_MS = 2_000
 # A worker stopped in mid-lane (SIGSTOP, a frozen machine) loses its transaction, and with it the lane, after this long.
 LANE_IDLE_IN_TRANSACTION_MS = 5_000
 LANE_STATEMENT_TIMEOUT_MS = 10_000
+LANE_CONNECTIONS = 4
 
 
 @dataclass(frozen=True)
 class Shop:
-    """The parts one worker process holds; made once per process by `open_shop`, never at import."""
+    """The parts one worker process holds; made once per process by `open_shop`, never at import. Thread safe."""
 
     config: Config
     engine: Engine
@@ -36,7 +38,38 @@ class Shop:
     ticket_cache: TicketCache
     wakes: Wakes
     provider: PaymentProvider
-    indexes: SectionIndexes
+    pace: Pace
+    houses: Houses
+
+    def close(self) -> None:
+        """Give every connection back."""
+        self.lane_engine.dispose()
+        self.engine.dispose()
+
+
+def open_shop(config: Config) -> Shop:
+    """The shop of one process; connects lazily, so a part that is away now may come up later."""
+    queue_client = connect(config.queue_url)
+    return Shop(
+        config=config,
+        engine=record.make_engine(
+            config.database_url, application_name="onsale-worker", pool_size=config.payment_concurrency, max_overflow=4
+        ),
+        lane_engine=record.make_engine(
+            config.database_url,
+            application_name="onsale-lane",
+            pool_size=LANE_CONNECTIONS,
+            lock_timeout_ms=LANE_LOCK_TIMEOUT_MS,
+            statement_timeout_ms=LANE_STATEMENT_TIMEOUT_MS,
+            idle_in_transaction_ms=LANE_IDLE_IN_TRANSACTION_MS,
+        ),
+        store=QueueStore(queue_client),
+        ticket_cache=TicketCache(connect(config.cache_url)),
+        wakes=Wakes(config.broker_url, queue_client),
+        provider=StripeProvider(secret_key=config.stripe_secret_key, api_base=config.stripe_api_base),
+        pace=Pace(queue_client, name="provider", per_second=config.payment_rate_per_second),
+        houses=Houses(),
+    )
 
 
 class ShopOfThisProcess:
