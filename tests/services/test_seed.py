@@ -84,8 +84,9 @@ def test_sections_say_what_they_hold(engine, seeded):
     with engine.connect() as connection:
         wrong = connection.execute(
             text("""
-                SELECT event_id, id FROM sections WHERE capacity <> (
-                    SELECT count(*) FROM tickets WHERE tickets.event_id = sections.event_id AND section_id = sections.id)
+                SELECT section.event_id, section.id FROM sections AS section
+                 WHERE capacity <> (SELECT count(*) FROM tickets AS ticket
+                                     WHERE ticket.event_id = section.event_id AND ticket.section_id = section.id)
             """)
         ).all()
 
