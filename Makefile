@@ -58,8 +58,8 @@ define install
 endef
 
 .venv/bin/python:
-	@if [ -z "$(PYTHON)" ] || ! $(PYTHON) -c '$(NEW_ENOUGH)'; then \
-		echo "Onsale needs Python 3.11 or newer; $${PYTHON:-python3} is $$($(or $(PYTHON),python3) -V 2>&1)."; \
+	@if ! $(or $(PYTHON),false) -c '$(NEW_ENOUGH)' 2>/dev/null; then \
+		echo "Onsale needs Python 3.11 or newer; $(or $(PYTHON),python3) is: $$($(or $(PYTHON),python3) -V 2>&1 | head -n 1)"; \
 		echo "Install one and name it: make run PYTHON=python3.12"; exit 1; fi
 	@if ! $(PYTHON) -c 'import ensurepip' 2>/dev/null; then \
 		echo "$(PYTHON) cannot make virtual environments. On Debian and Ubuntu: apt install python3-venv"; exit 1; fi
