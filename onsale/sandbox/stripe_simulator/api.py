@@ -1,0 +1,272 @@
+"""The simulator's `/v1`: who may call, idempotency as Stripe has it, one transaction per call, the table of routes."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import hmac
+import re
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+import orjson
+from flask import Blueprint, Response, request
+
+from onsale.sandbox.stripe_simulator import charges, events, intents, methods, setups
+from onsale.sandbox.stripe_simulator.call import API_VERSION, Call, expand
+from onsale.sandbox.stripe_simulator.delivery import Delivery
+from onsale.sandbox.stripe_simulator.errors import ApiError, ExecutedError, Thing, invalid
+from onsale.sandbox.stripe_simulator.forms import Params, nested, pairs
+from onsale.sandbox.stripe_simulator.ids import request_id
+from onsale.sandbox.stripe_simulator.settings import Control, Fault, Plan
+from onsale.sandbox.stripe_simulator.store import Answer, Store
+
+KEY_CHARACTERS_MAX = 255
+VERSION = re.compile(r"20[0-9]{2}-[0-9]{2}-[0-9]{2}(\.[a-z]+)?")
+
+Operation = Callable[..., Thing]
+
+ROUTES: tuple[tuple[str, str, Operation], ...] = (
+    ("POST", "payment_intents", intents.create),
+    ("GET", "payment_intents", intents.list_all),
+    ("GET", "payment_intents/<intent_id>", intents.retrieve),
+    ("POST", "payment_intents/<intent_id>", intents.update),
+    ("POST", "payment_intents/<intent_id>/confirm", intents.confirm),
+    ("POST", "payment_intents/<intent_id>/capture", intents.capture),
+    ("POST", "payment_intents/<intent_id>/cancel", intents.cancel),
+    ("POST", "setup_intents", setups.create),
+    ("GET", "setup_intents", setups.list_all),
+    ("GET", "setup_intents/<intent_id>", setups.retrieve),
+    ("POST", "setup_intents/<intent_id>/confirm", setups.confirm),
+    ("POST", "setup_intents/<intent_id>/cancel", setups.cancel),
+    ("POST", "refunds", charges.create_refund),
+    ("GET", "refunds", charges.list_refunds),
+    ("GET", "refunds/<refund_id>", charges.retrieve_refund),
+    ("GET", "charges", charges.list_charges),
+    ("GET", "charges/<charge_id>", charges.retrieve_charge),
+    ("POST", "customers", methods.create_customer),
+    ("GET", "customers/<customer_id>", methods.retrieve_customer),
+    ("GET", "customers/<customer_id>/payment_methods", methods.list_methods),
+    ("POST", "payment_methods", methods.create_method),
+    ("GET", "payment_methods", methods.list_methods),
+    ("GET", "payment_methods/<method_id>", methods.retrieve_method),
+    ("POST", "payment_methods/<method_id>/attach", methods.attach_method),
+    ("GET", "events", events.list_all),
+    ("GET", "events/<event_id>", events.retrieve),
+)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What goes back to the caller."""
+
+    status: int
+    body: bytes
+    headers: dict[str, str] = field(default_factory=dict)
+
+
+class Api:
+    """Answers calls: checks the key, replays what was answered before, and does the rest once."""
+
+    def __init__(self, store: Store, control: Control, delivery: Delivery, *, secret_key: str) -> None:
+        self._store = store
+        self._control = control
+        self._delivery = delivery
+        self._secret_key = secret_key
+        self._in_flight = InFlight()
+
+    def blueprint(self) -> Blueprint:
+        routes = Blueprint("api", __name__, url_prefix="/v1")
+        for method, path, operation in ROUTES:
+            routes.add_url_rule(
+                f"/{path}", f"{method} {path}".replace(".", "_"), self._view(operation), methods=[method]
+            )
+        return routes
+
+    def _view(self, operation: Operation) -> Callable[..., Response]:
+        def view(**ids: str) -> Response:
+            this = request_id()
+            try:
+                outcome = self._answer(operation, ids, this)
+            except ApiError as error:
+                outcome = Outcome(error.status, error_body(error, this), challenge(error))
+            headers = {"Request-Id": this, "Stripe-Version": version(lenient=True), "Cache-Control": "no-store"}
+            return Response(outcome.body, outcome.status, headers | outcome.headers, content_type="application/json")
+
+        return view
+
+    def _answer(self, operation: Operation, ids: dict[str, str], this: str) -> Outcome:
+        self.authorise()
+        posted = request.method == "POST"
+        sent = pairs(request.get_data(as_text=True) if posted else request.query_string.decode("ascii", "replace"))
+        call_version = version()
+        key = request.headers.get("Idempotency-Key") if posted else None
+
+        def work(plan: Plan | None) -> Outcome:
+            return self._work(operation, ids, Sent(sent, call_version, key, this), plan)
+
+        if not posted:
+            return work(None)
+        if key is None:
+            return self._with_faults(work)
+        if len(key) > KEY_CHARACTERS_MAX:
+            raise invalid(f"Idempotency keys can be at most {KEY_CHARACTERS_MAX} characters.", param="Idempotency-Key")
+        with self._in_flight.only_one(key):
+            with self._store.transaction() as tx:
+                before = tx.answer(key)
+            if before is None:
+                return self._with_faults(work)
+        return replayed(before, key, fingerprint(sent))
+
+    def authorise(self) -> None:
+        """Refuse a call without the account's secret key (401, as Stripe words it)."""
+        given = presented_key()
+        if given is None:
+            raise ApiError(
+                401,
+                "You did not provide an API key. You need to provide your API key in the Authorization header, using "
+                "Bearer auth (e.g. 'Authorization: Bearer YOUR_SECRET_KEY').",
+            )
+        if not hmac.compare_digest(given.encode(), self._secret_key.encode()):
+            raise ApiError(
+                401, f"Invalid API Key provided: {given[:8]}{'*' * 8}{given[-4:] if len(given) > 20 else ''}"
+            )
+
+    def _with_faults(self, work: Callable[[Plan | None], Outcome]) -> Outcome:
+        plan = self._control.take_fault(request.path)
+        if plan is not None and plan.kind is Fault.RATE_LIMIT:
+            message = (
+                "Request rate limit exceeded. Learn more about rate limits here https://docs.stripe.com/rate-limits."
+            )
+            raise ApiError(429, message, code="rate_limit")
+        # The bank takes its time while the key is in flight and nothing else is held up.
+        time.sleep(self._control.now.delay_ms / 1000)
+        outcome = work(plan)
+        if plan is not None and plan.kind is Fault.LATE:
+            time.sleep(plan.late_ms / 1000)
+        return outcome
+
+    def _work(self, operation: Operation, ids: dict[str, str], sent: Sent, plan: Plan | None) -> Outcome:
+        """One transaction: the work, its events, the webhooks to send, and the answer under its key."""
+        with self._store.transaction() as tx:
+            call = Call(
+                tx=tx, params=Params(nested(sent.fields)), base_url=request.host_url.rstrip("/"), version=sent.version,
+                request_id=sent.request_id, key=sent.key,
+            )  # fmt: skip
+            try:
+                if plan is not None and plan.kind is Fault.SERVER_ERROR:
+                    raise server_error()
+                answer = orjson.dumps(expand(call, operation(call, **ids)))
+                if plan is not None and plan.kind is Fault.SERVER_ERROR_AFTER:
+                    raise server_error()
+                outcome = Outcome(200, answer)
+            except ExecutedError as error:
+                outcome = Outcome(error.status, error_body(error, sent.request_id))
+            if sent.key is not None:
+                kept = Answer(outcome.status, outcome.body, sent.request_id, fingerprint(sent.fields), request.path)
+                tx.keep_answer(sent.key, kept)
+            ring = self._delivery.queue(tx, call.events)
+        if ring:
+            self._delivery.ring()
+        return outcome
+
+
+@dataclass(frozen=True)
+class Sent:
+    """One request as it came."""
+
+    fields: list[tuple[str, str]]
+    version: str
+    key: str | None
+    request_id: str
+
+
+class InFlight:
+    """The idempotency keys being worked on now; a second request with one of them is told to wait."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._keys: set[str] = set()
+
+    @contextmanager
+    def only_one(self, key: str) -> Iterator[None]:
+        with self._lock:
+            if key in self._keys:
+                raise ApiError(
+                    409,
+                    "There is currently another in-progress request using this Idempotent Key (that probably means you "
+                    f"submitted twice, and the other request is still going through): {key}. Please try again later.",
+                    kind="idempotency_error",
+                    code="idempotency_key_in_use",
+                )
+            self._keys.add(key)
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._keys.discard(key)
+
+
+def presented_key() -> str | None:
+    """The key in `Authorization`: as a bearer token, or as the user of Basic."""
+    scheme, _, value = request.headers.get("Authorization", "").partition(" ")
+    value = value.strip()
+    if scheme.lower() == "bearer":
+        return value or None
+    if scheme.lower() == "basic":
+        try:
+            return base64.b64decode(value, validate=True).decode().partition(":")[0] or None
+        except (binascii.Error, UnicodeDecodeError):
+            return None
+    return None
+
+
+def version(*, lenient: bool = False) -> str:
+    """The API version of the request; without one, the SDK's own."""
+    given = request.headers.get("Stripe-Version", API_VERSION)
+    if VERSION.fullmatch(given):
+        return given
+    if lenient:
+        return API_VERSION
+    raise invalid(f"Invalid Stripe API version: {given[:50]}")
+
+
+def fingerprint(fields: list[tuple[str, str]]) -> bytes:
+    """The same for the same parameters in any order."""
+    return hashlib.blake2b(orjson.dumps(sorted(fields)), digest_size=16).digest()
+
+
+def replayed(before: Answer, key: str, now: bytes) -> Outcome:
+    """The first answer to this key again; 400 when this is another request under it."""
+    if before.path != request.path:
+        raise mismatch(
+            f"Keys for idempotent requests can only be used for the same endpoint they were first used for "
+            f"('{before.path}' vs '{request.path}'). Try using a key other than '{key}' if you meant to execute a "
+            f"different request."
+        )
+    if before.fingerprint != now:
+        raise mismatch(
+            f"Keys for idempotent requests can only be used with the same parameters they were first used with. Try "
+            f"using a key other than '{key}' if you meant to execute a different request."
+        )
+    return Outcome(before.status, before.body, {"Idempotent-Replayed": "true", "Original-Request": before.request_id})
+
+
+def mismatch(message: str) -> ApiError:
+    return ApiError(400, message, kind="idempotency_error")
+
+
+def server_error() -> ExecutedError:
+    return ExecutedError(500, "An unknown error occurred", kind="api_error")
+
+
+def error_body(error: ApiError, this: str) -> bytes:
+    return orjson.dumps({"error": {**error.body, "request_log_url": f"https://dashboard.stripe.com/test/logs/{this}"}})
+
+
+def challenge(error: ApiError) -> dict[str, str]:
+    return {"WWW-Authenticate": 'Basic realm="Stripe"'} if error.status == 401 else {}

@@ -1,0 +1,68 @@
+"""Puts the simulator together: one store, one delivery thread, the API and the pages in one Flask application."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from flask import Flask, Response, make_response
+from werkzeug.exceptions import HTTPException
+
+from onsale.sandbox.stripe_simulator.api import Api, error_body
+from onsale.sandbox.stripe_simulator.delivery import Delivery
+from onsale.sandbox.stripe_simulator.errors import ApiError
+from onsale.sandbox.stripe_simulator.ids import request_id
+from onsale.sandbox.stripe_simulator.pages import TEMPLATES, Pages
+from onsale.sandbox.stripe_simulator.settings import Control, Settings
+from onsale.sandbox.stripe_simulator.store import Store
+
+BODY_BYTES_MAX = 256 * 1024
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the simulator is started with."""
+
+    data: Path
+    host: str
+    secret_key: str = field(repr=False)
+    webhook_secret: str = field(repr=False)
+    webhook_url: str = ""
+
+
+def create_app(options: Options) -> Flask:
+    """The simulator on its file; its delivery thread runs from here on."""
+    store = Store(options.data)
+    control = Control(Settings(webhook_url=options.webhook_url))
+    delivery = Delivery(store, control, secret=options.webhook_secret)
+    app = Flask(__name__, template_folder=str(TEMPLATES), static_folder=None)
+    app.config["MAX_CONTENT_LENGTH"] = BODY_BYTES_MAX
+    app.register_blueprint(Api(store, control, delivery, secret_key=options.secret_key).blueprint())
+    app.register_blueprint(
+        Pages(store, control, delivery, secret_key=options.secret_key, host=options.host).blueprint()
+    )
+    app.add_url_rule("/healthz", view_func=health)
+    app.add_url_rule("/v1/<path:rest>", view_func=unknown, methods=["GET", "POST", "DELETE"])
+    app.register_error_handler(ApiError, refused)
+    app.register_error_handler(HTTPException, refused_by_http)
+    delivery.start()
+    return app
+
+
+def health() -> Response:
+    return make_response({"status": "ok"})
+
+
+def unknown(rest: str) -> Response:
+    """What Stripe has and the simulator does not."""
+    raise ApiError(404, f"Unrecognized request URL (/v1/{rest[:100]}). This simulator knows payments and no more.")
+
+
+def refused(error: ApiError) -> Response:
+    return Response(error_body(error, request_id()), error.status, content_type="application/json")
+
+
+def refused_by_http(error: HTTPException) -> Response:
+    """413, 405 and the like, in the API's shape."""
+    said = ApiError(error.code or 500, error.description or error.name)
+    return refused(said)
