@@ -52,6 +52,8 @@ LEGAL_MOVES: dict[BookingState, frozenset[BookingState]] = {
     S.FAILED: frozenset(),
 }
 
+# Where every booking comes from: the record's word for "not there before".
+NEW = "new"
 FIRST = frozenset({S.WAITING, S.QUEUED})
 UNDECIDED = frozenset({S.WAITING, S.QUEUED})
 # The booking has tickets out of sale and nobody has paid for them yet.

@@ -1,0 +1,3 @@
+"""The tables as SQLAlchemy knows them."""
+from sqlalchemy import MetaData
+metadata = MetaData()
