@@ -1,18 +1,65 @@
 """How an error becomes an answer: one table from the error's class to an HTTP status, and problem+json (RFC 9457).
 
     {"type": "/problems/ticket-taken", "title": "Someone else holds this ticket. Choose another.", "status": 409, ...}
+
+Nothing of an unexpected error reaches the client but its request id.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from http import HTTPStatus
 
-from onsale.errors import OnsaleError
+import orjson
+from pydantic import ValidationError
+from werkzeug.exceptions import HTTPException
+
+from onsale import errors as e
+
+CONTENT_TYPE = "application/problem+json"
+ERRORS_SHOWN_MAX = 20
+# Where a client is told to come back without a better idea of when.
+RETRY_SECONDS = {503: 1, 429: 5, 425: 5}
+
+STATUS: dict[type[e.OnsaleError], int] = {
+    e.NotSignedIn: 401,
+    e.WrongCredentials: 401,
+    e.EmailTaken: 409,
+    e.NotAllowed: 403,
+    e.NotFound: 404,
+    e.TooManyRequests: 429,
+    e.BadRequest: 422,
+    # Too Early: the same request is right at the time given.
+    e.NotOpenYet: 425,
+    e.QueueClosed: 410,
+    e.QueueRecovering: 503,
+    e.NumbersExhausted: 503,
+    e.AddressLimitReached: 429,
+    e.NotInQueue: 404,
+    e.NotYourTurn: 409,
+    e.TurnLapsed: 409,
+    e.BadQueueToken: 403,
+    e.BadAdmissionToken: 403,
+    e.TicketTaken: 409,
+    e.SellingStopped: 409,
+    e.AdmissionSpent: 409,
+    e.BuyerLimitReached: 409,
+    e.IdempotencyKeyReused: 422,
+    e.IllegalMove: 409,
+    e.HoldExpired: 410,
+    e.ProviderUnavailable: 503,
+    e.PaymentRefused: 422,
+    e.BadWebhook: 400,
+    e.RecordUnavailable: 503,
+    e.QueueUnavailable: 503,
+}
 
 
 @dataclass(frozen=True)
 class Problem:
-    """One answer to a request that went wrong; `errors` names the fields, `retry_after_seconds` says when to come back."""
+    """One answer to a request that went wrong; `errors` are (field, what it wants), `retry_after_seconds` when to come back."""
 
     slug: str
     title: str
@@ -21,8 +68,115 @@ class Problem:
     field: str | None = None
     errors: tuple[tuple[str, str], ...] = ()
     retry_after_seconds: int | None = None
+    # What HTTP itself wants beside the document: Allow, WWW-Authenticate.
+    headers: tuple[tuple[str, str], ...] = ()
+
+    def document(self) -> dict[str, object]:
+        """The problem+json document."""
+        document: dict[str, object] = {
+            "type": f"/problems/{self.slug}",
+            "title": self.title,
+            "status": self.status,
+            "detail": self.detail,
+        }
+        if self.field is not None:
+            document["field"] = self.field
+        if self.errors:
+            document["errors"] = [{"field": field, "detail": detail} for field, detail in self.errors]
+        return document
+
+    def body(self) -> bytes:
+        return orjson.dumps(self.document())
+
+    def all_headers(self) -> list[tuple[str, str]]:
+        """The headers of the answer; nobody may keep a problem for longer than the moment."""
+        headers = [("Content-Type", CONTENT_TYPE), ("Cache-Control", "no-store"), *self.headers]
+        if self.retry_after_seconds is not None:
+            headers.append(("Retry-After", str(self.retry_after_seconds)))
+        return headers
 
 
-def problem_of(error: OnsaleError) -> Problem:
-    """The answer to an error; pages draw it, the API writes it as problem+json."""
-    raise NotImplementedError
+def problem_of(error: e.OnsaleError) -> Problem:
+    """The answer to an error of ours; pages draw it, the API writes it as problem+json."""
+    status = status_of(type(error))
+    retry = error.retry_after_seconds
+    return Problem(
+        slug=slug_of(type(error)),
+        title=title_of(type(error)),
+        status=status,
+        detail=str(error),
+        field=error.field,
+        errors=((error.field, str(error)),) if error.field else (),
+        retry_after_seconds=RETRY_SECONDS.get(status) if retry is None else max(retry, 1),
+        headers=(("WWW-Authenticate", 'Bearer realm="onsale"'),) if status == 401 else (),
+    )
+
+
+def status_of(kind: type[e.OnsaleError]) -> int:
+    """The status of an error, or of its nearest ancestor in the table; 500 for one that no buyer should ever meet."""
+    return next((STATUS[each] for each in kind.__mro__ if each in STATUS), 500)
+
+
+def slug_of(kind: type[e.OnsaleError]) -> str:
+    """`TicketTaken` is `ticket-taken`: stable, part of the API."""
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", "-", kind.__name__).lower()
+
+
+def title_of(kind: type[e.OnsaleError]) -> str:
+    return (kind.__doc__ or "").strip().splitlines()[0]
+
+
+def of_fields(errors: Sequence[tuple[str, str]]) -> Problem:
+    """A request that does not fit its model: every field with what it wants."""
+    shown = tuple(errors[:ERRORS_SHOWN_MAX])
+    return replace(
+        problem_of(e.BadRequest("; ".join(f"{field}: {detail}" for field, detail in shown[:3]))),
+        field=shown[0][0] if shown else None,
+        errors=shown,
+    )
+
+
+def of_validation(error: ValidationError, *, where: str = "") -> Problem:
+    """The same, from pydantic. What was sent is not repeated: it may be a password."""
+    found = error.errors(include_url=False, include_context=False, include_input=False)
+    return of_fields([(_field(where, each["loc"]), each["msg"]) for each in found])
+
+
+def of_http(error: HTTPException) -> Problem:
+    """What Flask itself refuses: no such route, a method it has not, a body too large or of another type."""
+    status = error.code or 500
+    phrase = HTTPStatus(status).phrase
+    kept = {"Allow", "Retry-After", "WWW-Authenticate"}
+    return Problem(
+        slug=phrase.lower().replace(" ", "-"),
+        title=phrase,
+        status=status,
+        detail=_HTTP_DETAILS.get(status, phrase),
+        headers=tuple((name, value) for name, value in error.get_headers() if name in kept),
+    )
+
+
+def of_status(status: int, detail: str = "", *, headers: Mapping[str, str] | None = None) -> Problem:
+    """A plain HTTP problem."""
+    phrase = HTTPStatus(status).phrase
+    return Problem(
+        slug=phrase.lower().replace(" ", "-"),
+        title=phrase,
+        status=status,
+        detail=detail or _HTTP_DETAILS.get(status, phrase),
+        headers=tuple((headers or {}).items()),
+    )
+
+
+_HTTP_DETAILS = {
+    400: "The request is not well-formed.",
+    404: "There is nothing here, or it is not yours.",
+    405: "This method is not allowed here; Allow lists those that are.",
+    413: "The request is larger than anything this API takes.",
+    415: "Send the body as application/json.",
+    500: "Something broke on our side. Try again; the request id helps us to find it.",
+}
+
+
+def _field(where: str, location: tuple[int | str, ...]) -> str:
+    return ".".join([where, *map(str, location)] if where else map(str, location)) or "body"

@@ -1,0 +1,242 @@
+"""The documents the API answers with, and the values they share; the OpenAPI describes these very models.
+
+Money is a whole number of minor units with its currency; moments are UTC with a Z.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Annotated
+from uuid import UUID
+
+from pydantic import BeforeValidator, Field, PlainSerializer, StringConstraints
+
+from onsale.db.ids import EVENT_ID_MAX, TICKETS_PER_EVENT_BITS
+from onsale.db.states import BookingState
+from onsale.web.api.contract import Asked, Told
+
+
+def _plain(value: object) -> object:
+    """`1_000`, ` 7` and `7.0` are no ids; JSON numbers pass as they are."""
+    if isinstance(value, str) and not (value.isascii() and value.isdecimal() and len(value) <= 20):
+        raise ValueError("must be a whole number")
+    return value
+
+
+def _zulu(moment: datetime) -> str:
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+# PostgreSQL's text cannot hold a NUL, and no other control character is anybody's name.
+PRINTABLE = r"^[^\x00-\x1f\x7f]*$"
+EventNumber = Annotated[int, BeforeValidator(_plain), Field(ge=1, le=EVENT_ID_MAX)]
+TicketNumber = Annotated[
+    int, BeforeValidator(_plain), Field(ge=1, le=(EVENT_ID_MAX << TICKETS_PER_EVENT_BITS | (1 << TICKETS_PER_EVENT_BITS) - 1))
+]
+Moment = Annotated[datetime, PlainSerializer(_zulu, return_type=str), Field(json_schema_extra={"format": "date-time"})]
+Term = Annotated[str, StringConstraints(max_length=200, pattern=PRINTABLE)]
+
+
+class EventPath(Asked):
+    """Names an event."""
+
+    event_id: EventNumber
+
+
+class TicketPath(Asked):
+    """Names a ticket."""
+
+    ticket_id: TicketNumber
+
+
+class BookingPath(Asked):
+    """Names a booking."""
+
+    booking_id: UUID
+
+
+class ProblemField(Told):
+    """One field that does not fit."""
+
+    field: str
+    detail: str
+
+
+class ProblemDocument(Told):
+    """What went wrong (RFC 9457). `type` is stable; `detail` is for people."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    field: str | None = None
+    errors: list[ProblemField] = []
+    request_id: str | None = None
+
+
+class VenueDocument(Told):
+    """Where a show is; coordinates in degrees, country as ISO 3166 alpha-2."""
+
+    id: int
+    name: str
+    city: str
+    country: str
+    region: str
+    latitude: float
+    longitude: float
+
+
+class SectionDocument(Told):
+    """A block of the house and what a ticket in it costs."""
+
+    id: int
+    name: str
+    kind: str
+    price_minor: int
+    capacity: int
+
+
+class EventDocument(Told):
+    """A show."""
+
+    id: int
+    name: str
+    slug: str
+    description: str
+    starts_at: Moment
+    on_sale_at: Moment
+    status: str
+    organiser: str
+    currency: str
+    tickets_per_buyer: int
+    artists: list[str]
+    venue: VenueDocument
+    sections: list[SectionDocument]
+    seats_url: str
+    queue_url: str
+
+
+class EventsFound(Told):
+    """The ids of the events that match, soonest first."""
+
+    event_ids: list[int]
+
+
+class Price(Told):
+    """What a ticket costs."""
+
+    amount_minor: int
+    currency: str
+
+
+class SeatDocument(Told):
+    """A place in the house; without row and seat for general admission."""
+
+    section: str
+    row: str | None
+    seat: str | None
+
+
+class TicketDocument(Told):
+    """One ticket, in the words the API began with."""
+
+    ticketId: int
+    eventId: int
+    eventName: str
+    artists: list[str]
+    dateTime: Moment
+    price: Price
+    seats: list[SeatDocument]
+    state: str
+
+
+class HitDocument(Told):
+    """An event found, with what a list shows of it."""
+
+    event_id: int
+    name: str
+    slug: str
+    starts_at: Moment
+    on_sale_at: Moment
+    venue: str
+    city: str
+    country: str
+    artists: list[str]
+    currency: str
+    price_min_minor: int | None
+    price_max_minor: int | None
+
+
+class SearchDocument(Told):
+    """One page of events, best first; `next_cursor` asks for the next page and is null on the last."""
+
+    events: list[HitDocument]
+    total: int
+    next_cursor: str | None
+
+
+class BookedTicketDocument(Told):
+    """A ticket of a booking at the price of the hold."""
+
+    ticket_id: int
+    section: str
+    row: str | None
+    seat: str | None
+    price_minor: int
+
+
+class MoveDocument(Told):
+    """One line of a booking's history."""
+
+    state: BookingState
+    at: Moment
+    reason: str | None
+
+
+class PaymentDocument(Told):
+    """The newest card tried: what came of it, and where to confirm it when the bank asks."""
+
+    attempt: int
+    outcome: str
+    decline_code: str | None
+    message: str | None
+    next_action_url: str | None
+
+
+class BookingDocument(Told):
+    """A booking and all that became of it; `settled` means that nothing more happens by itself.
+
+    Poll `url` every `poll_seconds` until it is settled, held, or wants the buyer's bank.
+    """
+
+    id: UUID
+    event_id: int
+    state: BookingState
+    settled: bool
+    version: int
+    number: int
+    return_number: int | None
+    tickets_wanted: int
+    tickets: list[BookedTicketDocument]
+    amount_minor: int | None
+    currency: str
+    hold_until: Moment | None
+    extensions_left: int
+    # A card is known and will be charged without the buyer.
+    hands_free: bool
+    reason: str | None
+    payment: PaymentDocument | None
+    created_at: Moment
+    queued_at: Moment | None
+    decided_at: Moment | None
+    ended_at: Moment | None
+    history: list[MoveDocument]
+    poll_seconds: float
+    url: str
+
+
+class BookingsDocument(Told):
+    """This buyer's bookings, newest first; `next_before` asks for the next page and is null on the last."""
+
+    bookings: list[BookingDocument]
+    next_before: Moment | None

@@ -1,0 +1,84 @@
+"""Signs and checks the JWTs of buyers and staff (HS256, RFC 8725): one algorithm, one issuer, an audience each, a key id.
+
+The first of the configured keys signs and all verify, so a key is changed by putting a new one in front and taking the
+old one away when its tokens have run out.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
+from uuid import UUID
+
+import jwt
+
+from onsale.config import Config
+from onsale.errors import NotSignedIn
+
+ALGORITHM = "HS256"
+BUYERS = "onsale-buyers"
+STAFF = "onsale-staff"
+# A guest has nothing to sign in with again, so their session lasts until the show is bought and paid.
+LIFETIME = {BUYERS: timedelta(days=30), STAFF: timedelta(hours=8)}
+LEEWAY_SECONDS = 10
+# Ours have about 350 characters; whoever sends more is not sending one of ours.
+TOKEN_CHARACTERS_MAX = 1_024
+REQUIRED = ["iss", "aud", "sub", "iat", "exp"]
+
+
+@dataclass(frozen=True)
+class Claims:
+    """What a valid token says: whose it is, and whether that is a guest."""
+
+    subject: UUID
+    guest: bool
+
+
+def derived(secret: str, purpose: str) -> bytes:
+    """A key for one purpose, so that what is signed for one is worth nothing for another."""
+    return hmac.digest(secret.encode(), f"onsale {purpose}".encode(), hashlib.sha256)
+
+
+@lru_cache(maxsize=16)
+def _jwt_key(secret: str) -> bytes:
+    return derived(secret, "jwt")
+
+
+def sign(config: Config, subject: UUID, *, audience: str, guest: bool = False, now: datetime | None = None) -> str:
+    """A token for this subject; `now` is when it begins, the present unless a test says otherwise."""
+    kid, secret = config.secret_keys[0]
+    issued = now or datetime.now(UTC)
+    claims = {
+        "iss": config.public_url,
+        "aud": audience,
+        "sub": str(subject),
+        "iat": issued,
+        "exp": issued + LIFETIME[audience],
+    }
+    if guest:
+        claims["guest"] = True
+    return jwt.encode(claims, _jwt_key(secret), algorithm=ALGORITHM, headers={"kid": kid})
+
+
+def check(config: Config, token: str, *, audience: str) -> Claims:
+    """What a token says, if we signed it for this audience and it has not run out. Raises NotSignedIn, never saying why."""
+    if len(token) > TOKEN_CHARACTERS_MAX:
+        raise NotSignedIn
+    try:
+        # The key is chosen by an id nobody has verified yet; it can only choose among our own.
+        key = _jwt_key(dict(config.secret_keys)[jwt.get_unverified_header(token)["kid"]])
+        claims = jwt.decode(
+            token,
+            key,
+            algorithms=[ALGORITHM],
+            audience=audience,
+            issuer=config.public_url,
+            leeway=LEEWAY_SECONDS,
+            options={"require": REQUIRED, "strict_aud": True},
+        )
+        return Claims(UUID(claims["sub"]), guest=claims.get("guest") is True)
+    except (jwt.InvalidTokenError, KeyError, ValueError, TypeError):
+        raise NotSignedIn from None
