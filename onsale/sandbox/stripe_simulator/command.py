@@ -46,10 +46,10 @@ def simulator(ctx: click.Context, port: int | None, host: str, data: Path | None
         webhook_secret=config.stripe_webhook_secret,
         webhook_url=config.public_url + WEBHOOK_PATH if webhook_url is None else webhook_url,
     )
-    serve(options, port=port or urlsplit(config.stripe_api_base).port or PORT_DEFAULT, log_format=config.log_format)
+    serve(options, port=port or urlsplit(config.stripe_api_base).port or PORT_DEFAULT, config=config)
 
 
-def serve(options: Options, *, port: int, log_format: logs.LogFormat) -> None:
+def serve(options: Options, *, port: int, config: Config) -> None:
     """Serve until SIGTERM."""
     Granian(
         "onsale.sandbox.stripe_simulator",
@@ -61,11 +61,12 @@ def serve(options: Options, *, port: int, log_format: logs.LogFormat) -> None:
         blocking_threads=THREADS,
         websockets=False,
         workers_kill_timeout=5,
-        log_level=LogLevels.warning,
-    ).serve(target_loader=partial(load, options, log_format), wrap_loader=False)
+        # At `warning` it warns of the many threads, which mostly wait.
+        log_level=LogLevels.error,
+    ).serve(target_loader=partial(load, options, config), wrap_loader=False)
 
 
-def load(options: Options, log_format: logs.LogFormat) -> Any:
+def load(options: Options, config: Config) -> Any:
     """The application, made in the process that serves it."""
-    logs.configure(log_format)
+    logs.configure(config)
     return create_app(options)

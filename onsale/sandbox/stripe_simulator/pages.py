@@ -28,8 +28,8 @@ EVENTS_MAX = 50
 DELAYS_MS = (0, 200, 1_000, 3_000, 10_000)
 HEADERS = {
     # `form-action` allows every origin: after 3-D Secure the form leads back to the shop.
-    "Content-Security-Policy": "default-src 'none'; style-src 'self'; form-action *; frame-ancestors 'none'; "
-    "base-uri 'none'",
+    "Content-Security-Policy": "default-src 'none'; style-src 'self'; img-src data:; form-action *; "
+    "frame-ancestors 'none'; base-uri 'none'",
     "Referrer-Policy": "no-referrer",
     "X-Content-Type-Options": "nosniff",
     "Cache-Control": "no-store",
@@ -51,8 +51,8 @@ class Pages:
         pages = Blueprint("pages", __name__)
         pages.before_request(self._refuse_strangers)
         pages.after_request(with_headers)
-        pages.add_template_filter(money, "money")
-        pages.add_template_filter(moment, "moment")
+        pages.add_app_template_filter(money, "money")
+        pages.add_app_template_filter(moment, "moment")
         for rule, view, methods_allowed in (
             ("/", self.home, ["GET"]),
             ("/payments/<intent_id>", self.payment, ["GET"]),
