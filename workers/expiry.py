@@ -1,0 +1,76 @@
+"""The sweeper: tickets whose deadline has passed go on sale again, also those that someone is in the middle of paying for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import structlog
+
+from onsale.db import engine as record
+from onsale.db import holds, locks
+from onsale.db.holds import Overdue, Released
+from onsale.workers import follow_up
+from onsale.workers.payment_steps import PROVIDER_AWAY_SECONDS, end_of
+from onsale.workers.shop import Shop
+
+SWEEP_MAX = 500
+ROUNDS_MAX = 20
+OVERDUE_MAX = 200
+REASON = "expired"
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True)
+class Swept:
+    """Holds that ended, and payments past their deadline that `resume` was asked to look at."""
+
+    expired: int = 0
+    asked: int = 0
+
+
+def sweep(shop: Shop) -> Swept:
+    """One sweep; a second copy at the same time does nothing. What is beyond the limits is the next sweep's."""
+    expired = 0
+    for _ in range(ROUNDS_MAX):
+        released = _expire(shop)
+        follow_up.released(shop, released)
+        expired += len(released)
+        if len(released) < SWEEP_MAX:
+            break
+    asked = _sweep_paying(shop)
+    if expired or asked:
+        log.info("swept", expired=expired, asked=asked)
+    return Swept(expired, asked)
+
+
+def _expire(shop: Shop) -> tuple[Released, ...]:
+    with record.transaction(shop.engine) as connection:
+        if not locks.try_alone(connection, "sweep"):
+            return ()
+        return holds.expire(connection, limit=SWEEP_MAX)
+
+
+def _sweep_paying(shop: Shop) -> int:
+    """A payment under way is asked about first (`resume` does that); when nobody answers for a minute, the tickets go anyway."""
+    with record.reading(shop.engine) as connection:
+        overdue = holds.paying_past_deadline(connection, limit=OVERDUE_MAX)
+    given_up = [one for one in overdue if one.overdue_seconds > PROVIDER_AWAY_SECONDS]
+    follow_up.released(shop, _give_up(shop, given_up))
+    asking = [one.booking_id for one in overdue if one.overdue_seconds <= PROVIDER_AWAY_SECONDS]
+    shop.wakes.wake_resume(asking)
+    return len(asking)
+
+
+def _give_up(shop: Shop, overdue: Iterable[Overdue]) -> list[Released]:
+    """Free the tickets without the provider's word: the hold's version refuses a late commit, the reconciler cancels."""
+    released = []
+    for one in overdue:
+        with record.transaction(shop.engine) as connection:
+            marked = holds.begin_voiding(connection, one.booking_id, reason=REASON)
+            ended = marked and holds.end_voided(connection, one.booking_id, state=end_of(marked.reason))
+        if ended:
+            log.warning("hold_ended_without_the_provider", booking_id=str(one.booking_id))
+            released.append(ended)
+    return released

@@ -1,0 +1,220 @@
+"""The lane: decides an event's bookings, one batch after the other, in the order of their numbers.
+
+An actor per event on top of Celery: whoever gets the event's advisory lock is the lane for one batch. Any worker serves any event.
+Why batches are halved, and why a short batch ends a look: docs/decisions/0019.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from enum import StrEnum
+
+import structlog
+from sqlalchemy import Connection
+from sqlalchemy.exc import InterfaceError, OperationalError
+
+from onsale.db import allocation, lane, sale_log
+from onsale.db import engine as record
+from onsale.db.allocation import Decision
+from onsale.db.house import House
+from onsale.db.ids import BookingId, EventId
+from onsale.db.lane import BATCH_MAX, QUEUE_MAX, AllocationStale, QueuedBooking, Written
+from onsale.errors import QueueRecovering, QueueUnavailable, RecordUnavailable
+from onsale.workers import follow_up
+from onsale.workers.shop import Shop
+
+# One event must not keep a worker from the others: after this its lane sends its own wake-up and goes to the end of the queue.
+BATCHES_MAX = 20
+SECONDS_MAX = 1.0
+# Somebody else took a ticket under the batch (expiry, an admin): redone so often, then left to the next wake-up.
+STALE_MAX = 5
+# Hands-free bookings are queued a thousand at a time; more than this many times is the next batch's.
+QUEUE_ROUNDS_MAX = 10
+
+# The record was busy or away. Not the bookings' fault: nobody is failed for it. SQLAlchemy's OperationalError covers lock and
+# statement timeouts, serialization failures, deadlocks and lost connections.
+TRANSIENT = (RecordUnavailable, OperationalError, InterfaceError)
+
+FAILED_REASON = "lane_error"
+
+log = structlog.get_logger(__name__)
+
+
+class End(StrEnum):
+    """Why a run of the lane ended."""
+
+    DRAINED = "drained"  # nothing left to decide
+    BUSY = "busy"  # someone else has the lane; their last look sees what we were woken for
+    PAUSED = "paused"  # the organiser stopped selling
+    UNFINISHED = "unfinished"  # there is more, the wake-up is sent again
+    INTERRUPTED = "interrupted"  # the record did not play along; wake again a little later
+
+
+@dataclass(frozen=True)
+class LaneRun:
+    """What one wake-up did."""
+
+    end: End
+    batches: int = 0
+    decided: int = 0
+    failed: tuple[BookingId, ...] = ()
+
+
+class Poisoned(Exception):
+    """A batch of `size` raised. `head` is its lowest booking, known when it was alone."""
+
+    def __init__(self, *, size: int, head: BookingId | None) -> None:
+        super().__init__(f"a batch of {size} raised")
+        self.size = size
+        self.head = head
+
+
+@dataclass(frozen=True)
+class Decided:
+    """A committed batch; fewer bookings than were asked for means that the lane was drained when it was read."""
+
+    bookings: tuple[QueuedBooking, ...]
+    decisions: tuple[Decision, ...]
+    written: Written
+
+
+def work_lane(shop: Shop, event_id: EventId, *, last_look: bool) -> LaneRun:
+    """Decide what the event's lane holds, at most 20 batches or a second; then the wake-up is sent again.
+
+    `last_look=False` leaves out the look after the commit (the guard's negative control).
+    """
+    started = time.monotonic()
+    look = _Look(shop, event_id, last_look=last_look)
+    while look.batches < BATCHES_MAX and time.monotonic() - started < SECONDS_MAX:
+        end = look.next_batch()
+        if end is not None:
+            return look.ended(end)
+    shop.wakes.wake_lane(event_id, again=True)
+    return look.ended(End.UNFINISHED)
+
+
+class _Look:
+    """One wake-up's work on a lane: how much to read next, and what came of it so far."""
+
+    def __init__(self, shop: Shop, event_id: EventId, *, last_look: bool) -> None:
+        self.shop, self.event_id, self.last_look = shop, event_id, last_look
+        self.size = BATCH_MAX
+        self.batches = self.decided = self.stale = 0
+        self.failed: list[BookingId] = []
+
+    def ended(self, end: End) -> LaneRun:
+        return LaneRun(end, self.batches, self.decided, tuple(self.failed))
+
+    def next_batch(self) -> End | None:
+        """Decide a batch; None: there may be more."""
+        self.batches += 1
+        try:
+            done = _decide_batch(self.shop, self.event_id, self.size)
+        except AllocationStale:
+            self.stale += 1
+            return End.INTERRUPTED if self.stale > STALE_MAX else None
+        except TRANSIENT as error:
+            log.warning("lane_interrupted", event_id=self.event_id, error=type(error).__name__)
+            return End.INTERRUPTED
+        except Poisoned as poisoned:
+            self._narrow(poisoned)
+            return None
+        if isinstance(done, End):
+            return done
+        self.decided += len(done.decisions)
+        _after_commit(self.shop, self.event_id, done)
+        if len(done.bookings) == self.size or (self.last_look and _undecided(self.shop, self.event_id)):
+            return None
+        return End.DRAINED
+
+    def _narrow(self, poisoned: Poisoned) -> None:
+        """Read half as many next time; a booking that raised all alone ends, and batches are whole again."""
+        if poisoned.head is None:
+            self.size = max(1, poisoned.size // 2)
+        else:
+            self.size = BATCH_MAX
+            self.failed += _fail(self.shop, self.event_id, poisoned)
+
+
+def _decide_batch(shop: Shop, event_id: EventId, size: int) -> Decided | End:
+    """One batch in one transaction under the lane's lock."""
+    serving, return_serving = _admitted_up_to(shop, event_id)
+    with shop.houses.borrow(event_id) as house:
+        if house is None:
+            return End.BUSY
+        with record.transaction(shop.lane_engine) as connection:
+            if not lane.try_lock(connection, event_id):
+                return End.BUSY
+            _queue_admitted(connection, event_id, serving, return_serving)
+            done = _decide(connection, event_id, house, size)
+        if isinstance(done, Decided):
+            house.wrote(done.written.changes)
+        return done
+
+
+def _decide(connection: Connection, event_id: EventId, house: House, size: int) -> Decided | End:
+    """Read, decide, write. What raises here, and is not the record's doing, is a booking's: Poisoned."""
+    head, read, decisions = None, size, ()
+    try:
+        if size == 1:
+            head = lane.head(connection, event_id)
+        batch = lane.read_batch(connection, event_id, limit=size)
+        if not batch.selling:
+            return End.PAUSED
+        read = len(batch.bookings)
+        named = lane.prepare_house(connection, event_id, house, batch)
+        decisions = allocation.allocate(batch.requests, house, named, anything_left=batch.anything_left)
+        written = lane.write_batch(connection, event_id, decisions, snapshot=batch.snapshot)
+    except AllocationStale as stale:
+        allocation.put_back(house, decisions)
+        house.forget(stale.section_ids)
+        raise
+    except Exception as error:
+        # Nothing is known of what `allocate` had taken when it raised.
+        house.forget(tuple(house.sections))
+        if isinstance(error, TRANSIENT):
+            raise
+        raise Poisoned(size=read, head=head) from error
+    return Decided(batch.bookings, decisions, written)
+
+
+def _admitted_up_to(shop: Shop, event_id: EventId) -> tuple[int, int]:
+    """How far the queue is; zeros when it is away or recovering: then only bookings already queued are decided."""
+    try:
+        queue = shop.store.snapshot(event_id)
+    except (QueueUnavailable, QueueRecovering):
+        return 0, 0
+    return queue.serving, queue.return_serving
+
+
+def _queue_admitted(connection: Connection, event_id: EventId, serving: int, return_serving: int) -> None:
+    for _ in range(QUEUE_ROUNDS_MAX):
+        if lane.queue_admitted(connection, event_id, serving=serving, return_serving=return_serving) < QUEUE_MAX:
+            return
+
+
+def _after_commit(shop: Shop, event_id: EventId, done: Decided) -> None:
+    """What follows a committed batch. All of it can be lost: the queue's slots expire, and wake-ups are sent again."""
+    follow_up.decided(shop, event_id, done.bookings, done.decisions, done.written)
+
+
+def _undecided(shop: Shop, event_id: EventId) -> bool:
+    """The last look: is there anything whose wake-up may have found the lane taken?"""
+    serving, return_serving = _admitted_up_to(shop, event_id)
+    with record.reading(shop.engine) as connection:
+        return lane.any_queued(connection, event_id, serving=serving, return_serving=return_serving)
+
+
+def _fail(shop: Shop, event_id: EventId, poisoned: Poisoned) -> list[BookingId]:
+    """End the culprit in a transaction of its own, and say so where people and machines look."""
+    booking_id, error = poisoned.head, poisoned.__cause__
+    if booking_id is None:
+        return []
+    log.error("booking_failed_in_lane", event_id=event_id, booking_id=str(booking_id), exc_info=error)
+    with record.transaction(shop.engine) as connection:
+        if not lane.mark_failed(connection, booking_id, reason=FAILED_REASON):
+            return []
+        body = {"booking_id": str(booking_id), "error": type(error).__name__}
+        sale_log.append(connection, event_id, actor="lane", kind="booking_failed", body=body)
+    return [booking_id]

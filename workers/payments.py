@@ -1,0 +1,324 @@
+"""Carries a booking's payment on, one safe step after the other, whoever calls: task, webhook, the buyer's return, the reconciler.
+
+Why it cannot charge twice or cancel what was sold: docs/decisions/0020.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeVar
+
+import structlog
+
+from onsale.db import charges, clock, holds
+from onsale.db import engine as record
+from onsale.db.bookings import Booking
+from onsale.db.charges import Charge, Commit
+from onsale.db.ids import BookingId
+from onsale.errors import HoldExpired, IllegalMove, PaymentRefused, ProviderUnavailable, QueueUnavailable
+from onsale.payments.provider import CALL_SECONDS_MAX, Intent
+from onsale.workers import follow_up
+from onsale.workers.payment_steps import Seen, Step, end_of, next_step, overdue_seconds, seen
+from onsale.workers.shop import Shop
+
+STEPS_MAX = 12
+# Longer than two calls to the provider, so that a twin comes only after whoever has the lease is surely gone.
+LEASE_SECONDS = 2 * CALL_SECONDS_MAX + 10
+# Someone else is at it: look again once, for what they may not have seen.
+TWIN_SECONDS = 1.0
+AWAY_SECONDS = 2.0
+PROCESSING_SECONDS = 2.0
+# A turn further away than this is not waited for by a thread: the wake-up is sent again.
+PACE_WAIT_MS_MAX = 1_500
+PACE_AGAIN_SECONDS = 1.0
+
+log = structlog.get_logger(__name__)
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Resumed:
+    """What `resume` did, and after how many seconds it wants to be called again (None: not by itself)."""
+
+    steps: tuple[Step, ...] = ()
+    again_seconds: float | None = None
+
+
+class _Later(Exception):
+    """Stop here and come back."""
+
+    def __init__(self, seconds: float | None) -> None:
+        super().__init__(seconds)
+        self.seconds = seconds
+
+
+def resume(shop: Shop, booking_id: BookingId, *, lease_seconds: int = LEASE_SECONDS) -> Resumed:
+    """Bring a booking's payment as far as it goes without waiting for its buyer. Call it as often as you like, from anywhere.
+
+    `lease_seconds=0` does without the lease, for the tests that show nothing depends on it.
+    """
+    if lease_seconds and not _claimed(shop, booking_id, lease_seconds):
+        return Resumed(again_seconds=TWIN_SECONDS)
+    try:
+        return _walk(shop, booking_id)
+    finally:
+        if lease_seconds:
+            with record.transaction(shop.engine) as connection:
+                charges.unclaim(connection, booking_id)
+
+
+def _claimed(shop: Shop, booking_id: BookingId, lease_seconds: int) -> bool:
+    with record.transaction(shop.engine) as connection:
+        return charges.claim(connection, booking_id, lease_seconds=lease_seconds)
+
+
+def _walk(shop: Shop, booking_id: BookingId) -> Resumed:
+    steps: list[Step] = []
+    while len(steps) < STEPS_MAX:
+        with record.reading(shop.engine) as connection:
+            charge = charges.charge_of(connection, booking_id)
+        step = next_step(charge) if charge else Step.REST
+        if charge is None or step is Step.REST:
+            return Resumed(tuple(steps))
+        steps.append(step)
+        try:
+            STEPS[step](shop, charge)
+        except _Later as later:
+            return Resumed(tuple(steps), later.seconds)
+        except ProviderUnavailable as away:
+            return Resumed(tuple(steps), float(away.retry_after_seconds or AWAY_SECONDS))
+        except PaymentRefused as refused:
+            # Our request is wrong, and would be again: an operator reads this, the sweeper frees the tickets in time.
+            log.error("payment_refused", booking_id=str(booking_id), step=step.value, why=str(refused))
+            return Resumed(tuple(steps))
+    log.error("payment_in_a_circle", booking_id=str(booking_id), steps=[step.value for step in steps[-4:]])
+    return Resumed(tuple(steps), AWAY_SECONDS)
+
+
+def _begin(shop: Shop, charge: Charge) -> None:
+    """The card saved with a hands-free booking becomes its first attempt."""
+    booking = charge.booking
+    try:
+        with record.transaction(shop.engine) as connection:
+            charges.new_attempt(
+                connection,
+                booking.id,
+                payment_method=booking.payment_method or "",
+                return_url=f"{shop.config.public_url}/bookings/{booking.id}",
+            )
+    except (HoldExpired, IllegalMove):
+        # The sweeper or a twin was quicker; what is true now is in the record.
+        raise _Later(None) from None
+
+
+def _authorise(shop: Shop, charge: Charge) -> None:
+    """Ask for the money. The intent's id is committed before the first confirmation, so a crash can always ask by id."""
+    confirmed = False
+    try:
+        intent = _create(shop, charge) if charge.payment is None else _retrieve(shop, charge)
+        if _overdue(shop, charge) and not intent.authorised:
+            _begin_voiding(shop, charge, reason="expired")
+            return
+        if seen(intent, confirmed=False, state=charge.booking.state) is Seen.UNSENT:
+            intent, confirmed = _confirm(shop, charge, intent), True
+    except PaymentRefused as refused:
+        _decline(shop, charge, code="payment_refused", message=str(refused))
+        return
+    _note(shop, charge, intent, confirmed=confirmed)
+
+
+def _create(shop: Shop, charge: Charge) -> Intent:
+    booking = charge.booking
+    intent = _call(
+        shop,
+        lambda: shop.provider.create_intent(
+            booking_id=booking.id,
+            amount_minor=booking.amount_minor or 0,
+            currency=booking.currency,
+            description=charge.event_name,
+            customer_id=charge.provider_customer_id,
+        ),
+    )
+    with record.transaction(shop.engine) as connection:
+        charges.intent_created(
+            connection,
+            booking.id,
+            intent_id=intent.id,
+            client_secret=intent.client_secret,
+            status=intent.status,
+            amount_minor=intent.amount_minor,
+            currency=intent.currency,
+        )
+    return intent
+
+
+def _retrieve(shop: Shop, charge: Charge) -> Intent:
+    return _call(shop, lambda: shop.provider.retrieve_intent(_intent_id(charge)))
+
+
+def _confirm(shop: Shop, charge: Charge, intent: Intent) -> Intent:
+    attempt = charge.attempt
+    if attempt is None:
+        raise IllegalMove("authorising without an attempt")
+    return _call(
+        shop,
+        lambda: shop.provider.confirm_intent(
+            intent.id, payment_method=attempt.payment_method, key=attempt.key, return_url=attempt.return_url
+        ),
+    )
+
+
+def _note(shop: Shop, charge: Charge, intent: Intent, *, confirmed: bool) -> None:
+    """Write down what the provider said; every move is guarded, so a late answer changes nothing."""
+    booking, attempt = charge.booking, charge.attempt.attempt if charge.attempt else 0
+    meaning = seen(intent, confirmed=confirmed, state=booking.state)
+    with record.transaction(shop.engine) as connection:
+        charges.intent_seen(connection, booking.id, status=intent.status, captured_minor=intent.captured_minor)
+        if meaning is Seen.AUTHORISED:
+            charges.authorised(connection, booking.id, attempt)
+        elif meaning is Seen.ACTION:
+            charges.requires_action(connection, booking.id, attempt, next_action_url=intent.next_action_url or "")
+        elif meaning is Seen.DECLINED:
+            code, message = intent.decline_code or "card_declined", intent.message or "Your card was declined."
+            charges.declined(connection, booking.id, attempt, decline_code=code, message=message)
+    if meaning is Seen.ACTION:
+        raise _Later(None)  # The buyer's bank takes minutes; the webhook or the buyer's return calls again.
+    if meaning is Seen.PROCESSING:
+        raise _Later(PROCESSING_SECONDS)
+    if meaning is Seen.CANCELED:
+        _begin_voiding(shop, charge, reason="payment_cancelled")
+
+
+def _decline(shop: Shop, charge: Charge, *, code: str, message: str) -> None:
+    log.error("payment_refused", booking_id=str(charge.booking.id), code=code)
+    attempt = charge.attempt.attempt if charge.attempt else 0
+    with record.transaction(shop.engine) as connection:
+        charges.declined(connection, charge.booking.id, attempt, decline_code=code, message=message)
+
+
+def _commit(shop: Shop, charge: Charge) -> None:
+    """Sell the tickets; then the hold is spent and the money may be taken."""
+    booking = charge.booking
+    with record.transaction(shop.engine) as connection:
+        result = charges.commit(
+            connection, booking.id, twin_guard="twin_commit" not in shop.config.guards_off
+        )
+    if result is Commit.DONE:
+        follow_up.sold(shop, booking)
+    if result is Commit.GONE:
+        _lost(shop, charge)
+
+
+def _lost(shop: Shop, charge: Charge) -> None:
+    """The record says that this hold can never be committed: what the card reserved is let go."""
+    if not _begin_voiding(shop, charge, reason="hold_lost") and charge.payment is not None:
+        # It has ended already, so there is nothing left to mark.
+        _cancel(shop, charge, reason="hold_lost")
+        raise _Later(None)
+
+
+def _capture(shop: Shop, charge: Charge) -> None:
+    booking = charge.booking
+    intent = _call(
+        shop, lambda: shop.provider.capture_intent(_intent_id(charge), key=f"{booking.id}-capture")
+    )
+    with record.transaction(shop.engine) as connection:
+        charges.intent_seen(connection, booking.id, status=intent.status, captured_minor=intent.captured_minor)
+        if intent.captured:
+            charges.captured(connection, booking.id, amount_minor=intent.captured_minor)
+    if not intent.captured:
+        # Sold, and the money is gone: someone cancelled it at the provider. Tickets are not taken back by a machine.
+        log.error("capture_impossible", booking_id=str(booking.id), status=intent.status)
+        raise _Later(None)
+
+
+def _confirm_free(shop: Shop, charge: Charge) -> None:
+    with record.transaction(shop.engine) as connection:
+        charges.confirm_without_charge(connection, charge.booking.id)
+
+
+def _void(shop: Shop, charge: Charge) -> None:
+    """Cancel at the provider, then let the tickets go. Only ever reached by a booking that can no longer be committed."""
+    reason = charge.booking.reason or "expired"
+    if charge.payment is not None:
+        _cancel(shop, charge, reason=reason)
+    end_voided(shop, charge.booking, reason=reason)
+
+
+def end_voided(shop: Shop, booking: Booking, *, reason: str | None) -> None:
+    """End a voided booking and put its tickets on sale again."""
+    with record.transaction(shop.engine) as connection:
+        released = holds.end_voided(connection, booking.id, state=end_of(reason))
+    if released is not None:
+        follow_up.released(shop, [released])
+
+
+def _release(shop: Shop, charge: Charge) -> None:
+    """It ended without tickets: cancel what is reserved, give back what was taken."""
+    intent = _cancel(shop, charge, reason=charge.booking.reason or charge.booking.state)
+    if not intent.captured:
+        raise _Later(None)
+    log.error("captured_without_tickets", booking_id=str(charge.booking.id))
+    key = f"{charge.booking.id}-refund"
+    _call(
+        shop, lambda: shop.provider.refund_intent(intent.id, amount_minor=intent.captured_minor, key=key)
+    )
+    with record.transaction(shop.engine) as connection:
+        charges.intent_seen(connection, charge.booking.id, status="refunded", captured_minor=intent.captured_minor)
+    raise _Later(None)
+
+
+def _cancel(shop: Shop, charge: Charge, *, reason: str) -> Intent:
+    key = f"{charge.booking.id}-cancel"
+    intent = _call(shop, lambda: shop.provider.cancel_intent(_intent_id(charge), key=key))
+    with record.transaction(shop.engine) as connection:
+        charges.intent_seen(
+            connection,
+            charge.booking.id,
+            status=intent.status,
+            captured_minor=intent.captured_minor,
+            void_reason=reason,
+        )
+    return intent
+
+
+def _begin_voiding(shop: Shop, charge: Charge, *, reason: str) -> bool:
+    with record.transaction(shop.engine) as connection:
+        return holds.begin_voiding(connection, charge.booking.id, reason=reason) is not None
+
+
+def _overdue(shop: Shop, charge: Charge) -> bool:
+    with record.reading(shop.engine) as connection:
+        return overdue_seconds(charge, clock.now(connection)) > 0
+
+
+def _intent_id(charge: Charge) -> str:
+    if charge.payment is None:
+        raise IllegalMove("this booking has no payment intent")
+    return charge.payment.intent_id
+
+
+def _call(shop: Shop, call: Callable[[], T]) -> T:
+    """Call the provider at the pace all workers share; without the queue's Redis, at this worker's own risk."""
+    try:
+        wait_ms = shop.pace.turn(wait_ms_max=PACE_WAIT_MS_MAX)
+    except QueueUnavailable:
+        wait_ms = 0
+    if wait_ms is None:
+        raise _Later(PACE_AGAIN_SECONDS)
+    time.sleep(wait_ms / 1000)
+    return call()
+
+
+STEPS: dict[Step, Callable[[Shop, Charge], None]] = {
+    Step.BEGIN: _begin,
+    Step.AUTHORISE: _authorise,
+    Step.COMMIT: _commit,
+    Step.CAPTURE: _capture,
+    Step.CONFIRM_FREE: _confirm_free,
+    Step.VOID: _void,
+    Step.RELEASE: _release,
+}

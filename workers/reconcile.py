@@ -1,0 +1,47 @@
+"""Finishes what a crash left between Onsale and the payment provider, by asking the provider.
+
+It only finds the bookings; `resume` does the asking, under the provider's rate limit like everybody else.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import structlog
+
+from onsale.db import charges, locks
+from onsale.db import engine as record
+from onsale.db.ids import BookingId
+from onsale.workers.shop import Shop
+
+# A payment without news for so long has lost its wake-up, its worker or its webhook.
+STUCK_SECONDS = 10.0
+# An intent of a booking that has ended: its own `resume` cancels it at once, so this is for what was interrupted.
+LEFT_OVER_SECONDS = 5.0
+FOUND_MAX = 200
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True)
+class Found:
+    """Bookings whose payment `resume` was asked to look at."""
+
+    stuck: tuple[BookingId, ...] = ()
+    left_over: tuple[BookingId, ...] = ()
+
+
+def reconcile(
+    shop: Shop, *, stuck_seconds: float = STUCK_SECONDS, left_over_seconds: float = LEFT_OVER_SECONDS
+) -> Found:
+    """Wake `resume` for every payment that stands still and every intent left over by a booking that ended."""
+    with record.transaction(shop.engine) as connection:
+        if not locks.try_alone(connection, "reconcile"):
+            return Found()
+        stuck = charges.stuck(connection, older_than_seconds=stuck_seconds, limit=FOUND_MAX)
+        to_cancel = charges.to_cancel(connection, older_than_seconds=left_over_seconds, limit=FOUND_MAX)
+    found = Found(stuck, tuple(one.booking_id for one in to_cancel))
+    if found.stuck or found.left_over:
+        log.info("reconciling", stuck=len(found.stuck), left_over=len(found.left_over))
+        shop.wakes.wake_resume([*found.stuck, *found.left_over])
+    return found
