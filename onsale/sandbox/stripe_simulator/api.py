@@ -116,8 +116,7 @@ class Api:
         if len(key) > KEY_CHARACTERS_MAX:
             raise invalid(f"Idempotency keys can be at most {KEY_CHARACTERS_MAX} characters.", param="Idempotency-Key")
         with self._in_flight.only_one(key):
-            with self._store.transaction() as tx:
-                before = tx.answer(key)
+            before = self._store.answer(key)
             if before is None:
                 return self._with_faults(work)
         return replayed(before, key, fingerprint(sent))
@@ -144,7 +143,8 @@ class Api:
             )
             raise ApiError(429, message, code="rate_limit")
         # The bank takes its time while the key is in flight and nothing else is held up.
-        time.sleep(self._control.now.delay_ms / 1000)
+        if delay_ms := self._control.now.delay_ms:
+            time.sleep(delay_ms / 1000)
         outcome = work(plan)
         if plan is not None and plan.kind is Fault.LATE:
             time.sleep(plan.late_ms / 1000)
@@ -154,9 +154,14 @@ class Api:
         """One transaction: the work, its events, the webhooks to send, and the answer under its key."""
         with self._store.transaction() as tx:
             call = Call(
-                tx=tx, params=Params(nested(sent.fields)), base_url=request.host_url.rstrip("/"), version=sent.version,
-                request_id=sent.request_id, key=sent.key,
-            )  # fmt: skip
+                tx=tx,
+                params=Params(nested(sent.fields)),
+                # Not request.host_url: that decodes the whole address as an IRI, at twice the price of the route.
+                base_url=f"{request.scheme}://{request.host}",
+                version=sent.version,
+                request_id=sent.request_id,
+                key=sent.key,
+            )
             try:
                 if plan is not None and plan.kind is Fault.SERVER_ERROR:
                     raise server_error()

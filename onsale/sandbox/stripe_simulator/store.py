@@ -83,6 +83,16 @@ class Store:
                 raise
             self._db.execute("COMMIT")
 
+    def answer(self, key: str) -> Answer | None:
+        """What was answered under this idempotency key."""
+        with self._lock:
+            row = self._db.execute(
+                "SELECT status, body, request_id, fingerprint, path FROM keys JOIN answers ON seq = answer "
+                "WHERE keys.key = ?",
+                (key,),
+            ).fetchone()
+        return Answer(*row) if row else None
+
     def forget_keys(self, *, older_than: int) -> None:
         """Drop the answers given before this time (Unix seconds)."""
         with self.transaction() as tx:
@@ -106,6 +116,7 @@ class Tx:
     def __init__(self, db: sqlite3.Connection, ids: IdMaker) -> None:
         self._db = db
         self._ids = ids
+        self._hidden: dict[str, str | None] = {}
         self.now = int(time.time())
 
     def new_id(self, prefix: str) -> str:
@@ -118,14 +129,17 @@ class Tx:
 
     def hidden(self, identifier: str) -> str | None:
         """What the simulator knows about an object and the API does not show."""
-        row = self._db.execute("SELECT hidden FROM objects WHERE id = ?", (identifier,)).fetchone()
-        return row[0] if row else None
+        if identifier not in self._hidden:
+            row = self._db.execute("SELECT hidden FROM objects WHERE id = ?", (identifier,)).fetchone()
+            self._hidden[identifier] = row[0] if row else None
+        return self._hidden[identifier]
 
     def add(self, thing: Thing, *, hidden: str | None = None, parents: tuple[str | None, ...] = ()) -> Thing:
         """Store a new object, listed under each parent."""
         self._db.execute(
             "INSERT INTO objects (id, body, hidden) VALUES (?, ?, ?)", (thing["id"], orjson.dumps(thing), hidden)
         )
+        self._hidden[thing["id"]] = hidden
         for parent in parents:
             if parent is not None:
                 self.link(parent, thing["id"])
@@ -137,6 +151,7 @@ class Tx:
         return thing
 
     def hide(self, identifier: str, hidden: str | None) -> None:
+        self._hidden[identifier] = hidden
         self._db.execute("UPDATE objects SET hidden = ? WHERE id = ?", (hidden, identifier))
 
     def link(self, parent: str, child: str) -> None:
@@ -158,15 +173,6 @@ class Tx:
             (parent, low, high, limit),
         )
         return [orjson.loads(row[0]) for row in rows]
-
-    def answer(self, key: str) -> Answer | None:
-        """What was answered under this idempotency key."""
-        row = self._db.execute(
-            "SELECT status, body, request_id, fingerprint, path FROM keys JOIN answers ON seq = answer "
-            "WHERE keys.key = ?",
-            (key,),
-        ).fetchone()
-        return Answer(*row) if row else None
 
     def keep_answer(self, key: str, answer: Answer) -> None:
         """Remember an answer under its key, in the same transaction as the work."""
