@@ -1,0 +1,104 @@
+"""The names of an event's keys in Redis: all of one event carry one hash tag, so a Cluster keeps them in one slot.
+
+Only these functions spell a key. Places are named by text too: `17` is queue number 17, `r3` is return number 3.
+"""
+
+from __future__ import annotations
+
+from hashlib import blake2b
+from ipaddress import ip_address, ip_network
+from typing import NewType
+from uuid import UUID
+
+from onsale.db.ids import EventId
+
+# A place in the queue: "17" is number 17, "r3" is return number 3. It is also the id of the admission it gets.
+PlaceId = NewType("PlaceId", str)
+
+# A bucket of at most 512 entries stays a listpack: 30 bytes a person instead of 70 (4 million people fit).
+BUYER_BUCKETS = 8192
+ADDRESS_BUCKETS = 8192
+RETURN_BUCKETS = 4096
+# Presence is kept for this many time slices: the current one and the two before it.
+PRESENCE_SLICES = 3
+ADDRESS_BYTES = 8
+# Whoever has one IPv6 address has the 2^64 around it.
+IPV6_NETWORK_BITS = 64
+
+
+def number_place(number: int) -> PlaceId:
+    """The place of a queue number."""
+    return PlaceId(str(number))
+
+
+def return_place(return_number: int) -> PlaceId:
+    """The place of a return number."""
+    return PlaceId(f"r{return_number}")
+
+
+def split_place(place: str) -> tuple[bool, int]:
+    """(is it a return number, the number); ValueError for anything but `17` or `r3`."""
+    is_return = place.startswith("r")
+    digits = place[1:] if is_return else place
+    if not (digits.isascii() and digits.isdigit() and len(digits) <= 10 and int(digits) > 0):
+        raise ValueError(f"not a place in a queue: {place[:20]!r}")
+    return is_return, int(digits)
+
+
+class EventKeys:
+    """Every key of one event's queue."""
+
+    def __init__(self, event_id: EventId) -> None:
+        self._prefix = f"q:{{{int(event_id)}}}:"
+        # Hash: what the queue's rules work with, and what the status shows.
+        self.queue = self._prefix + "queue"
+        # Sorted sets, place -> deadline in ms: let in and not yet come, choosing or undecided, with tickets held.
+        self.admitted = self._prefix + "admitted"
+        self.entered = self._prefix + "entered"
+        self.holding = self._prefix + "holding"
+        # Streams for the journal, trimmed once the record has them.
+        self.joins = self._prefix + "joins"
+        self.admissions = self._prefix + "admissions"
+
+    def numbers_lane(self) -> list[str]:
+        """Bitmaps by queue number: presence in three slices, hands-free bookings, places that are done."""
+        return self._lane("n")
+
+    def returns_lane(self) -> list[str]:
+        """The same bitmaps by return number."""
+        return self._lane("r")
+
+    def buyers(self, buyer_id: UUID) -> str:
+        """The hash bucket with this buyer's number."""
+        return f"{self._prefix}buyers:{int.from_bytes(buyer_id.bytes[:4], 'big') % BUYER_BUCKETS}"
+
+    def address(self, digest: bytes) -> str:
+        """The hash bucket that counts the places taken from this network address."""
+        return f"{self._prefix}addresses:{int.from_bytes(digest[:4], 'big') % ADDRESS_BUCKETS}"
+
+    def returns(self, number: int) -> str:
+        """The hash bucket that says which return number a queue number took last."""
+        return f"{self._prefix}returns:{number % RETURN_BUCKETS}"
+
+    def wake(self) -> str:
+        """The flag that a wake-up of the event's lane is under way."""
+        return self._prefix + "wake"
+
+    def tickets(self) -> str:
+        """The hash with the copy of held and sold tickets."""
+        return f"t:{self._prefix[2:]}tickets"
+
+    def _lane(self, letter: str) -> list[str]:
+        here = [f"{self._prefix}{letter}:here:{slice_}" for slice_ in range(PRESENCE_SLICES)]
+        return [*here, f"{self._prefix}{letter}:handsfree", f"{self._prefix}{letter}:done"]
+
+
+def address_digest(address: str) -> bytes:
+    """A short fingerprint of a network address; an IPv6 address counts as its /64."""
+    if ":" in address:
+        try:
+            parsed = ip_address(address.split("%", 1)[0])
+            address = str(ip_network((parsed, IPV6_NETWORK_BITS), strict=False).network_address)
+        except ValueError:
+            pass
+    return blake2b(address.encode(), digest_size=ADDRESS_BYTES).digest()

@@ -1,0 +1,221 @@
+"""The values the queue takes and gives: what a buyer gets, what a worker says about a slot, how the whole queue stands."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from onsale.queue.keys import PlaceId, number_place, return_place
+
+
+class Phase(StrEnum):
+    """Where the queue is. `all_held` and `sold_out` are read off the stock while it is open; nobody sets them."""
+
+    SCHEDULED = "scheduled"
+    PRE_QUEUE = "pre_queue"
+    OPEN = "open"
+    PAUSED = "paused"
+    ALL_HELD = "all_held"
+    SOLD_OUT = "sold_out"
+    CLOSED = "closed"
+
+
+class Standing(StrEnum):
+    """Where one place is: `passed` covers everyone whose turn came and went (absent, not entered, time to choose over)."""
+
+    AHEAD = "ahead"
+    ADMITTED = "admitted"
+    ENTERED = "entered"
+    HOLDING = "holding"
+    PASSED = "passed"
+    DONE = "done"
+
+
+class SlotKind(StrEnum):
+    """What a slot is used for. `lapsed` ends it like an absence (a return number is possible), `done` for good."""
+
+    CHOOSING = "choosing"
+    UNDECIDED = "undecided"
+    HOLDING = "holding"
+    LAPSED = "lapsed"
+    DONE = "done"
+
+
+@dataclass(frozen=True, slots=True)
+class QueueRules:
+    """What the organiser set; the seconds are what a buyer gets to enter, to choose and to pay. 0 as a limit: none."""
+
+    phase: Phase
+    opens_at: datetime
+    rate_per_minute: int
+    max_active: int
+    enabled: bool = True
+    selling: bool = True
+    reason: str = ""
+    notice: str = ""
+    enter_seconds: int = 120
+    choose_seconds: int = 600
+    pay_seconds: int = 600
+    address_limit: int = 0
+    handsfree_per_minute: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class SectionStock:
+    """How the tickets of a section stand."""
+
+    section_id: int
+    name: str
+    price_minor: int
+    free: int
+    held: int
+
+
+@dataclass(frozen=True, slots=True)
+class Joined:
+    """A number in the queue; `created` is False when the buyer had it already."""
+
+    number: int
+    joined_at_ms: int
+    created: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Advanced:
+    """What one run of `advance` did: the numbers it went through (0 and 0: none), let in, and passed over.
+
+    `hands_free`: how many of those let in have a booking waiting; wake the lane then.
+    """
+
+    first: int
+    last: int
+    return_first: int
+    return_last: int
+    admitted: int
+    passed_over: int
+    hands_free: int
+    serving: int
+    return_serving: int
+    at_us: int
+
+
+@dataclass(frozen=True, slots=True)
+class Entered:
+    """The buyer is in until `deadline_ms`. Asked again, the same answer."""
+
+    admission_id: PlaceId
+    number: int
+    return_number: int | None
+    deadline_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a buyer stands. `deadline_ms`: until when to come in, to choose or to pay; None while ahead, passed or done.
+
+    `joined_at_ms` is 0 where the place was asked for by its number.
+    """
+
+    number: int
+    return_number: int | None
+    standing: Standing
+    deadline_ms: int | None
+    joined_at_ms: int
+    hands_free: bool
+
+    @property
+    def admission_id(self) -> PlaceId:
+        """The place that counts now: the return number, once there is one."""
+        return return_place(self.return_number) if self.return_number else number_place(self.number)
+
+
+@dataclass(frozen=True, slots=True)
+class SlotState:
+    """What became of an admitted place, and until when (`until_ms`, by the record's clock) it keeps its slot."""
+
+    kind: SlotKind
+    until_ms: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class QueueState:
+    """How an event's queue stands at `now_ms` of Redis' clock. Stock is None until it was told once.
+
+    Counters only grow. `admitted_last_minute` is measured, `rate_per_minute` is the ceiling that was set.
+    `recovering`: Redis lost or replaced the queue and it is being restored; the numbers may be incomplete.
+    """
+
+    now_ms: int
+    recovering: bool
+    rules: QueueRules
+    version: int
+    issued: int
+    block_end: int
+    serving: int
+    return_issued: int
+    return_serving: int
+    waiting: int
+    admitted: int
+    entered: int
+    holding: int
+    admitted_total: int
+    admitted_last_minute: int
+    asked_to: int
+    free: int | None
+    held: int | None
+    sections: tuple[SectionStock, ...]
+
+    @property
+    def active(self) -> int:
+        """Slots in use."""
+        return self.admitted + self.entered + self.holding
+
+
+@dataclass(frozen=True, slots=True)
+class JoinEntry:
+    """A line of the joins stream: acknowledge by `id` once the record has it."""
+
+    id: str
+    number: int
+    buyer: bytes
+    joined_at_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class AdmissionEntry:
+    """A line of the admissions stream; `passed` are ranges of queue numbers, `return_passed` of return numbers. `seq` counts runs."""
+
+    id: str
+    seq: int
+    at_us: int
+    first: int
+    last: int
+    return_first: int
+    return_last: int
+    admitted: int
+    passed: tuple[tuple[int, int], ...]
+    return_passed: tuple[tuple[int, int], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Restored:
+    """What recovery writes before anybody may go on; `queue/recovery.py` computes it.
+
+    Nobody is known to own the numbers `unknown_first` to `issued` (and `return_unknown_first` to `return_issued`): they
+    count as present only when heard.
+    """
+
+    issued: int
+    serving: int
+    return_issued: int
+    return_serving: int
+    unknown_first: int
+    return_unknown_first: int
+    seq: int
+    admitted_total: int
+
+
+# What a worker says about many slots at once.
+Slots = Mapping[PlaceId, SlotState]
