@@ -33,9 +33,9 @@ def free_port(preferred: int | None = None) -> int:
         return int(probe.getsockname()[1])
 
 
-def first_free(port: int, *, avoid: frozenset[int] = frozenset(), host: str = LOOPBACK) -> int:
+def first_free(port: int, *, host: str = LOOPBACK) -> int:
     """The first free port from `port` upwards, so that addresses stay guessable; OSError after TRIES_MAX."""
     for candidate in range(port, min(port + TRIES_MAX, 65_536)):
-        if candidate not in avoid and is_free(candidate, host):
+        if is_free(candidate, host):
             return candidate
     raise OSError(errno.EADDRINUSE, f"No port from {port} to {port + TRIES_MAX - 1} is free")

@@ -183,11 +183,12 @@ class Run:
     def _choose_ports(self, given: dict[str, str], wanted: Wanted, addresses: Addresses) -> Addresses:
         host = given.get("ONSALE_WEB_HOST", LOOPBACK)
         web = self._port("the web", settings.web_port_wanted(given), host=host)
-        simulator = self._port("the simulator", settings.SIMULATOR_PORT, avoid=web) if wanted.simulator else 0
+        # Beside the web, which 8000 and 8001 usually are.
+        simulator = self._port("the simulator", web + 1) if wanted.simulator else 0
         return Addresses(addresses.database_url, addresses.valkey_urls, web_port=web, simulator_port=simulator)
 
-    def _port(self, whose: str, preferred: int, *, host: str = LOOPBACK, avoid: int = 0) -> int:
-        port = first_free(preferred, avoid=frozenset({avoid}), host=host)
+    def _port(self, whose: str, preferred: int, *, host: str = LOOPBACK) -> int:
+        port = first_free(preferred, host=host)
         if port != preferred:
             self.say(f"Port {preferred} is in use, so {whose} goes to {port}")
         return port
@@ -226,7 +227,8 @@ class Run:
 
         def ready() -> bool:
             self._look()
-            return answers(address)
+            # A line about to be started again may be in a crash loop: no screen before that is known.
+            return self._all_lines_run() and answers(address)
 
         if not poll(ready, seconds=READY_SECONDS_MAX, every=LOOK_SECONDS):
             assert self.supervisor is not None
@@ -235,6 +237,10 @@ class Run:
                 + self.supervisor.last_log_lines("web")
             )
         self.say("The web answers")
+
+    def _all_lines_run(self) -> bool:
+        assert self.supervisor is not None
+        return all(line.runs for line in self.supervisor.lines.values())
 
     def _look(self) -> None:
         assert self.supervisor is not None

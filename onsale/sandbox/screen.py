@@ -22,10 +22,10 @@ class Facts:
 
 
 CARDS = """\
-  4242 4242 4242 4242   pays                      pm_card_visa
-  4000 0000 0000 0002   is declined               pm_card_visa_chargeDeclined
-  4000 0000 0000 9995   has insufficient funds    pm_card_visa_chargeDeclinedInsufficientFunds
-  4000 0025 0000 3155   asks for 3-D Secure       pm_card_authenticationRequired"""
+  4242 4242 4242 4242  pays          pm_card_visa
+  4000 0000 0000 0002  declined      pm_card_chargeDeclined
+  4000 0000 0000 9995  no funds      pm_card_chargeDeclinedInsufficientFunds
+  4000 0000 0000 3220  3-D Secure    pm_card_threeDSecure2Required"""
 
 
 def screen(facts: Facts) -> str:
@@ -47,7 +47,7 @@ def screen(facts: Facts) -> str:
   Payments        {payments}
   Logs            {_short(facts.folder / "logs")}
 
-Test cards (any date to come, any code)
+Test cards (the pages and the API take them by name)
 {CARDS}
 
 Try next

@@ -11,7 +11,6 @@ from onsale.config import PREFIX
 from onsale.sandbox.ports import LOOPBACK
 
 WEB_PORT = 8_000
-SIMULATOR_PORT = 8_001
 # Written to the file a second terminal reads; never a place to look for settings one has to type.
 SANDBOX_DIR = "ONSALE_SANDBOX_DIR"
 

@@ -11,6 +11,8 @@ import signal
 from pathlib import Path
 
 import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from onsale.sandbox.embedded import EmbeddedServer, PartMissing, secret_in
 from onsale.sandbox.ports import LOOPBACK
@@ -60,7 +62,9 @@ class EmbeddedValkey(EmbeddedServer):
         return [str(binary()), str(file)]
 
     def answers(self) -> bool:
-        client = redis.Redis(host=LOOPBACK, port=self.port, password=self.password, socket_timeout=5)
+        # Whoever asks asks again; the client's own ten retries would only take longer.
+        once = Retry(NoBackoff(), 0)
+        client = redis.Redis(host=LOOPBACK, port=self.port, password=self.password, socket_timeout=5, retry=once)
         try:
             return bool(client.ping())
         # Not listening yet, or still reading its file.
