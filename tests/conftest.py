@@ -6,22 +6,33 @@ A part that is missing skips the test on a laptop, with the reason, and fails it
 from __future__ import annotations
 
 import os
+import signal
+import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator
-from importlib import import_module
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 
+import httpx
 import pytest
 import redis
 import sqlalchemy
 
 from onsale.config import Config
-from onsale.sandbox.embedded import PartMissing
+from onsale.db.engine import migrate
+from onsale.sandbox.embedded import PartMissing, launch, poll
+from onsale.sandbox.environment import read_env
+from onsale.sandbox.ports import free_port
 from onsale.sandbox.postgres import EmbeddedPostgres
 from onsale.sandbox.valkey import EmbeddedValkey
 
 TEMPLATE = "onsale_template"
+ONSALE = Path(sys.executable).with_name("onsale")
+START_SECONDS_MAX = 120
+STOP_SECONDS_MAX = 60
 _numbers = count(1)
 
 
@@ -51,7 +62,7 @@ def postgres_server() -> Iterator[EmbeddedPostgres]:
 def migrated_template(postgres_server: EmbeddedPostgres) -> str:
     """The name of a database with the newest schema and no rows; never connect to it."""
     url = postgres_server.ensure_database(TEMPLATE)
-    import_module("onsale.db.engine").migrate(url)
+    migrate(url)
     return TEMPLATE
 
 
@@ -103,6 +114,59 @@ def redis_client(valkey_server: EmbeddedValkey) -> Iterator[redis.Redis]:
     client.close()
 
 
+# Stripe. The tests of payments talk to the simulator over HTTP, as the house does.
+
+STRIPE_SETTINGS = {
+    "ONSALE_STRIPE_SECRET_KEY": "sk_test_of_the_tests",
+    "ONSALE_STRIPE_PUBLISHABLE_KEY": "pk_test_of_the_tests",
+    "ONSALE_STRIPE_WEBHOOK_SECRET": "whsec_of_the_tests_with_32_characters",
+}
+SECRET_SETTINGS = {"ONSALE_SECRET_KEYS": "k1:a-test-key-of-32-characters-or-more"}
+# Port 9 is "discard": refused at once wherever nobody listens.
+NOWHERE = "127.0.0.1:9"
+
+
+@pytest.fixture(scope="session")
+def simulator_address() -> Iterator[str]:
+    """A running Stripe simulator of this test process, without webhooks; `simulator` empties it before each test."""
+    with tempfile.TemporaryDirectory(prefix="onsale-test-") as folder:
+        port = free_port()
+        address = f"http://127.0.0.1:{port}"
+        env = {
+            **os.environ,
+            **STRIPE_SETTINGS,
+            **SECRET_SETTINGS,
+            "ONSALE_ENVIRONMENT": "sandbox",
+            "ONSALE_DATABASE_URL": f"postgresql://{NOWHERE}/nowhere",
+            "ONSALE_QUEUE_URL": f"redis://{NOWHERE}/0",
+            "ONSALE_STRIPE_API_BASE": address,
+        }
+        log = Path(folder, "log")
+        command = [str(ONSALE), "--folder", folder, "simulator", "--webhook-url", ""]
+        with log.open("wb") as file:
+            process = launch(command, stop_signal=signal.SIGTERM, log=file, env=env)
+        try:
+            ready = poll(lambda: process.poll() is not None or answers(address), seconds=START_SECONDS_MAX)
+            assert ready and process.poll() is None, log.read_text(errors="replace")
+            yield address
+        finally:
+            process.terminate()
+            process.wait(STOP_SECONDS_MAX)
+
+
+@pytest.fixture
+def simulator(simulator_address: str) -> str:
+    """The address of a simulator that has seen nothing yet and answers at once."""
+    httpx.post(f"{simulator_address}/_simulator/reset").raise_for_status()
+    return simulator_address
+
+
+def answers(address: str) -> bool:
+    with suppress(httpx.TransportError):
+        return httpx.get(address).status_code < 500
+    return False
+
+
 @pytest.fixture
 def settings(record_url: str, valkey_server: EmbeddedValkey, tmp_path: Path) -> dict[str, str]:
     """The `ONSALE_*` variables of a process on this test's parts; Stripe's address leads nowhere."""
@@ -112,12 +176,9 @@ def settings(record_url: str, valkey_server: EmbeddedValkey, tmp_path: Path) -> 
         "ONSALE_QUEUE_URL": valkey_server.url(0),
         "ONSALE_CACHE_URL": valkey_server.url(1),
         "ONSALE_BROKER_URL": valkey_server.url(2),
-        "ONSALE_SECRET_KEYS": "k1:" + "a-test-key-of-32-characters-or-more",
-        # Port 9 is "discard": refused at once wherever nobody listens.
-        "ONSALE_STRIPE_API_BASE": "http://127.0.0.1:9",
-        "ONSALE_STRIPE_SECRET_KEY": "sk_test_of_the_tests",
-        "ONSALE_STRIPE_PUBLISHABLE_KEY": "pk_test_of_the_tests",
-        "ONSALE_STRIPE_WEBHOOK_SECRET": "whsec_of_the_tests_with_32_characters",
+        **SECRET_SETTINGS,
+        **STRIPE_SETTINGS,
+        "ONSALE_STRIPE_API_BASE": f"http://{NOWHERE}",
         "ONSALE_OUTBOX_DIR": str(tmp_path / "outbox"),
     }
 
@@ -126,3 +187,56 @@ def settings(record_url: str, valkey_server: EmbeddedValkey, tmp_path: Path) -> 
 def config(settings: dict[str, str], redis_client: redis.Redis) -> Config:
     """The configuration of this test's parts, with an empty queue."""
     return Config.from_env(settings)
+
+
+# The whole house, as `onsale run` starts it.
+
+
+@dataclass(frozen=True)
+class House:
+    """A running Onsale: where it answers, its settings, and the folder with its logs."""
+
+    address: str
+    settings: dict[str, str]
+    folder: Path
+    process: subprocess.Popen[bytes]
+
+    @property
+    def screen(self) -> str:
+        return (self.folder / "screen").read_text(encoding="utf-8", errors="replace")
+
+
+@contextmanager
+def running_house(folder: Path, **settings: str) -> Iterator[House]:
+    """`onsale run` in the folder without a crowd, on a free port, until the end of the block; Ctrl-C ends it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    ours = {name: value for name, value in os.environ.items() if not name.startswith("ONSALE_")}
+    env = {**ours, "CROWD": "0", "ONSALE_WEB_PORT": str(free_port()), **settings}
+    with (folder / "screen").open("wb") as screen:
+        command = [str(ONSALE), "--folder", str(folder), "run"]
+        process = launch(command, stop_signal=signal.SIGTERM, log=screen, env=env)
+    try:
+        up = poll(lambda: process.poll() is not None or _screen_is_there(folder), seconds=START_SECONDS_MAX)
+        assert up and process.poll() is None, (folder / "screen").read_text(errors="replace")
+        found = read_env(folder / "run.env")
+        yield House(found["ONSALE_PUBLIC_URL"], found, folder, process)
+    finally:
+        process.send_signal(signal.SIGINT)
+        process.wait(STOP_SECONDS_MAX)
+
+
+def _screen_is_there(folder: Path) -> bool:
+    return "Ctrl-C stops everything" in (folder / "screen").read_text(encoding="utf-8", errors="replace")
+
+
+@pytest.fixture
+def start_house():
+    """`running_house`, for tests that start one of their own: `with start_house(folder, NAME=value) as house:`."""
+    return running_house
+
+
+@pytest.fixture(scope="session")
+def stack() -> Iterator[House]:
+    """The whole house for all journeys of this test process: web, workers, admit and simulator, with the catalogue."""
+    with tempfile.TemporaryDirectory(prefix="onsale-stack-") as folder, running_house(Path(folder)) as house:
+        yield house

@@ -21,7 +21,7 @@ import click
 import sqlalchemy
 
 from onsale.config import Config
-from onsale.db.engine import migrate
+from onsale.db.engine import make_engine, migrate, transaction
 from onsale.sandbox import settings
 from onsale.sandbox.embedded import EmbeddedServer, PartFailed, poll
 from onsale.sandbox.environment import RUN_ENV, read_env, sandbox_secrets, write_env
@@ -195,18 +195,18 @@ class Run:
 
     def _fill_record(self, *, own: bool) -> None:
         """Bring the schema up to date, fill an empty record, and put the demo's shows on sale anew in our own."""
-        url = self.settings["ONSALE_DATABASE_URL"]
+        url = Config.from_env(self.settings).database_url
         migrate(url)
-        self.say("The record's schema is up to date")
-        engine = sqlalchemy.create_engine(Config.from_env(self.settings).database_url)
-        with engine.begin() as connection:
-            empty = connection.scalar(sqlalchemy.text("SELECT NOT EXISTS (SELECT FROM events)"))
-            if own or empty:
-                filled = seed(
-                    connection, now=datetime.now(UTC), passwords=passwords(self.folder / "passwords"), rearm=not empty
-                )
-                self.say(f"The record has {filled.events} events with {filled.tickets:,} tickets")
-        engine.dispose()
+        engine = make_engine(url, application_name="onsale run")
+        try:
+            with transaction(engine) as connection:
+                empty = not connection.scalar(sqlalchemy.text("SELECT EXISTS (SELECT FROM events)"))
+                if own or empty:
+                    known = passwords(self.folder / "passwords")
+                    filled = seed(connection, now=datetime.now(UTC), passwords=known, rearm=not empty)
+                    self.say(f"The record is ready: {filled.new_events} new events")
+        finally:
+            engine.dispose()
 
     def _start_lines(self, wanted: Wanted) -> None:
         # A terminal's Ctrl-C and colours are ours; everything else of the environment goes on to the lines.
