@@ -147,7 +147,8 @@ def simulator_address() -> Iterator[str]:
             process = launch(command, stop_signal=signal.SIGTERM, log=file, env=env)
         try:
             ready = poll(lambda: process.poll() is not None or answers(address), seconds=START_SECONDS_MAX)
-            assert ready and process.poll() is None, log.read_text(errors="replace")
+            assert ready, "the simulator does not answer"
+            assert process.poll() is None, log.read_text(errors="replace")
             yield address
         finally:
             process.terminate()
@@ -157,7 +158,8 @@ def simulator_address() -> Iterator[str]:
 @pytest.fixture
 def simulator(simulator_address: str) -> str:
     """The address of a simulator that has seen nothing yet and answers at once."""
-    httpx.post(f"{simulator_address}/_simulator/reset").raise_for_status()
+    key = STRIPE_SETTINGS["ONSALE_STRIPE_SECRET_KEY"]
+    httpx.post(f"{simulator_address}/_simulator/reset", headers={"Authorization": f"Bearer {key}"}).raise_for_status()
     return simulator_address
 
 
@@ -217,7 +219,8 @@ def running_house(folder: Path, **settings: str) -> Iterator[House]:
         process = launch(command, stop_signal=signal.SIGTERM, log=screen, env=env)
     try:
         up = poll(lambda: process.poll() is not None or _screen_is_there(folder), seconds=START_SECONDS_MAX)
-        assert up and process.poll() is None, (folder / "screen").read_text(errors="replace")
+        assert up, (folder / "screen").read_text(errors="replace")
+        assert process.poll() is None, (folder / "screen").read_text(errors="replace")
         found = read_env(folder / "run.env")
         yield House(found["ONSALE_PUBLIC_URL"], found, folder, process)
     finally:
