@@ -106,8 +106,8 @@ class Refund:
 class PaymentProvider(Protocol):
     """Charges cards. Thread safe; one per process.
 
-    Every method raises ProviderUnavailable (timeout, 5xx, rate limit, the same key in flight; `retry_after_seconds` says
-    when to try again) and PaymentRefused (the request itself is wrong: an unknown id, a key reused with other
+    Every method raises ProviderUnavailable (timeout, 5xx, rate limit, the same key in flight; `retry_after_seconds`
+    says when to try again) and PaymentRefused (the request itself is wrong: an unknown id, a key reused with other
     parameters, more refunded than was paid). After ProviderUnavailable the outcome is unknown: retrieve by id, then
     repeat with the same key.
     """

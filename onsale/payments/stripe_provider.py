@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
@@ -29,6 +28,8 @@ RETRY_SECONDS = 2
 RETRY_IN_FLIGHT_SECONDS = 1
 # A wrong key is mended by an operator, not by asking again.
 RETRY_UNAUTHORISED_SECONDS = 60
+# Stripe has stored failure upon failure for one call.
+RETRY_FAILING_SECONDS = 30
 RETRY_SECONDS_MAX = 300
 # How many fresh keys one call may use when Stripe replays a stored 5xx under the old one.
 KEYS_MAX = 3
@@ -51,8 +52,6 @@ class StripeProvider:
         seconds_max: float = CALL_SECONDS_MAX,
         connections_max: int = CONNECTIONS_MAX,
     ) -> None:
-        # At DEBUG the SDK logs whole requests, with the buyer's e-mail in them.
-        logging.getLogger("stripe").setLevel(logging.WARNING)
         self._transport = PooledTransport(seconds_max=seconds_max, connections_max=connections_max)
         self._api = stripe.StripeClient(
             secret_key,
@@ -93,7 +92,6 @@ class StripeProvider:
                 lambda key: self._api.payment_intents.confirm(intent_id, params, {"idempotency_key": key}), key
             )
         except UnusableCard as unusable:
-            # The buyer's mistake and not ours: an id that is no card's, or a card that was used up.
             now = self.retrieve_intent(intent_id)
             return replace(now, decline_code=unusable.code, message=str(unusable))
 
@@ -166,17 +164,21 @@ class StripeProvider:
         Safe only because an intent's state refuses a second confirmation, capture or cancellation, and because a second
         unconfirmed intent charges nobody.
         """
-        for count in range(1, KEYS_MAX + 1):
+        for fresh in (key, *(f"{key}:{count}" for count in range(2, KEYS_MAX + 1))):
             try:
-                return intent_value(call(key if count == 1 else f"{key}:{count}").to_dict())
+                return intent_value(call(fresh).to_dict())
             except stripe.StripeError as error:
-                if not _replayed_failure(error) or count == KEYS_MAX:
+                if not _replayed_failure(error):
                     return intent_in(error)
-        raise AssertionError("unreachable: the last key returns or raises")
+        # As many failures as keys: it is Stripe that is unwell, and not this one answer.
+        raise ProviderUnavailable(retry_after_seconds=RETRY_FAILING_SECONDS)
 
 
 class UnusableCard(PaymentRefused):
-    """This card cannot be used. Try another one."""
+    """This card cannot be used. Try another one.
+
+    The buyer's mistake and not ours: an id that is no card's, somebody else's card, or one that was used up.
+    """
 
     def __init__(self, detail: str, *, code: str) -> None:
         super().__init__(detail)
@@ -201,17 +203,17 @@ def translated(error: stripe.StripeError) -> OnsaleError:
     }
     match error:
         case stripe.AuthenticationError() | stripe.PermissionError():
-            log.error("payments.key_refused", **known)
+            log.error("payment_key_refused", **known)
             return ProviderUnavailable(retry_after_seconds=RETRY_UNAUTHORISED_SECONDS)
         case stripe.RateLimitError() | stripe.APIConnectionError() | stripe.APIError():
             in_flight = error.http_status == 409
             wait = RETRY_IN_FLIGHT_SECONDS if in_flight else _retry_after(error)
-            log.warning("payments.unavailable", retry_after_seconds=wait, **known)
+            log.warning("payment_provider_unavailable", retry_after_seconds=wait, **known)
             return ProviderUnavailable(retry_after_seconds=wait)
         case stripe.InvalidRequestError() if _about_the_card(error):
             return UnusableCard(error.user_message or "", code=_code(error) or "card_unusable")
         case _:
-            log.error("payments.refused", **known)
+            log.error("payment_request_refused", **known)
             return PaymentRefused(error.user_message or "")
 
 
@@ -297,6 +299,9 @@ def _code(error: stripe.StripeError) -> str | None:
 
 
 def _about_the_card(error: stripe.InvalidRequestError) -> bool:
+    if error.param is None and _code(error) is None:
+        # A card that was used up comes without either; only the sentence says so.
+        return "PaymentMethod" in (error.user_message or "")
     return (error.param or "").startswith("payment_method") or (_code(error) or "").startswith("payment_method_")
 
 
