@@ -7,11 +7,11 @@ import os
 import click
 
 from onsale.config import Config
-from onsale.db import engine
+from onsale.db.engine import migrate as bring_up_to_date
 
 
 @click.command("migrate")
 def migrate() -> None:
     """Bring the record's schema up to date. Harmless when it is; safe while the code before is still running."""
-    engine.migrate(Config.from_env(os.environ).database_url)
+    bring_up_to_date(Config.from_env(os.environ).database_url)
     click.echo("The record's schema is up to date.")
