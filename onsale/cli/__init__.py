@@ -95,6 +95,7 @@ class Commands(click.Group):
     type=click.Path(file_okay=False, path_type=Path),
     default=Path(".onsale"),
     show_default=True,
+    envvar="ONSALE_FOLDER",
     help="Where `onsale run` keeps its data, secrets and logs.",
 )
 @click.pass_context

@@ -11,8 +11,8 @@ from onsale.config import PREFIX
 from onsale.sandbox.ports import LOOPBACK
 
 WEB_PORT = 8_000
-# Written to the file a second terminal reads; never a place to look for settings one has to type.
-SANDBOX_DIR = "ONSALE_SANDBOX_DIR"
+# Tells the commands a run starts, and those in a second terminal, which folder is meant by --folder.
+FOLDER = "ONSALE_FOLDER"
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ def sandbox_settings(
         **own,
         **given,
         "ONSALE_WEB_PORT": str(addresses.web_port),
-        SANDBOX_DIR: str(folder),
+        FOLDER: str(folder),
     }
     if addresses.database_url:
         values["ONSALE_DATABASE_URL"] = addresses.database_url
