@@ -1,0 +1,68 @@
+"""A running Stripe simulator for the tests of payments, and a shop that takes its webhooks."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.services.paying import Receiver, Simulator
+
+
+@pytest.fixture(scope="session")
+def running_simulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Simulator]:
+    """One simulator for all tests of this process."""
+    simulator = Simulator(tmp_path_factory.mktemp("simulator"))
+    simulator.start()
+    yield simulator
+    simulator.stop()
+
+
+@pytest.fixture
+def simulator(running_simulator: Simulator) -> Simulator:
+    """The simulator, empty and on time."""
+    running_simulator.reset()
+    return running_simulator
+
+
+@pytest.fixture
+def own_simulator(tmp_path: Path) -> Iterator[Simulator]:
+    """A simulator of this test's own, to be stopped and killed."""
+    simulator = Simulator(tmp_path)
+    simulator.start()
+    yield simulator
+    simulator.stop()
+
+
+@pytest.fixture
+def api(simulator: Simulator) -> Any:
+    """The SDK's v1 services on the empty simulator."""
+    return simulator.client().v1
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    """A server that takes webhooks."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            self.send_response(received.answer(body, self.headers["Stripe-Signature"]))
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            """Keep the tests' output quiet."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    received = Receiver(f"http://127.0.0.1:{server.server_port}/hook")
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
+    thread.start()
+    yield received
+    server.shutdown()
+    thread.join()
+    server.server_close()
