@@ -2,53 +2,25 @@
 
 Rules:
 - Named tickets: all of them or none.
-- Best available: `quantity` neighbours in one row; the front row with room wins, in it a block that leaves no single seat alone, then the
-  most central. `together=False` may split over rows when no row has room. General admission: any units.
+- Best available: `quantity` neighbours in one row. The front row with room wins, in it a block that leaves no single
+  seat alone, then the most central. `together=False` may split when no row has room. General admission: any units.
 - Without a section: the organiser's order (section id), within `max_price_minor`.
 - `or_similar`, for named tickets: as many neighbours in the same section, else in another section of the same price.
 - A booking's wishes are tried in order; the first that can be met is.
-- Nothing met: `sold_out` when the record had nothing free and nothing held in the whole event, else `unavailable`.
+- Nobody passes the event's limit of tickets per buyer. The lane is serial per event, so counting here is enough.
+- Nothing met: UNAVAILABLE. Whether the event is sold out is for the record to say, when the batch is written.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from onsale.db.house import House
+from onsale.db.house import House, Place, SectionIndex
 from onsale.db.ids import BookingId, BuyerId, TicketId
-
-WISHES_MAX = 5
-TICKETS_PER_WISH_MAX = 50
-
-JsonWish = dict[str, object]
-
-
-@dataclass(frozen=True, slots=True)
-class Wish:
-    """Named `tickets`, or the best available `quantity`; limits as in the module's rules."""
-
-    tickets: tuple[TicketId, ...] = ()
-    quantity: int = 0
-    section_id: int | None = None
-    max_price_minor: int | None = None
-    together: bool = True
-    or_similar: bool = False
-
-    @property
-    def size(self) -> int:
-        """How many tickets it asks for."""
-        return len(self.tickets) or self.quantity
-
-    def as_json(self) -> JsonWish:
-        """The form kept in the record; `wish_from_json` reads it back."""
-        raise NotImplementedError
-
-
-def wish_from_json(document: Mapping[str, object]) -> Wish:
-    """A wish from the form `Wish.as_json` writes; BadRequest when it asks for nothing, too much, or both ways at once."""
-    raise NotImplementedError
+from onsale.db.wishes import Wish as Wish  # Who decides needs both: imported from here as well.
 
 
 class Outcome(StrEnum):
@@ -56,7 +28,17 @@ class Outcome(StrEnum):
 
     HELD = "held"
     UNAVAILABLE = "unavailable"
+    # Set by the record alone, in place of UNAVAILABLE: nothing is free and nothing held in the whole event.
     SOLD_OUT = "sold_out"
+
+
+class Refusal(StrEnum):
+    """Why nothing was given, for the buyer's page."""
+
+    TAKEN = "taken"
+    NONE_FREE = "none_free"
+    NO_SUCH_TICKET = "no_such_ticket"
+    BUYER_LIMIT = "buyer_limit"
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,44 +75,150 @@ class Taken:
     seat_number: int
     price_minor: int
 
+    @property
+    def place(self) -> Place:
+        return Place(self.ticket_id, self.row_number, self.seat_number)
+
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What becomes of one booking; `wish` is the index of the wish that was met, `reason` a word for the buyer's page."""
+    """What becomes of one booking; `wish` is the index of the wish that was met, `reason` a `Refusal`."""
 
     booking_id: BookingId
     version: int
     outcome: Outcome
     tickets: tuple[Taken, ...] = ()
     wish: int | None = None
-    reason: str | None = None
+    reason: Refusal | None = None
 
     @property
     def amount_minor(self) -> int:
+        """What the tickets cost together."""
         return sum(ticket.price_minor for ticket in self.tickets)
-
-
-def sections_needed(requests: Sequence[Request], named: Mapping[TicketId, NamedTicket]) -> frozenset[int] | None:
-    """The sections whose free seats these requests may ask for: those to have in the house; None means all of them."""
-    raise NotImplementedError
 
 
 def tickets_named(requests: Sequence[Request]) -> frozenset[TicketId]:
     """Every ticket id that some wish names."""
-    raise NotImplementedError
+    return frozenset(ticket for request in requests for wish in request.wishes for ticket in wish.tickets)
 
 
-def allocate(
-    requests: Sequence[Request], house: House, named: Mapping[TicketId, NamedTicket], *, anything_left: bool
-) -> tuple[Decision, ...]:
+def sections_needed(requests: Sequence[Request]) -> frozenset[int] | None:
+    """The sections whose free seats these requests may ask for: those to have in the house; None means all of them."""
+    needed: set[int] = set()
+    for request in requests:
+        for wish in request.wishes:
+            if wish.section_id is not None:
+                needed.add(wish.section_id)
+            elif not wish.tickets or wish.or_similar:
+                return None
+    return frozenset(needed)
+
+
+def allocate(requests: Sequence[Request], house: House, named: Mapping[TicketId, NamedTicket]) -> tuple[Decision, ...]:
     """Decide every request, in the order given; one decision each.
 
-    Takes what it gives out of `house`: when the decisions cannot be written, `put_back(house, decisions)`.
-    `anything_left`: whether the record had a free or a held ticket in the event when the batch was read.
+    Takes what it gives out of `house`: when the decisions are not committed, `put_back(house, decisions)`.
     """
-    raise NotImplementedError
+    hall = _Hall(house, named)
+    given: Counter[BuyerId] = Counter()
+    decisions = []
+    for request in requests:
+        decision = _decide(request, hall, allowance=request.buyer_limit - request.buyer_taken - given[request.buyer_id])
+        given[request.buyer_id] += len(decision.tickets)
+        decisions.append(decision)
+    return tuple(decisions)
 
 
-def put_back(house: House, decisions: Sequence[Decision]) -> None:
+def put_back(house: House, decisions: Iterable[Decision]) -> None:
     """Undo what `allocate` took out of the house."""
-    raise NotImplementedError
+    for decision in decisions:
+        for ticket in decision.tickets:
+            section = house.sections.get(ticket.section_id)
+            if section is not None:
+                section.put_back((ticket.place,))
+
+
+def _decide(request: Request, hall: _Hall, *, allowance: int) -> Decision:
+    reason = Refusal.NONE_FREE
+    for index, wish in enumerate(request.wishes):
+        if wish.size > allowance:
+            reason = Refusal.BUYER_LIMIT
+            continue
+        tickets = hall.meet(wish)
+        if tickets:
+            hall.take(tickets)
+            return Decision(request.booking_id, request.version, Outcome.HELD, tickets, index)
+        reason = hall.refusal(wish)
+    return Decision(request.booking_id, request.version, Outcome.UNAVAILABLE, reason=reason)
+
+
+class _Hall:
+    """The house and the named tickets in the middle of a batch: what earlier bookings of it took is gone."""
+
+    def __init__(self, house: House, named: Mapping[TicketId, NamedTicket]) -> None:
+        self._house = house
+        self._named = named
+        self._gone: set[TicketId] = set()
+
+    def meet(self, wish: Wish) -> tuple[Taken, ...]:
+        """The tickets for this wish; empty when it cannot be met."""
+        if not wish.tickets:
+            return self._best(wish)
+        if all(self._is_free(ticket) for ticket in wish.tickets):
+            return tuple(_taken(self._named[ticket]) for ticket in wish.tickets)
+        return self._similar(wish) if wish.or_similar else ()
+
+    def refusal(self, wish: Wish) -> Refusal:
+        """Why `meet` came back empty."""
+        if not wish.tickets:
+            return Refusal.NONE_FREE
+        return Refusal.TAKEN if all(ticket in self._named for ticket in wish.tickets) else Refusal.NO_SUCH_TICKET
+
+    def take(self, tickets: Iterable[Taken]) -> None:
+        """These are given away."""
+        for ticket in tickets:
+            self._gone.add(ticket.ticket_id)
+            section = self._house.sections.get(ticket.section_id)
+            if section is not None:
+                section.take((ticket.place,))
+
+    def _is_free(self, ticket: TicketId) -> bool:
+        return ticket not in self._gone and ticket in self._named and self._named[ticket].free
+
+    def _best(self, wish: Wish) -> tuple[Taken, ...]:
+        sections = [section for section in self._house.sections.values() if _fits(section, wish)]
+        for section in sections:
+            if block := section.best_block(wish.quantity):
+                return _all_taken(section, block)
+        if not wish.together:
+            for section in sections:
+                if places := section.any_of(wish.quantity):
+                    return _all_taken(section, places)
+        return ()
+
+    def _similar(self, wish: Wish) -> tuple[Taken, ...]:
+        """As many neighbours where the first named ticket is, else in another section of its price."""
+        wanted = next((self._named[ticket] for ticket in wish.tickets if ticket in self._named), None)
+        if wanted is None:
+            return ()
+        same_price = [one for one in self._house.sections.values() if one.price_minor == wanted.price_minor]
+        for section in sorted(same_price, key=lambda one: one.id != wanted.section_id):
+            if block := section.best_block(len(wish.tickets)):
+                return _all_taken(section, block)
+        return ()
+
+
+def _fits(section: SectionIndex, wish: Wish) -> bool:
+    return (wish.section_id is None or section.id == wish.section_id) and (
+        wish.max_price_minor is None or section.price_minor <= wish.max_price_minor
+    )
+
+
+def _taken(ticket: NamedTicket) -> Taken:
+    return Taken(ticket.id, ticket.section_id, ticket.row_number, ticket.seat_number, ticket.price_minor)
+
+
+def _all_taken(section: SectionIndex, places: Iterable[Place]) -> tuple[Taken, ...]:
+    return tuple(
+        Taken(place.ticket_id, section.id, place.row_number, place.seat_number, section.price_minor) for place in places
+    )

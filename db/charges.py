@@ -8,14 +8,26 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Row, text
 
-from onsale.db.bookings import Booking
-from onsale.db.ids import BookingId, BuyerId, EventId
+from onsale.db import sql
+from onsale.db.bookings import Booking, booking_of, get, get_for_update
+from onsale.db.ids import BookingId, BuyerId, EventId, event_of_booking
+from onsale.db.states import BookingState
+from onsale.errors import HoldExpired, IllegalMove, NotFound
 
 ATTEMPTS_MAX = 10
+# The words for an intent that neither holds nor owes money any more; the second one is our own.
+SETTLED = frozenset({"canceled", "refunded"})
 LEASE_SECONDS = 60
+# A booking may become committable while a twin is being re-read; more than once would be a miracle.
+COMMIT_TRIES_MAX = 3
+
+S = BookingState
+_UNDER_WAY = (S.AUTHORISING, S.REQUIRES_ACTION)
+_COMMITTED_OR_LATER = (S.COMMITTED, S.CONFIRMED, S.REFUNDING, S.REFUNDED)
 
 
 class AttemptOutcome(StrEnum):
@@ -96,7 +108,25 @@ class IntentToCancel:
 
 def charge_of(connection: Connection, booking_id: BookingId) -> Charge | None:
     """The booking with its payment and its newest attempt."""
-    raise NotImplementedError
+    booking = get(connection, booking_id)
+    if booking is None:
+        return None
+    arguments = {"event_id": booking.event_id, "id": booking_id, "buyer_id": booking.buyer_id}
+    names = connection.execute(_NAMES, arguments).one()
+    payment = connection.execute(_PAYMENT, arguments).one_or_none()
+    return Charge(
+        booking=booking,
+        event_name=names.event_name,
+        provider_customer_id=names.provider_customer_id,
+        payment=_payment(payment) if payment else None,
+        attempt=newest_attempt(connection, booking_id),
+    )
+
+
+def newest_attempt(connection: Connection, booking_id: BookingId) -> Attempt | None:
+    """The card tried last."""
+    row = connection.execute(_NEWEST_ATTEMPT, _of(booking_id)).one_or_none()
+    return _attempt(row) if row else None
 
 
 def new_attempt(
@@ -107,22 +137,38 @@ def new_attempt(
     return_url: str = "",
     buyer_id: BuyerId | None = None,
 ) -> Attempt:
-    """held -> authorising with this card, and the hold lasts at least pay_seconds from now (the same UPDATE).
+    """held or requires_action -> authorising with this card; the same UPDATE makes the hold last at least pay_seconds from now.
 
-    The same card again while authorising: the attempt under way. HoldExpired past the deadline; IllegalMove in any other state,
-    with another card under way, or after ATTEMPTS_MAX cards; NotFound when `buyer_id` is given and it is not theirs.
+    The same card again while it is under way: that attempt. HoldExpired past the deadline; IllegalMove in any other state,
+    with another card being authorised, or after ATTEMPTS_MAX cards; NotFound when `buyer_id` is given and it is not theirs.
     """
-    raise NotImplementedError
+    booking = get_for_update(connection, booking_id)
+    if booking is None or buyer_id not in (None, booking.buyer_id):
+        raise NotFound
+    before = newest_attempt(connection, booking_id)
+    if before and booking.state in _UNDER_WAY and before.payment_method == payment_method:
+        return before
+    number = before.attempt + 1 if before else 1
+    if booking.voiding or booking.state not in (S.HELD, S.REQUIRES_ACTION) or number > ATTEMPTS_MAX:
+        raise HoldExpired if booking.state is S.EXPIRED else IllegalMove
+    arguments = {**_of(booking_id), "attempt": number, "payment_method": payment_method, "return_url": return_url}
+    row = connection.execute(sql.load("new_attempt"), arguments).one_or_none()
+    if row is None:
+        raise HoldExpired
+    return _attempt(row)
 
 
 def claim(connection: Connection, booking_id: BookingId, *, lease_seconds: int = LEASE_SECONDS) -> bool:
-    """Take the booking's payment for a while; False when someone else has it. Saves calls to the provider; nothing depends on it."""
-    raise NotImplementedError
+    """Take the booking's payment for a while; False when someone else has it.
+
+    Saves calls to the provider; nothing depends on it.
+    """
+    return connection.execute(_CLAIM, {**_of(booking_id), "seconds": lease_seconds}).rowcount == 1
 
 
 def unclaim(connection: Connection, booking_id: BookingId) -> None:
-    """Give the lease back early."""
-    raise NotImplementedError
+    """Give the lease back early. When that was is remembered: `stuck` leaves the booking alone for a while."""
+    connection.execute(_UNCLAIM, _of(booking_id))
 
 
 def intent_created(
@@ -135,8 +181,17 @@ def intent_created(
     amount_minor: int,
     currency: str,
 ) -> Payment:
-    """Store the booking's intent; the first one stays and is returned (the provider gives the same one for the same booking)."""
-    raise NotImplementedError
+    """Store the booking's intent; the first one stays and is returned (the same booking gets the same one anyway)."""
+    arguments = {
+        **_of(booking_id),
+        "intent_id": intent_id,
+        "client_secret": client_secret,
+        "status": status,
+        "amount_minor": amount_minor,
+        "currency": currency,
+    }
+    connection.execute(_INTENT_CREATED, arguments)
+    return _payment(connection.execute(_PAYMENT, _of(booking_id)).one())
 
 
 def intent_seen(
@@ -147,66 +202,228 @@ def intent_seen(
     captured_minor: int = 0,
     void_reason: str | None = None,
 ) -> None:
-    """Remember what the provider said last about the intent."""
-    raise NotImplementedError
+    """Remember what the provider said last about the intent. `canceled` and `refunded` settle it."""
+    arguments = {
+        **_of(booking_id),
+        "status": status,
+        "captured_minor": captured_minor,
+        "void_reason": void_reason,
+        "settled": status in SETTLED,
+    }
+    connection.execute(_INTENT_SEEN, arguments)
 
 
 def declined(
     connection: Connection, booking_id: BookingId, attempt: int, *, decline_code: str, message: str
 ) -> Booking | None:
-    """authorising or requires_action -> held, and the attempt is over; the deadline stays. None: not in these states any more, or another attempt."""
-    raise NotImplementedError
+    """authorising or requires_action -> held, and the attempt is over; the deadline stays.
+
+    None: not in these states any more, being voided, or another card is the newest.
+    """
+    outcome = Outcome(AttemptOutcome.DECLINED, decline_code=decline_code, message=message)
+    return _move(connection, booking_id, attempt, outcome, state=S.HELD, before=_UNDER_WAY)
 
 
 def requires_action(
     connection: Connection, booking_id: BookingId, attempt: int, *, next_action_url: str
 ) -> Booking | None:
     """authorising -> requires_action: the buyer must confirm with their bank. None: not in this state (any more)."""
-    raise NotImplementedError
+    outcome = Outcome(AttemptOutcome.REQUIRES_ACTION, next_action_url=next_action_url)
+    return _move(connection, booking_id, attempt, outcome, state=S.REQUIRES_ACTION, before=(S.AUTHORISING,))
 
 
 def authorised(connection: Connection, booking_id: BookingId, attempt: int) -> Booking | None:
     """authorising or requires_action -> authorised: the money is reserved. None: not in these states (any more)."""
-    raise NotImplementedError
+    outcome = Outcome(AttemptOutcome.AUTHORISED)
+    return _move(connection, booking_id, attempt, outcome, state=S.AUTHORISED, before=_UNDER_WAY)
 
 
 def commit(connection: Connection, booking_id: BookingId, *, twin_guard: bool = True) -> Commit:
-    """Sell the tickets by the hold's version and move authorised -> committed (a booking that costs nothing: held -> committed).
+    """Sell the tickets by the hold's version and move authorised -> committed (one that costs nothing: held -> committed).
 
-    Safe with any number of twins: one that updates nothing re-reads the booking FOR UPDATE and says ALREADY when it is committed or
-    later. `twin_guard=False` leaves the re-reading out (the guard's negative control). GONE: voiding, ended, or not to be committed.
-    The record must not be left half done: on GONE roll nothing back, nothing was written.
+    Safe with any number of twins: one that updates nothing re-reads the booking FOR UPDATE and says ALREADY when it is
+    committed or later. `twin_guard=False` leaves the re-reading out (the guard's negative control). GONE: voiding, ended, or
+    its tickets are not its own any more; nothing was written. IllegalMove: it has not been authorised.
     """
-    raise NotImplementedError
+    for _ in range(COMMIT_TRIES_MAX):
+        row = connection.execute(sql.load("commit_booking"), _of(booking_id)).one()
+        if row.committed:
+            return Commit.DONE
+        if row.sold:
+            # Half a sale: only code that frees tickets without their booking's lock gets here. The transaction must go.
+            raise IllegalMove(f"booking {booking_id} lost tickets while it was committed")
+        if row.found or not twin_guard:
+            return Commit.GONE
+        booking = get_for_update(connection, booking_id)
+        if booking is None:
+            raise NotFound
+        if booking.state in _COMMITTED_OR_LATER:
+            return Commit.ALREADY
+        if booking.voiding or booking.ended_at is not None:
+            return Commit.GONE
+        if booking.state is not S.AUTHORISED and (booking.state is not S.HELD or booking.amount_minor):
+            raise IllegalMove
+    return Commit.GONE
 
 
 def captured(connection: Connection, booking_id: BookingId, *, amount_minor: int) -> bool:
     """The money is taken: write the capture and move committed -> confirmed. False when that was done before."""
-    raise NotImplementedError
+    return connection.execute(sql.load("capture"), {**_of(booking_id), "amount_minor": amount_minor}).rowcount == 1
 
 
 def confirm_without_charge(connection: Connection, booking_id: BookingId) -> bool:
     """committed -> confirmed for a booking that costs nothing. False when that was done before."""
-    raise NotImplementedError
+    return connection.execute(_CONFIRM_WITHOUT_CHARGE, _of(booking_id)).rowcount == 1
 
 
 def webhook_received(connection: Connection, webhook_event_id: str, kind: str) -> bool:
     """True the first time this webhook event is seen."""
-    raise NotImplementedError
+    return connection.execute(_WEBHOOK_RECEIVED, {"id": webhook_event_id, "type": kind}).rowcount == 1
 
 
 def unpaid_with_card(connection: Connection, *, older_than_seconds: float, limit: int = 500) -> tuple[BookingId, ...]:
-    """Held hands-free bookings whose saved card was not tried yet: their wake-up may have been lost. In number order."""
-    raise NotImplementedError
+    """Held hands-free bookings whose saved card was not tried yet: their wake-up may be lost. In number order."""
+    arguments = {"seconds": older_than_seconds, "limit": limit}
+    return tuple(connection.execute(_UNPAID_WITH_CARD, arguments).scalars())
 
 
 def stuck(connection: Connection, *, older_than_seconds: float, limit: int = 500) -> tuple[BookingId, ...]:
-    """Bookings in authorising, requires_action, authorised or committed without news for so long and without a lease, oldest first."""
-    raise NotImplementedError
+    """Bookings whose payment is under way, voiding or committed, without a move or a lease for so long; oldest first."""
+    return tuple(connection.execute(_STUCK, {"seconds": older_than_seconds, "limit": limit}).scalars())
 
 
 def to_cancel(
     connection: Connection, *, older_than_seconds: float = 0.0, limit: int = 500
 ) -> tuple[IntentToCancel, ...]:
     """Intents neither cancelled nor refunded whose booking ended without tickets."""
-    raise NotImplementedError
+    rows = connection.execute(_TO_CANCEL, {"seconds": older_than_seconds, "limit": limit})
+    return tuple(IntentToCancel(*row) for row in rows)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What is written about an attempt."""
+
+    outcome: AttemptOutcome
+    decline_code: str | None = None
+    message: str | None = None
+    next_action_url: str | None = None
+
+
+def _move(
+    connection: Connection,
+    booking_id: BookingId,
+    attempt: int,
+    outcome: Outcome,
+    *,
+    state: BookingState,
+    before: tuple[BookingState, ...],
+) -> Booking | None:
+    arguments = {
+        **_of(booking_id),
+        "attempt": attempt,
+        "state": state.value,
+        "before": [one.value for one in before],
+        # What is authorised must be known even of a booking that is being voided: the money is to be let go.
+        "also_voiding": state is S.AUTHORISED,
+        "outcome": outcome.outcome.value,
+        "decline_code": outcome.decline_code,
+        "message": outcome.message,
+        "next_action_url": outcome.next_action_url,
+    }
+    row = connection.execute(sql.load("attempt_outcome"), arguments).one_or_none()
+    return booking_of(row) if row else None
+
+
+def _of(booking_id: BookingId) -> dict[str, object]:
+    return {"event_id": event_of_booking(booking_id), "id": booking_id}
+
+
+def _attempt(row: Row[Any]) -> Attempt:
+    return Attempt(
+        event_id=row.event_id,
+        booking_id=row.booking_id,
+        attempt=row.attempt,
+        payment_method=row.payment_method,
+        return_url=row.return_url,
+        outcome=AttemptOutcome(row.outcome),
+        decline_code=row.decline_code,
+        message=row.message,
+        next_action_url=row.next_action_url,
+        created_at=row.created_at,
+    )
+
+
+def _payment(row: Row[Any]) -> Payment:
+    return Payment(
+        event_id=row.event_id,
+        booking_id=row.booking_id,
+        intent_id=row.intent_id,
+        client_secret=row.client_secret,
+        status=row.status,
+        amount_minor=row.amount_minor,
+        currency=row.currency,
+        captured_minor=row.captured_minor,
+        void_reason=row.void_reason,
+        created_at=row.created_at,
+        updated_at=row.updated_at,
+    )
+
+
+_NAMES = text("""
+    SELECT name AS event_name, (SELECT provider_customer_id FROM buyers WHERE id = :buyer_id) AS provider_customer_id
+      FROM events WHERE id = :event_id
+""")
+_PAYMENT = text("SELECT * FROM payments WHERE event_id = :event_id AND booking_id = :id")
+_NEWEST_ATTEMPT = text("""
+    SELECT * FROM payment_attempts WHERE event_id = :event_id AND booking_id = :id ORDER BY attempt DESC LIMIT 1
+""")
+_CLAIM = text("""
+    UPDATE bookings SET claimed_until = clock_timestamp() + :seconds * interval '1 second'
+     WHERE event_id = :event_id AND id = :id AND (claimed_until IS NULL OR claimed_until <= clock_timestamp())
+""")
+_UNCLAIM = text("""
+    UPDATE bookings SET claimed_until = clock_timestamp()
+     WHERE event_id = :event_id AND id = :id AND claimed_until > clock_timestamp()
+""")
+_INTENT_CREATED = text("""
+    INSERT INTO payments (event_id, booking_id, intent_id, client_secret, status, amount_minor, currency)
+    VALUES (:event_id, :id, :intent_id, :client_secret, :status, :amount_minor, :currency)
+    ON CONFLICT (event_id, booking_id) DO NOTHING
+""")
+_INTENT_SEEN = text("""
+    UPDATE payments
+       SET status = :status, captured_minor = greatest(captured_minor, :captured_minor),
+           void_reason = coalesce(void_reason, :void_reason), settled = settled OR :settled,
+           updated_at = clock_timestamp()
+     WHERE event_id = :event_id AND booking_id = :id
+""")
+_CONFIRM_WITHOUT_CHARGE = text("""
+    UPDATE bookings SET state = 'confirmed', version = version + 1, ended_at = clock_timestamp()
+     WHERE event_id = :event_id AND id = :id AND state = 'committed' AND amount_minor = 0
+""")
+_WEBHOOK_RECEIVED = text("INSERT INTO webhook_events (id, type) VALUES (:id, :type) ON CONFLICT DO NOTHING")
+_UNPAID_WITH_CARD = text("""
+    SELECT b.id FROM bookings b
+     WHERE b.state = 'held' AND NOT b.voiding AND b.payment_method IS NOT NULL AND b.hold_until > clock_timestamp()
+       AND b.decided_at <= clock_timestamp() - :seconds * interval '1 second'
+       AND NOT EXISTS (SELECT FROM payment_attempts a WHERE a.event_id = b.event_id AND a.booking_id = b.id)
+     ORDER BY b.number, b.created_at LIMIT :limit
+""")
+_STUCK = text("""
+    SELECT b.id
+      FROM bookings b
+     CROSS JOIN LATERAL (SELECT max(h.at) AS moved_at FROM booking_history h
+                          WHERE h.event_id = b.event_id AND h.booking_id = b.id) AS last
+     WHERE (b.state IN ('authorising', 'requires_action', 'authorised', 'committed')
+            OR (b.state = 'held' AND b.voiding))
+       AND greatest(last.moved_at, b.claimed_until) <= clock_timestamp() - :seconds * interval '1 second'
+     ORDER BY last.moved_at LIMIT :limit
+""")
+_TO_CANCEL = text("""
+    SELECT p.booking_id, p.intent_id, p.captured_minor
+      FROM payments p JOIN bookings b ON b.event_id = p.event_id AND b.id = p.booking_id
+     WHERE NOT p.settled AND b.state IN ('expired', 'cancelled', 'payment_failed', 'failed', 'unavailable', 'sold_out')
+       AND p.updated_at <= clock_timestamp() - :seconds * interval '1 second'
+     ORDER BY p.updated_at LIMIT :limit
+""")

@@ -1,15 +1,13 @@
-"""The record's clock: the one that deadlines of holds are compared with."""
+"""The record's clock, by which every deadline of a hold is measured."""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime
 
 from sqlalchemy import Connection, text
 
-_NOW = text("SELECT clock_timestamp()")
-
 
 def now(connection: Connection) -> datetime:
-    """What time it is at the database, aware UTC."""
-    at: datetime = connection.execute(_NOW).scalar_one()
-    return at.astimezone(UTC)
+    """The time at the database, now (not at the beginning of the transaction)."""
+    moment: datetime = connection.execute(text("SELECT clock_timestamp()")).scalar_one()
+    return moment

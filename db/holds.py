@@ -6,17 +6,23 @@ excludes the commit), cancel at the provider, `end_voided`.
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, text
 
-from onsale.db.bookings import Booking
-from onsale.db.ids import BookingId, BuyerId, EventId, TicketId
-from onsale.db.states import BookingState
+from onsale.db import sql
+from onsale.db.bookings import Booking, booking_of, get_for_update
+from onsale.db.ids import BookingId, BuyerId, EventId, TicketId, event_of_booking
+from onsale.db.states import HOLDING, UNDECIDED, BookingState
+from onsale.errors import HoldExpired, IllegalMove, NotFound
 
 EXTENSIONS_MAX = 10  # WCAG 2.2.1: at least ten times.
 SWEEP_MAX = 500
+
+EXPIRED_REASON = "deadline"
+CANCELLED_REASON = "buyer"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,13 +57,14 @@ class Extended:
 
 
 def expire(connection: Connection, *, limit: int = SWEEP_MAX, event_id: EventId | None = None) -> tuple[Released, ...]:
-    """held -> expired for holds past their deadline that nobody is paying for; tickets are free again. One statement."""
-    raise NotImplementedError
+    """held -> expired for holds past their deadline that nobody is paying for; their tickets are free again."""
+    due = connection.execute(_DUE, {"limit": limit, "event_id": event_id}).scalars().all()
+    return _end(connection, due, state=BookingState.EXPIRED, reason=EXPIRED_REASON, before={BookingState.HELD})
 
 
 def paying_past_deadline(connection: Connection, *, limit: int = SWEEP_MAX) -> tuple[Overdue, ...]:
-    """Holds past their deadline while a payment is under way (authorising, requires_action, authorised), oldest first."""
-    raise NotImplementedError
+    """Holds past their deadline while a payment is under way, or being voided; oldest first."""
+    return tuple(Overdue(*row) for row in connection.execute(_OVERDUE, {"limit": limit}))
 
 
 def begin_voiding(connection: Connection, booking_id: BookingId, *, reason: str) -> Booking | None:
@@ -65,28 +72,131 @@ def begin_voiding(connection: Connection, booking_id: BookingId, *, reason: str)
 
     Also for a booking marked before (safe to run twice): the first reason stays.
     """
-    raise NotImplementedError
+    arguments = {"event_id": event_of_booking(booking_id), "id": booking_id, "reason": reason}
+    row = connection.execute(_BEGIN_VOIDING, arguments).one_or_none()
+    return booking_of(row) if row else None
 
 
 def stop_voiding(connection: Connection, booking_id: BookingId) -> bool:
     """Take the mark off: the provider had the money already, so the booking is to be committed after all."""
-    raise NotImplementedError
+    arguments = {"event_id": event_of_booking(booking_id), "id": booking_id}
+    return connection.execute(_STOP_VOIDING, arguments).rowcount == 1
 
 
 def end_voided(connection: Connection, booking_id: BookingId, *, state: BookingState) -> Released | None:
-    """Its intent is cancelled (or the provider stayed away too long): end as `state` (EXPIRED, CANCELLED, PAYMENT_FAILED or
-    FAILED) and free its tickets. None when it is not `voiding`, or has ended."""
-    raise NotImplementedError
+    """Its intent is cancelled, or the provider stayed away too long: end as `state` and free its tickets.
+
+    `state` is EXPIRED, CANCELLED, PAYMENT_FAILED or FAILED. None when it is not `voiding`, or has ended.
+    """
+    ended = _end(connection, [booking_id], state=state, reason=None, before=HOLDING, voiding=True)
+    return ended[0] if ended else None
 
 
 def cancel(connection: Connection, booking_id: BookingId, *, buyer_id: BuyerId) -> Released | None:
     """The buyer gives up: waiting, queued or held -> cancelled, tickets free. None when a payment is under way (then
-    `begin_voiding`). IllegalMove when it is committed or has ended; NotFound when it is not this buyer's. Cancelled before: same answer, no tickets.
+    `begin_voiding`).
+
+    IllegalMove when it is committed or has ended otherwise; NotFound when it is not this buyer's. Cancelled before: the same
+    answer, without tickets.
     """
-    raise NotImplementedError
+    booking = _own(connection, booking_id, buyer_id)
+    if booking.state is BookingState.CANCELLED:
+        return _released(booking)
+    if booking.voiding or booking.state in HOLDING - {BookingState.HELD}:
+        return None
+    if booking.state not in UNDECIDED | {BookingState.HELD}:
+        raise IllegalMove
+    (ended,) = _end(
+        connection, [booking_id], state=BookingState.CANCELLED, reason=CANCELLED_REASON, before={booking.state}
+    )
+    return ended
 
 
 def extend(connection: Connection, booking_id: BookingId, *, buyer_id: BuyerId) -> Extended:
-    """Move the deadline to pay_seconds from now. IllegalMove when nothing is held or it was moved EXTENSIONS_MAX times; HoldExpired
-    when the deadline has passed; NotFound when it is not this buyer's."""
-    raise NotImplementedError
+    """Move the deadline to pay_seconds from now.
+
+    IllegalMove when nothing is held or it was moved EXTENSIONS_MAX times; HoldExpired when the deadline has passed; NotFound
+    when it is not this buyer's.
+    """
+    booking = _own(connection, booking_id, buyer_id)
+    arguments = {"event_id": booking.event_id, "id": booking_id, "extensions_max": EXTENSIONS_MAX}
+    row = connection.execute(sql.load("extend_hold"), arguments).one_or_none()
+    if row is not None:
+        return Extended(row.hold_until, EXTENSIONS_MAX - row.hold_extensions)
+    if booking.state in HOLDING and not booking.voiding and booking.hold_extensions < EXTENSIONS_MAX:
+        raise HoldExpired
+    raise IllegalMove
+
+
+def _end(
+    connection: Connection,
+    ids: Sequence[BookingId],
+    *,
+    state: BookingState,
+    reason: str | None,
+    before: Collection[BookingState],
+    voiding: bool = False,
+) -> tuple[Released, ...]:
+    """Move these bookings to `state` where they are in one of `before`, and free what they hold."""
+    if not ids:
+        return ()
+    arguments = {
+        "event_ids": [event_of_booking(one) for one in ids],
+        "ids": [str(one) for one in ids],
+        "state": state.value,
+        "reason": reason,
+        "before": [one.value for one in before],
+        "voiding": voiding,
+    }
+    return tuple(
+        Released(
+            booking_id=row.id,
+            event_id=row.event_id,
+            buyer_id=row.buyer_id,
+            number=row.number,
+            return_number=row.return_number,
+            state=state,
+            tickets={TicketId(int(ticket)): version for ticket, version in (row.tickets or {}).items()},
+        )
+        for row in connection.execute(sql.load("end_holds"), arguments)
+    )
+
+
+def _own(connection: Connection, booking_id: BookingId, buyer_id: BuyerId) -> Booking:
+    booking = get_for_update(connection, booking_id)
+    if booking is None or booking.buyer_id != buyer_id:
+        raise NotFound
+    return booking
+
+
+def _released(booking: Booking) -> Released:
+    return Released(
+        booking.id, booking.event_id, booking.buyer_id, booking.number, booking.return_number, booking.state, {}
+    )
+
+
+# A booking somebody is just now paying for or cancelling is left to them: skipped, and seen again by the next sweep.
+_DUE = text("""
+    SELECT id FROM bookings
+     WHERE state = 'held' AND NOT voiding AND hold_until < clock_timestamp()
+       AND (CAST(:event_id AS bigint) IS NULL OR event_id = :event_id)
+     ORDER BY hold_until LIMIT :limit FOR UPDATE SKIP LOCKED
+""")
+_OVERDUE = text("""
+    SELECT b.id, p.intent_id, extract(epoch FROM clock_timestamp() - b.hold_until)::float, b.voiding
+      FROM bookings b LEFT JOIN payments p ON p.event_id = b.event_id AND p.booking_id = b.id
+     WHERE b.hold_until < clock_timestamp()
+       AND (b.state IN ('authorising', 'requires_action', 'authorised') OR (b.state = 'held' AND b.voiding))
+     ORDER BY b.hold_until LIMIT :limit
+""")
+_BEGIN_VOIDING = text("""
+    UPDATE bookings SET voiding = true, reason = CASE WHEN voiding THEN reason ELSE :reason END
+     WHERE event_id = :event_id AND id = :id
+       AND state IN ('held', 'authorising', 'requires_action', 'authorised')
+    RETURNING *
+""")
+_STOP_VOIDING = text("""
+    UPDATE bookings SET voiding = false, reason = NULL
+     WHERE event_id = :event_id AND id = :id AND voiding
+       AND state IN ('held', 'authorising', 'requires_action', 'authorised')
+""")

@@ -1,15 +1,18 @@
 """An event's free tickets in memory, by section and row, so that the best seats are found without reading the house.
 
-Kept by a worker between batches. It is only a guess that is nearly always right: every hold is checked by the record. A row's free
-seats are the bits of one whole number, so a free block of any size is found with a handful of shifts.
+Kept by a worker between batches. It is only a guess that is nearly always right: every hold is checked by the record. A row's
+free seats are the bits of one whole number, so a free block of any size is found with a handful of shifts.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from bisect import bisect_left
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from onsale.db.ids import TicketId
+
+GENERAL_ROW = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,53 +24,226 @@ class Place:
     seat_number: int
 
 
+@dataclass(frozen=True, slots=True)
+class Run:
+    """Seats of one row whose numbers and ticket ids both count up by one; `free` has seat `first_seat + n` in bit n.
+
+    General admission is runs of row 0 whose seats are counted from 1 by the reader of the record, in ticket order.
+    """
+
+    row_number: int
+    first_seat: int
+    first_ticket: TicketId
+    count: int
+    free: int
+
+
+class Row:
+    """One row: which of its seats are free, and which block of them is best."""
+
+    __slots__ = ("first_seat", "free", "number", "runs", "width")
+
+    def __init__(self, number: int, runs: Sequence[Run]) -> None:
+        self.number = number
+        self.runs = sorted(runs, key=lambda run: run.first_seat)
+        self.first_seat = self.runs[0].first_seat
+        self.width = self.runs[-1].first_seat + self.runs[-1].count - self.first_seat
+        self.free = 0
+        for run in self.runs:
+            self.free |= run.free << (run.first_seat - self.first_seat)
+
+    def ticket_at(self, position: int) -> TicketId:
+        seat = self.first_seat + position
+        run = self.runs[0]
+        for later in self.runs[1:]:
+            if later.first_seat <= seat:
+                run = later
+        return TicketId(run.first_ticket + seat - run.first_seat)
+
+    def position_of(self, ticket: TicketId) -> int:
+        """Where a ticket of this row is; for general admission, which knows no seats."""
+        for run in self.runs:
+            if run.first_ticket <= ticket < run.first_ticket + run.count:
+                return run.first_seat + ticket - run.first_ticket - self.first_seat
+        return -1
+
+    def best_start(self, quantity: int) -> int:
+        """Where the best block of free neighbours begins; -1 when no block is that long."""
+        free = self.free
+        starts, length = free, 1
+        while length < quantity and starts:
+            step = min(length, quantity - length)
+            starts &= starts >> step
+            length += step
+        if not starts:
+            return -1
+        # A block beginning at bit i leaves one seat alone at its left if i - 1 is free and i - 2 is not; likewise right.
+        left = (free << 1) & ~(free << 2)
+        right = (free >> quantity) & ~(free >> (quantity + 1))
+        for choice in (starts & ~left & ~right, starts & ~(left & right)):
+            if choice:
+                return self._most_central(choice, quantity)
+        return self._most_central(starts, quantity)
+
+    def _most_central(self, starts: int, quantity: int) -> int:
+        middle = max(0, (self.width - quantity) // 2)
+        below = starts & ((1 << (middle + 1)) - 1)
+        above = starts >> (middle + 1)
+        lower = below.bit_length() - 1
+        if not above:
+            return lower
+        upper = middle + (above & -above).bit_length()
+        if lower < 0:
+            return upper
+        off_centre = 2 * middle if (self.width - quantity) % 2 == 0 else 2 * middle + 1
+        return lower if off_centre - 2 * lower <= 2 * upper - off_centre else upper
+
+
+@dataclass
 class SectionIndex:
-    """The free tickets of one section."""
+    """The free tickets of one section, as of `changes` of the section's change counter in the record."""
 
     id: int
     price_minor: int
-    # The section's change counter in the record when this was read; another one there means: read again.
     changes: int
+    rows: list[Row]
+    general: bool = False
+    # No free block is longer; found out by looking, reset when seats come back.
+    _longest: int = field(init=False, default=0)
+    # Where the front row with a block of this many is, at the earliest.
+    _front: dict[int, int] = field(init=False, default_factory=dict)
+    _numbers: list[int] = field(init=False, default_factory=list)
 
+    def __post_init__(self) -> None:
+        self.rows.sort(key=lambda row: row.number)
+        self._numbers = [row.number for row in self.rows]
+        self._come_back()
+
+    @classmethod
+    def of_runs(
+        cls, section_id: int, runs: Iterable[Run], *, price_minor: int, changes: int, general: bool = False
+    ) -> SectionIndex:
+        """A section from its rows' runs, in any order."""
+        by_row: dict[int, list[Run]] = {}
+        for run in runs:
+            by_row.setdefault(run.row_number, []).append(run)
+        rows = [Row(number, of_row) for number, of_row in by_row.items()]
+        return cls(section_id, price_minor, changes, rows, general)
+
+    @property
     def free(self) -> int:
         """How many are free."""
-        raise NotImplementedError
+        return sum(row.free.bit_count() for row in self.rows)
 
     def best_block(self, quantity: int) -> tuple[Place, ...]:
         """The best free neighbours; empty when no row has that many side by side. Takes nothing."""
-        raise NotImplementedError
+        if self.general:
+            return self._units(quantity)
+        if quantity > self._longest:
+            return ()
+        for index in range(self._front.get(quantity, 0), len(self.rows)):
+            row = self.rows[index]
+            start = row.best_start(quantity)
+            if start >= 0:
+                self._front[quantity] = index
+                return tuple(_place(row, start + n) for n in range(quantity))
+        self._longest = quantity - 1
+        return ()
 
     def any_of(self, quantity: int) -> tuple[Place, ...]:
-        """The best `quantity` in as few blocks as the rows allow, front first; empty when not so many are free. Takes nothing."""
-        raise NotImplementedError
+        """`quantity` free tickets in large blocks, front first; empty when not so many are free. Takes nothing."""
+        if self.general:
+            return self._units(quantity)
+        if self.free < quantity:
+            return ()
+        places: list[Place] = []
+        size = quantity
+        while len(places) < quantity:
+            size = min(size, quantity - len(places))
+            block = self.best_block(size)
+            if block:
+                self.take(block)
+                places.extend(block)
+            else:
+                size -= 1
+        self.put_back(places)
+        return tuple(places)
 
     def take(self, places: Iterable[Place]) -> None:
         """These are no longer free; those that were not are ignored."""
-        raise NotImplementedError
+        for place in places:
+            row, bit = self._find(place)
+            row.free &= ~bit
 
     def put_back(self, places: Iterable[Place]) -> None:
         """These are free again."""
-        raise NotImplementedError
+        for place in places:
+            row, bit = self._find(place)
+            row.free |= bit
+        self._come_back()
+
+    def _units(self, quantity: int) -> tuple[Place, ...]:
+        places: list[Place] = []
+        for row in self.rows:
+            free = row.free
+            while free and len(places) < quantity:
+                lowest = free & -free
+                free ^= lowest
+                places.append(Place(row.ticket_at(lowest.bit_length() - 1), 0, 0))
+        return tuple(places) if len(places) == quantity else ()
+
+    def _find(self, place: Place) -> tuple[Row, int]:
+        row = self.rows[bisect_left(self._numbers, place.row_number)]
+        position = row.position_of(place.ticket_id) if self.general else place.seat_number - row.first_seat
+        if row.number != place.row_number or not 0 <= position < row.width:
+            raise ValueError(f"ticket {place.ticket_id} is not in section {self.id}")
+        return row, 1 << position
+
+    def _come_back(self) -> None:
+        self._longest = max((row.width for row in self.rows), default=0)
+        self._front.clear()
+
+
+def _place(row: Row, position: int) -> Place:
+    return Place(row.ticket_at(position), row.number, row.first_seat + position)
 
 
 @dataclass
 class House:
-    """What a worker knows of an event's sections: `sections` by id, in the organiser's order; maybe not all of them."""
+    """What a worker knows of an event's sections, by id, in the organiser's order; maybe not all of them.
 
-    sections: dict[int, SectionIndex]
+    Not thread safe; whoever has the event's lane has the house. Tell it `wrote` before the commit and `forget_all` when
+    that fails, so that the next holder of the lane never sees it older than the record.
+    """
+
+    sections: dict[int, SectionIndex] = field(default_factory=dict)
 
     def missing(self, wanted: Iterable[int], changes: Mapping[int, int]) -> tuple[int, ...]:
-        """Which of the wanted sections must be read: unknown here, or changed in the record since (`changes` by section)."""
-        raise NotImplementedError
+        """Which of the wanted sections must be read: unknown here, or older than the record's change counters."""
+        return tuple(
+            section_id
+            for section_id in wanted
+            if section_id in changes
+            and (section_id not in self.sections or self.sections[section_id].changes < changes[section_id])
+        )
 
     def put(self, sections: Iterable[SectionIndex]) -> None:
         """Replace these sections by what was just read."""
-        raise NotImplementedError
+        self.sections.update({section.id: section for section in sections})
+        self.sections = dict(sorted(self.sections.items()))
 
     def wrote(self, changes: Mapping[int, int]) -> None:
-        """Our own batch is committed and moved these counters: what is here is as new as the record."""
-        raise NotImplementedError
+        """Our own batch moved these counters: what is here is as new as the record, unless somebody else moved them too."""
+        for section_id, changed in changes.items():
+            section = self.sections.get(section_id)
+            if section is not None and section.changes == changed - 1:
+                section.changes = changed
 
     def forget(self, section_ids: Iterable[int]) -> None:
         """These were found wrong (AllocationStale); read them again before their next use."""
-        raise NotImplementedError
+        for section_id in section_ids:
+            self.sections.pop(section_id, None)
+
+    def forget_all(self) -> None:
+        """A batch was taken out of here and then not committed."""
+        self.sections.clear()

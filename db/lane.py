@@ -9,12 +9,18 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
+from uuid import UUID
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, text
 
-from onsale.db.allocation import Decision, NamedTicket, Request
-from onsale.db.house import House, SectionIndex
-from onsale.db.ids import BookingId, BuyerId, EventId, TicketId
+from onsale.db import locks, sql
+from onsale.db.allocation import Decision, NamedTicket, Outcome, Request, sections_needed
+from onsale.db.allocation import tickets_named as named_by
+from onsale.db.house import House, Run, SectionIndex
+from onsale.db.ids import BookingId, BuyerId, EventId, TicketId, event_of_booking
+from onsale.db.runs import ticket_runs
+from onsale.db.wishes import wish_from_json
 from onsale.errors import OnsaleError
 
 BATCH_MAX = 100
@@ -57,7 +63,6 @@ class Batch:
     bookings: tuple[QueuedBooking, ...]
     snapshot: str
     selling: bool
-    anything_left: bool
     changes: Mapping[int, int]
 
     @property
@@ -69,12 +74,14 @@ class Batch:
 class Written:
     """A batch is written (and the caller's to commit): holds last until `hold_until`; tell the house `changes`.
 
-    `versions`: each held ticket's row version, for the ticket cache.
+    `versions`: each held ticket's row version, for the ticket cache. `sold_out`: bookings that were to be unavailable, and
+    ended as sold out because the record has nothing free and nothing held.
     """
 
     hold_until: datetime
     versions: Mapping[TicketId, int]
     changes: Mapping[int, int]
+    sold_out: frozenset[BookingId] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +94,7 @@ class LaneWork:
 
 def try_lock(connection: Connection, event_id: EventId) -> bool:
     """Take the event's lane until the transaction ends; False when someone else has it."""
-    raise NotImplementedError
+    return locks.try_lane(connection, event_id)
 
 
 def queue_admitted(
@@ -97,57 +104,184 @@ def queue_admitted(
 
     Call again when it returns `limit`.
     """
-    raise NotImplementedError
+    arguments = {"event_id": event_id, "serving": serving, "return_serving": return_serving, "limit": limit}
+    return connection.execute(sql.load("queue_admitted"), arguments).rowcount
 
 
 def read_batch(connection: Connection, event_id: EventId, *, limit: int = BATCH_MAX) -> Batch:
-    """The next batch, in one statement: bookings, snapshot, and whether anything is left."""
-    raise NotImplementedError
+    """The next batch, in one statement: bookings, snapshot, and the sections' change counters."""
+    row = connection.execute(sql.load("read_batch"), {"event_id": event_id, "limit": limit}).one()
+    return Batch(
+        event_id=event_id,
+        bookings=tuple(_queued(fields, row.tickets_per_buyer) for fields in row.bookings or ()),
+        snapshot=row.snapshot,
+        selling=row.selling,
+        changes={int(section_id): changes for section_id, changes in (row.changes or {}).items()},
+    )
+
+
+def head(connection: Connection, event_id: EventId) -> BookingId | None:
+    """The booking that is next, by its id alone: for naming one that cannot even be read."""
+    found: UUID | None = connection.execute(_HEAD, {"event_id": event_id}).scalar()
+    return BookingId(found) if found else None
 
 
 def tickets_named(connection: Connection, event_id: EventId, ids: Iterable[TicketId]) -> Mapping[TicketId, NamedTicket]:
     """Those of the tickets that exist, as they stand."""
-    raise NotImplementedError
+    wanted = list(ids)
+    if not wanted:
+        return {}
+    rows = connection.execute(_TICKETS_NAMED, {"event_id": event_id, "ids": wanted})
+    return {row.id: NamedTicket(*row) for row in rows}
 
 
 def section_index(
     connection: Connection, event_id: EventId, section_ids: Iterable[int] | None = None
 ) -> tuple[SectionIndex, ...]:
-    """The free tickets of these sections (None: of all), read in one statement, in the organiser's order."""
-    raise NotImplementedError
+    """The free tickets of these sections (None: of all), in the organiser's order.
+
+    The counters are read first: whoever moves one in between makes the section look old, never new.
+    """
+    wanted = None if section_ids is None else list(section_ids)
+    sections = connection.execute(_SECTIONS, {"event_id": event_id, "section_ids": wanted}).all()
+    runs: dict[int, list[Run]] = {}
+    for run in ticket_runs(connection, event_id, [section.id for section in sections]):
+        runs.setdefault(run.section_id, []).append(run.as_free())
+    return tuple(
+        SectionIndex.of_runs(
+            one.id, runs.get(one.id, ()), price_minor=one.price_minor, changes=one.changes, general=one.general
+        )
+        for one in sections
+    )
 
 
 def prepare_house(
     connection: Connection, event_id: EventId, house: House, batch: Batch
 ) -> Mapping[TicketId, NamedTicket]:
     """Read what this batch needs and `house` lacks; returns the tickets its wishes name. Then `allocate` can decide."""
-    raise NotImplementedError
+    needed = sections_needed(batch.requests)
+    # What is here and not needed may be older than the record, and must not meet a wish.
+    house.forget(house.missing(tuple(house.sections), batch.changes))
+    missing = house.missing(batch.changes if needed is None else needed, batch.changes)
+    if missing:
+        house.put(section_index(connection, event_id, missing))
+    return tickets_named(connection, event_id, named_by(batch.requests))
 
 
 def write_batch(connection: Connection, event_id: EventId, decisions: Sequence[Decision], *, snapshot: str) -> Written:
     """Write the decisions in one statement, guarded by ticket state and booking version.
 
-    AllocationStale when any guard failed: nothing of the batch may be committed then. The deadline of a hold is pay_seconds
-    from now by the database's clock.
+    AllocationStale when any guard failed: nothing of the batch may be committed then. The deadline of a hold is
+    pay_seconds from now by the database's clock.
     """
-    raise NotImplementedError
+    arguments = {"event_id": event_id, "snapshot": snapshot, **_arrays(decisions)}
+    row = connection.execute(sql.load("write_batch"), arguments).one()
+    versions = {TicketId(int(ticket)): version for ticket, version in (row.versions or {}).items()}
+    moved = {BookingId(UUID(booking)) for booking in row.moved or ()}
+    wanted = {ticket.ticket_id: ticket.section_id for decision in decisions for ticket in decision.tickets}
+    lost = frozenset(wanted.keys() - versions.keys())
+    left = frozenset(decision.booking_id for decision in decisions) - moved
+    if lost or left:
+        raise AllocationStale(tickets=lost, bookings=left, section_ids=frozenset(wanted[ticket] for ticket in lost))
+    return Written(
+        hold_until=row.until,
+        versions=versions,
+        changes={int(section_id): changes for section_id, changes in (row.changes or {}).items()},
+        sold_out=frozenset(BookingId(UUID(booking)) for booking in row.sold_out or ()),
+    )
 
 
 def mark_failed(connection: Connection, booking_id: BookingId, *, reason: str) -> bool:
     """waiting or queued -> failed, for the booking that makes its batch raise; False when it is neither any more."""
-    raise NotImplementedError
+    arguments = {"event_id": event_of_booking(booking_id), "id": booking_id, "reason": reason}
+    return connection.execute(_MARK_FAILED, arguments).rowcount == 1
 
 
 def any_queued(connection: Connection, event_id: EventId, *, serving: int = 0, return_serving: int = 0) -> bool:
-    """The last look, without the lock: whether a booking could be decided now (selling is on, and one is queued or admitted)."""
-    raise NotImplementedError
+    """The last look, without the lock: whether a booking could be decided now.
+
+    That is: selling is on, and one is queued, or waits although its turn has come.
+    """
+    arguments = {"event_id": event_id, "serving": serving, "return_serving": return_serving}
+    return bool(connection.execute(_ANY_QUEUED, arguments).scalar_one())
 
 
 def with_work(connection: Connection, *, older_than_seconds: float = 0.0, limit: int = 500) -> tuple[LaneWork, ...]:
     """Events that sell and have queued bookings older than this, oldest first: whose wake-up may have been lost."""
-    raise NotImplementedError
+    rows = connection.execute(_WITH_WORK, {"seconds": older_than_seconds, "limit": limit})
+    return tuple(LaneWork(EventId(event_id), oldest) for event_id, oldest in rows)
 
 
 def with_waiting(connection: Connection, *, limit: int = 500) -> tuple[EventId, ...]:
     """Events that have hands-free bookings waiting for their turn."""
-    raise NotImplementedError
+    return tuple(EventId(event_id) for event_id in connection.execute(_WITH_WAITING, {"limit": limit}).scalars())
+
+
+def _queued(fields: Sequence[Any], buyer_limit: int) -> QueuedBooking:
+    id_, version, buyer, number, return_number, admission_id, has_payment_method, wishes, buyer_taken = fields
+    booking_id, buyer_id = BookingId(UUID(id_)), BuyerId(UUID(buyer))
+    asked = tuple(wish_from_json(wish) for wish in wishes)
+    return QueuedBooking(
+        id=booking_id,
+        number=number,
+        return_number=return_number,
+        admission_id=admission_id,
+        buyer_id=buyer_id,
+        has_payment_method=has_payment_method,
+        request=Request(booking_id, version, buyer_id, asked, buyer_taken, buyer_limit),
+    )
+
+
+def _arrays(decisions: Sequence[Decision]) -> dict[str, list[object]]:
+    """The decisions as the columns `write_batch.sql` takes apart."""
+    given = [(decision.booking_id, ticket) for decision in decisions for ticket in decision.tickets]
+    held = Outcome.HELD
+    return {
+        "ids": [str(decision.booking_id) for decision in decisions],
+        "versions": [decision.version for decision in decisions],
+        "states": [decision.outcome.value for decision in decisions],
+        "counts": [len(decision.tickets) for decision in decisions],
+        "amounts": [decision.amount_minor if decision.outcome is held else None for decision in decisions],
+        "reasons": [decision.reason.value if decision.reason else None for decision in decisions],
+        "ticket_ids": [ticket.ticket_id for _, ticket in given],
+        "ticket_bookings": [str(booking_id) for booking_id, _ in given],
+        "prices": [ticket.price_minor for _, ticket in given],
+    }
+
+
+_HEAD = text("""
+    SELECT id FROM bookings WHERE event_id = :event_id AND state = 'queued' ORDER BY number, created_at, id LIMIT 1
+""")
+_TICKETS_NAMED = text("""
+    SELECT t.id, t.section_id, coalesce(t.row_number, 0), coalesce(t.seat_number, 0), s.price_minor, t.state = 'free'
+      FROM tickets t JOIN sections s ON s.event_id = t.event_id AND s.id = t.section_id
+     WHERE t.event_id = :event_id AND t.id = ANY (CAST(:ids AS bigint[]))
+""")
+_SECTIONS = text("""
+    SELECT s.id, s.price_minor, s.kind = 'general' AS general, c.changes
+      FROM sections s JOIN section_changes c ON c.event_id = s.event_id AND c.section_id = s.id
+     WHERE s.event_id = :event_id
+       AND (CAST(:section_ids AS integer[]) IS NULL OR s.id = ANY (CAST(:section_ids AS integer[])))
+     ORDER BY s.id
+""")
+_MARK_FAILED = text("""
+    UPDATE bookings SET state = 'failed', version = version + 1, reason = :reason, ended_at = clock_timestamp()
+     WHERE event_id = :event_id AND id = :id AND state IN ('waiting', 'queued')
+""")
+_ANY_QUEUED = text("""
+    SELECT coalesce((SELECT selling FROM queue_settings WHERE event_id = :event_id), false) AND (
+        EXISTS (SELECT FROM bookings WHERE event_id = :event_id AND state = 'queued')
+        OR EXISTS (SELECT FROM bookings WHERE event_id = :event_id AND state = 'waiting'
+                      AND return_number IS NULL AND number <= :serving)
+        OR EXISTS (SELECT FROM bookings WHERE event_id = :event_id AND state = 'waiting'
+                      AND return_number IS NOT NULL AND return_number <= :return_serving))
+""")
+_WITH_WORK = text("""
+    SELECT b.event_id, extract(epoch FROM clock_timestamp() - min(b.queued_at))::float AS oldest_seconds
+      FROM bookings b JOIN queue_settings s ON s.event_id = b.event_id
+     WHERE b.state = 'queued' AND s.selling
+     GROUP BY b.event_id
+    HAVING min(b.queued_at) <= clock_timestamp() - :seconds * interval '1 second'
+     ORDER BY min(b.queued_at) LIMIT :limit
+""")
+_WITH_WAITING = text("SELECT DISTINCT event_id FROM bookings WHERE state = 'waiting' LIMIT :limit")

@@ -1,20 +1,24 @@
-"""Being the only one: advisory locks of the record for work that needs no second copy at the same time."""
+"""Advisory locks of the record: who works alone until the transaction ends."""
 
 from __future__ import annotations
+
+import zlib
 
 from sqlalchemy import Connection, text
 
 from onsale.db.ids import EventId
 
-_TRY = text("SELECT pg_try_advisory_xact_lock(hashtextextended(:name, :event_id))")
-_WAIT = text("SELECT pg_advisory_xact_lock(hashtextextended(:name, :event_id))")
+# "LANE" and "PART" in ASCII, above the 32 bits of an event's id or a name's checksum.
+_LANE = 0x4C414E45 << 32
+_PART = 0x50415254 << 32
+_TRY = text("SELECT pg_try_advisory_xact_lock(:key)")
 
 
-def try_alone(connection: Connection, name: str, event_id: EventId | None = None) -> bool:
-    """Whether this transaction is now the only one doing `name` (for this event), until it ends."""
-    return bool(connection.execute(_TRY, {"name": name, "event_id": event_id or 0}).scalar_one())
+def try_lane(connection: Connection, event_id: EventId) -> bool:
+    """Take the event's lane; False when someone else has it."""
+    return bool(connection.execute(_TRY, {"key": _LANE | event_id}).scalar_one())
 
 
-def alone(connection: Connection, name: str, event_id: EventId | None = None) -> None:
-    """Wait until this transaction is the only one doing `name` (for this event)."""
-    connection.execute(_WAIT, {"name": name, "event_id": event_id or 0})
+def try_alone(connection: Connection, name: str) -> bool:
+    """Be the only one who does this named work; False when someone else is at it."""
+    return bool(connection.execute(_TRY, {"key": _PART | zlib.crc32(name.encode())}).scalar_one())

@@ -10,7 +10,9 @@ from collections.abc import Iterable
 # What a payment provider takes at most in one charge (Stripe: eight digits).
 AMOUNT_MINOR_MAX = 99_999_999
 # https://docs.stripe.com/currencies#zero-decimal
-WITHOUT_MINOR_UNIT = frozenset(["bif", "clp", "djf", "gnf", "jpy", "kmf", "krw", "mga", "pyg", "rwf", "ugx", "vnd", "vuv", "xaf", "xof", "xpf"])
+WITHOUT_MINOR_UNIT = frozenset(
+    ["bif", "clp", "djf", "gnf", "jpy", "kmf", "krw", "mga", "pyg", "rwf", "ugx", "vnd", "vuv", "xaf", "xof", "xpf"]
+)
 WITH_THREE_DECIMALS = frozenset(["bhd", "jod", "kwd", "omr", "tnd"])
 
 

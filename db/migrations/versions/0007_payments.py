@@ -18,6 +18,7 @@ CREATE TABLE payments (
     currency text NOT NULL,
     captured_minor bigint NOT NULL DEFAULT 0,
     void_reason text,
+    settled boolean NOT NULL DEFAULT false,
     created_at timestamptz NOT NULL DEFAULT clock_timestamp(),
     updated_at timestamptz NOT NULL DEFAULT clock_timestamp(),
     CONSTRAINT pk_payments PRIMARY KEY (event_id, booking_id),
@@ -25,9 +26,8 @@ CREATE TABLE payments (
     CONSTRAINT fk_payments_booking FOREIGN KEY (event_id, booking_id) REFERENCES bookings (event_id, id),
     CONSTRAINT ck_payments_amounts CHECK (amount_minor >= 0 AND captured_minor BETWEEN 0 AND amount_minor)
 ) WITH (fillfactor = 70)"""
-# Intents that may still hold money: what the reconciler looks through.
-PAYMENTS_OPEN = """
-CREATE INDEX payments_open ON payments (updated_at) WHERE status NOT IN ('succeeded', 'canceled')"""
+# Intents that may still hold money, or have taken it for nothing: what the reconciler looks through.
+PAYMENTS_OPEN = "CREATE INDEX payments_open ON payments (updated_at) WHERE NOT settled"
 
 PAYMENT_ATTEMPTS = """
 CREATE TABLE payment_attempts (

@@ -1,0 +1,17 @@
+-- Queues the hands-free bookings whose turn has come, lowest number first. Raw: set-based, and the order of the two ways in.
+WITH due AS (
+    SELECT id FROM (
+        (SELECT id, number, created_at FROM bookings
+          WHERE event_id = :event_id AND state = 'waiting' AND return_number IS NULL AND number <= :serving
+          ORDER BY number LIMIT :limit FOR UPDATE)
+        UNION ALL
+        (SELECT id, number, created_at FROM bookings
+          WHERE event_id = :event_id AND state = 'waiting' AND return_number IS NOT NULL
+            AND return_number <= :return_serving
+          ORDER BY return_number LIMIT :limit FOR UPDATE)
+    ) AS both_ways ORDER BY number, created_at, id LIMIT :limit
+)
+UPDATE bookings b
+   SET state = 'queued', version = b.version + 1, queued_at = clock_timestamp(), queued_xid = pg_current_xact_id()
+  FROM due
+ WHERE b.event_id = :event_id AND b.id = due.id AND b.state = 'waiting'

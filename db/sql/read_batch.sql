@@ -1,0 +1,20 @@
+-- The lane's next batch. Raw: bookings and snapshot must come from one statement, or the order cannot be proved afterwards.
+SELECT pg_current_snapshot()::text AS snapshot, s.selling, e.tickets_per_buyer,
+       (SELECT jsonb_object_agg(section_id, changes) FROM section_changes WHERE event_id = :event_id) AS changes,
+       b.bookings
+  FROM queue_settings s
+  JOIN events e ON e.id = s.event_id
+ CROSS JOIN LATERAL (
+       SELECT jsonb_agg(jsonb_build_array(q.id, q.version, q.buyer_id, q.number, q.return_number, q.admission_id,
+                                          q.payment_method IS NOT NULL, q.wishes, live.tickets)
+                        ORDER BY q.number, q.created_at, q.id) AS bookings
+         FROM (SELECT * FROM bookings
+                WHERE event_id = :event_id AND state = 'queued' AND s.selling
+                ORDER BY number, created_at, id LIMIT :limit) AS q
+        -- What the buyer has already counts against the limit.
+        CROSS JOIN LATERAL (
+              SELECT coalesce(sum(mine.tickets_taken), 0) AS tickets FROM bookings mine
+               WHERE mine.event_id = :event_id AND mine.buyer_id = q.buyer_id
+                 AND mine.state IN ('held', 'authorising', 'requires_action', 'authorised', 'committed', 'confirmed',
+                                    'refunding')) AS live) AS b
+ WHERE s.event_id = :event_id
