@@ -1,82 +1,260 @@
 """A booking from asking to paying, as its buyer drives it: book, look, pay, extend, cancel. API and pages both call these.
 
-Everything here writes the record and wakes a worker by task name; nothing here decides who gets a ticket or talks to
-the payment provider.
+Everything here writes the record and wakes a worker by task name; nothing here decides who gets a ticket or charges a
+card. What follows the commit (a slot in Redis, a wake-up) may fail without failing the request: the sweeps catch up.
 """
 
 from __future__ import annotations
 
+import hashlib
+import os
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field
 
-from onsale.db.allocation import Wish
-from onsale.db.ids import BookingId, BuyerId, EventId
+import orjson
+import structlog
 
-if TYPE_CHECKING:
-    from onsale.web.api.documents import BookingDocument
-    from onsale.web.box_office import BoxOffice
+from onsale.db import bookings, charges, holds
+from onsale.db.bookings import Booking, NewBooking
+from onsale.db.engine import reading, transaction
+from onsale.db.ids import (
+    BOOKING_ID_RANDOM_BYTES,
+    TICKETS_PER_EVENT_MAX,
+    BookingId,
+    BuyerId,
+    EventId,
+    booking_id,
+)
+from onsale.db.states import UNDECIDED, BookingState
+from onsale.db.wishes import Wish, check
+from onsale.errors import BadRequest, IdempotencyKeyReused, NotFound, OnsaleError, QueueClosed, TicketTaken
+from onsale.queue.keys import PlaceId
+from onsale.queue.state import Phase, SlotKind, SlotState, Standing
+from onsale.web import cards, joining, limits
+from onsale.web.box_office import BoxOffice
 
-WISHES_MAX = 5
 KEY_CHARACTERS_MAX = 255
+# The lane lets the slot follow its decision; until then nothing may take it away, however long selling is stopped.
+UNDECIDED_MS = 6 * 3600 * 1000
+
+log = structlog.get_logger()
 
 
 @dataclass(frozen=True)
 class Request:
-    """What a buyer asks for. `key` is the Idempotency-Key; `payment_method` a saved card, charged as soon as tickets are held."""
+    """What a buyer asks for. `key` is the Idempotency-Key; a `payment_method` is charged as soon as tickets are held.
+
+    `route` is part of what the key stands for: the same key at another address is another request.
+    """
 
     event_id: EventId
     buyer_id: BuyerId
     key: str
     wishes: Sequence[Wish]
-    payment_method: str | None = None
-    admission_token: str | None = None
-    queue_token: str | None = None
-    address: str = ""
+    address: str
+    payment_method: str | None = field(default=None, repr=False)
+    admission_token: str | None = field(default=None, repr=False)
+    queue_token: str | None = field(default=None, repr=False)
     route: str = "bookings"
 
+    @property
+    def hash(self) -> bytes:
+        """SHA-256 of route and body."""
+        body = {"wishes": [wish.as_json() for wish in self.wishes], "payment_method": self.payment_method}
+        return hashlib.sha256(self.route.encode() + b"\n" + orjson.dumps(body, option=orjson.OPT_SORT_KEYS)).digest()
 
-def accept_booking(office: BoxOffice, request: Request) -> BookingDocument:
+
+@dataclass(frozen=True)
+class Turn:
+    """The place a booking is made under, and whether it may be decided now (else it waits for its number)."""
+
+    number: int
+    return_number: int | None
+    admission_id: PlaceId | None
+    now: bool
+
+
+def accept_booking(office: BoxOffice, request: Request) -> Booking:
     """Write the booking down and wake its lane; the same key and request give the same booking.
 
     With an admission token it is decided at once; without one it is hands-free: it takes or keeps the buyer's number and
     waits for it. Raises NotFound, BadRequest, IdempotencyKeyReused, TicketTaken, BadAdmissionToken, AdmissionSpent,
-    NotOpenYet, QueueClosed, TooManyRequests and what `joining.join` raises.
+    BuyerLimitReached, QueueClosed, TooManyRequests and what `joining.join` raises.
     """
-    raise NotImplementedError
+    event = office.shows.event(request.event_id)
+    check(request.wishes, request.event_id, tickets_max=event.tickets_per_buyer)
+    before = _repeated(office, request)
+    if before is not None:
+        return before
+    _check_house(office, request)
+    turn = _turn(office, request)
+    new = NewBooking(
+        id=booking_id(request.event_id, os.urandom(BOOKING_ID_RANDOM_BYTES)),
+        event_id=request.event_id,
+        buyer_id=request.buyer_id,
+        number=turn.number,
+        return_number=turn.return_number,
+        state=BookingState.QUEUED if turn.now else BookingState.WAITING,
+        wishes=tuple(request.wishes),
+        idempotency_key=request.key,
+        request_hash=request.hash,
+        admission_id=turn.admission_id,
+        payment_method=request.payment_method,
+    )
+    with transaction(office.engine if request.admission_token else office.hands_free_engine) as connection:
+        accepted = bookings.accept(connection, new)
+    if accepted.created:
+        _after_accepting(office, accepted.booking)
+    return accepted.booking
 
 
-def booking(office: BoxOffice, booking_id: BookingId, buyer_id: BuyerId) -> BookingDocument:
-    """The public document of a booking, from the record. Raises NotFound, also for somebody else's."""
-    raise NotImplementedError
+def booking_of(office: BoxOffice, booking_id: BookingId, buyer_id: BuyerId) -> Booking:
+    """The booking, from the record. Raises NotFound, also for somebody else's."""
+    with reading(office.engine) as connection:
+        found = bookings.get(connection, booking_id)
+    if found is None or found.buyer_id != buyer_id:
+        raise NotFound
+    return found
 
 
-def bookings_of(office: BoxOffice, buyer_id: BuyerId) -> list[BookingDocument]:
-    """This buyer's bookings, newest first, at most 100."""
-    raise NotImplementedError
-
-
-def pay(office: BoxOffice, booking_id: BookingId, buyer_id: BuyerId, *, payment_method: str, key: str) -> BookingDocument:
+def pay(office: BoxOffice, booking_id: BookingId, buyer_id: BuyerId, *, payment_method: str, key: str) -> Booking:
     """Try this card: a new attempt in the record, and a wake-up. The same key is the same attempt.
 
     Raises NotFound, IllegalMove, HoldExpired, IdempotencyKeyReused.
     """
-    raise NotImplementedError
+    booking_of(office, booking_id, buyer_id)
+    cards.check_fresh(office, payment_method)
+    with transaction(office.engine) as connection:
+        charges.new_attempt(
+            connection,
+            booking_id,
+            payment_method=payment_method,
+            return_url=f"{office.config.public_url}/bookings/{booking_id}",
+            buyer_id=buyer_id,
+        )
+    office.wakes.wake_authorise([booking_id])
+    return booking_of(office, booking_id, buyer_id)
 
 
-def returned(office: BoxOffice, booking_id: BookingId, buyer_id: BuyerId) -> BookingDocument:
-    """The buyer came back from the bank (3-D Secure): wake `resume`, answer what the record says now."""
-    raise NotImplementedError
+def returned(office: BoxOffice, booking_id: BookingId, buyer_id: BuyerId) -> Booking:
+    """The buyer came back from the bank (3-D Secure): wake `resume`, answer what the record says now. Raises NotFound."""
+    found = booking_of(office, booking_id, buyer_id)
+    if found.state is BookingState.REQUIRES_ACTION:
+        office.wakes.wake_resume(booking_id)
+    return found
 
 
-def extend(office: BoxOffice, booking_id: BookingId, buyer_id: BuyerId) -> BookingDocument:
+def extend(office: BoxOffice, booking_id: BookingId, buyer_id: BuyerId) -> Booking:
     """More time to pay, a few times (WCAG 2.2.1). Raises NotFound, IllegalMove, HoldExpired."""
-    raise NotImplementedError
+    with transaction(office.engine) as connection:
+        extended = holds.extend(connection, booking_id, buyer_id=buyer_id)
+    found = booking_of(office, booking_id, buyer_id)
+    until_ms = int(extended.hold_until.timestamp() * 1000)
+    _follow(office, found, SlotState(SlotKind.HOLDING, until_ms))
+    return found
 
 
-def cancel(office: BoxOffice, booking_id: BookingId, buyer_id: BuyerId) -> BookingDocument:
-    """Cancel before it is paid; a booking that is being charged is cancelled by its worker, through the provider.
+def cancel(office: BoxOffice, booking_id: BookingId, buyer_id: BuyerId) -> Booking:
+    """Cancel before it is paid; one that is being charged is cancelled by its worker, through the provider.
 
     Raises NotFound, IllegalMove.
     """
-    raise NotImplementedError
+    with transaction(office.engine) as connection:
+        released = holds.cancel(connection, booking_id, buyer_id=buyer_id)
+        if released is None:
+            holds.begin_voiding(connection, booking_id, reason="cancelled")
+    found = booking_of(office, booking_id, buyer_id)
+    if released is None:
+        office.wakes.wake_resume(booking_id)
+    else:
+        office.ticket_cache.clear(released.event_id, released.tickets)
+        # Who held tickets has had their turn; who was not decided yet may still use it.
+        kind = SlotKind.DONE if found.hold_version is not None else SlotKind.CHOOSING
+        _follow(office, found, SlotState(kind, _choose_until_ms(office, found.event_id)))
+    return found
+
+
+def _repeated(office: BoxOffice, request: Request) -> Booking | None:
+    """The booking made with this key before. Raises IdempotencyKeyReused when it was another request."""
+    with reading(office.engine) as connection:
+        before = bookings.by_key(connection, request.event_id, request.buyer_id, request.key)
+    if before is not None and before.request_hash != request.hash:
+        raise IdempotencyKeyReused
+    return before
+
+
+def _check_house(office: BoxOffice, request: Request) -> None:
+    """Sections and tickets that do not exist are refused here, politely; the lane never guesses what was meant."""
+    sections = {section.id for section in office.shows.event(request.event_id).sections}
+    last = sum(section.capacity for section in office.shows.event(request.event_id).sections)
+    for wish in request.wishes:
+        if wish.section_id is not None and wish.section_id not in sections:
+            raise BadRequest("There is no such section.", field="section_id")
+        # Ordinals count up from 1 over the whole house.
+        if any(not 0 < ticket & TICKETS_PER_EVENT_MAX <= last for ticket in wish.tickets):
+            raise NotFound("There is no such ticket.", field="tickets")
+
+
+def _turn(office: BoxOffice, request: Request) -> Turn:
+    """Under which place the booking is made."""
+    rules = office.statuses.of(request.event_id).rules
+    if rules.phase is Phase.CLOSED:
+        raise QueueClosed
+    if request.admission_token:
+        admission = office.tokens.verify_admission(
+            request.admission_token,
+            event_id=request.event_id,
+            buyer_id=request.buyer_id,
+            now_ms=joining.now_ms(),
+        )
+        _check_taken(office, request)
+        return Turn(admission.number, admission.return_number, admission.admission_id, now=True)
+    if request.payment_method is not None:
+        cards.check_saved(office, request.buyer_id, request.payment_method)
+    proven = joining.proven_number(office, request.event_id, request.buyer_id, request.queue_token)
+    joined = office.store.join(request.event_id, request.buyer_id, address=request.address, proven=proven)
+    if not rules.enabled:
+        return Turn(joined.number, None, None, now=True)
+    # After joining: whoever is told to come back later has a number already.
+    limits.hands_free(office, request.event_id, rules.handsfree_per_minute)
+    place = office.store.stay(request.event_id, joined.number)
+    waits = place.standing in (Standing.AHEAD, Standing.PASSED)
+    return Turn(place.number, place.return_number, place.admission_id, now=not waits)
+
+
+def _check_taken(office: BoxOffice, request: Request) -> None:
+    """The copy may refuse a buyer who is there to choose again; where another wish could be met only the lane knows."""
+    only = request.wishes[0]
+    if len(request.wishes) == 1 and not only.or_similar and only.tickets and office.ticket_cache.taken(only.tickets):
+        raise TicketTaken
+
+
+def _after_accepting(office: BoxOffice, booking: Booking) -> None:
+    if booking.state is BookingState.QUEUED:
+        _follow(office, booking, SlotState(SlotKind.UNDECIDED, joining.now_ms() + UNDECIDED_MS))
+        office.wakes.wake_lane(booking.event_id)
+
+
+def _follow(office: BoxOffice, booking: Booking, slot: SlotState) -> None:
+    """Let the slot follow the booking. The record has it: should Redis be away, the sweep tells it again."""
+    if booking.admission_id is None:
+        return
+    try:
+        office.store.follow(booking.event_id, {PlaceId(booking.admission_id): slot})
+    except OnsaleError as error:
+        log.warning("slot_not_followed", booking_id=str(booking.id), why=type(error).__name__)
+
+
+def _choose_until_ms(office: BoxOffice, event_id: EventId) -> int:
+    known = office.statuses.known(event_id)
+    return joining.now_ms() + (known.rules.choose_seconds if known else 0) * 1000
+
+
+def is_settled(booking: Booking) -> bool:
+    """Whether nothing more happens by itself: it has ended, or waits for its buyer."""
+    return booking.state not in UNDECIDED | {
+        BookingState.AUTHORISING,
+        BookingState.AUTHORISED,
+        BookingState.COMMITTED,
+        BookingState.REFUNDING,
+    }

@@ -8,17 +8,31 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from flask import current_app
+from redis import Redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 from sqlalchemy import Engine
 
 from onsale.config import Config
+from onsale.db.engine import make_engine
 from onsale.payments.provider import PaymentProvider
+from onsale.payments.stripe_provider import StripeProvider
 from onsale.queue.broker import Wakes
 from onsale.queue.store import QueueStore
 from onsale.queue.ticket_cache import TicketCache
+from onsale.queue.tokens import Tokens
+from onsale.search.postgres import PostgresSearch
 from onsale.web.availability import Availabilities
+from onsale.web.showing import Shows, open_shows
 from onsale.web.statuses import Statuses
 
 EXTENSION = "onsale"
+# Nobody waits longer than this for a statement of the front; lanes and sweeps have limits of their own.
+STATEMENT_TIMEOUT_MS = 5_000
+LOCK_TIMEOUT_MS = 2_000
+# Hands-free bookings come in floods; on connections of their own they cannot take those that pay.
+HANDS_FREE_CONNECTIONS = 4
+REDIS_SECONDS = 2.0
 
 
 @dataclass(frozen=True)
@@ -27,14 +41,79 @@ class BoxOffice:
 
     config: Config
     engine: Engine
+    hands_free_engine: Engine
     store: QueueStore
+    tokens: Tokens
     ticket_cache: TicketCache
     wakes: Wakes
     # Web itself only saves cards (SetupIntents); charging is the workers'.
     provider: PaymentProvider
+    shows: Shows
     # Each event's queue status and seat availability, a copy per process, a second old at most.
     statuses: Statuses
     availabilities: Availabilities
+    queue_client: Redis
+    cache_client: Redis
+
+    def close(self) -> None:
+        """End the threads and let go of the connections."""
+        self.statuses.stop()
+        self.availabilities.stop()
+        self.shows.stop()
+        self.wakes.close()
+        for client in (self.queue_client, self.cache_client):
+            client.close()
+        for engine in (self.engine, self.hands_free_engine):
+            engine.dispose()
+
+
+def open_box_office(config: Config) -> BoxOffice:
+    """The parts for this configuration; nothing is asked of them yet."""
+    engine = make_engine(
+        config.database_url,
+        application_name="onsale-web",
+        pool_size=config.web_threads,
+        max_overflow=config.web_threads,
+        statement_timeout_ms=STATEMENT_TIMEOUT_MS,
+        lock_timeout_ms=LOCK_TIMEOUT_MS,
+    )
+    hands_free = make_engine(
+        config.database_url,
+        application_name="onsale-hands-free",
+        pool_size=HANDS_FREE_CONNECTIONS,
+        max_overflow=0,
+        statement_timeout_ms=STATEMENT_TIMEOUT_MS,
+        lock_timeout_ms=LOCK_TIMEOUT_MS,
+    )
+    queue_client, cache_client = redis_client(config.queue_url), redis_client(config.cache_url)
+    store, wakes = QueueStore(queue_client), Wakes(config.broker_url, queue_client)
+    shows = open_shows(engine, PostgresSearch(engine))
+    return BoxOffice(
+        config=config,
+        engine=engine,
+        hands_free_engine=hands_free,
+        store=store,
+        tokens=Tokens(config.secret_keys),
+        ticket_cache=TicketCache(cache_client),
+        wakes=wakes,
+        provider=StripeProvider(secret_key=config.stripe_secret_key, api_base=config.stripe_api_base),
+        shows=shows,
+        statuses=Statuses(store, shows, wakes),
+        availabilities=Availabilities(engine, shows),
+        queue_client=queue_client,
+        cache_client=cache_client,
+    )
+
+
+def redis_client(url: str) -> Redis:
+    """A client that answers or gives up within two seconds. One retry: a connection from the pool may have died since."""
+    return Redis.from_url(
+        url,
+        socket_timeout=REDIS_SECONDS,
+        socket_connect_timeout=REDIS_SECONDS,
+        retry=Retry(NoBackoff(), 1),
+        health_check_interval=30,
+    )
 
 
 def box_office() -> BoxOffice:

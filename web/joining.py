@@ -6,14 +6,16 @@ signed here and travel in headers (API) or HttpOnly cookies (pages), never in a 
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
-from datetime import datetime
-from typing import TYPE_CHECKING
+from datetime import UTC, datetime
 
 from onsale.db.ids import BuyerId, EventId
-
-if TYPE_CHECKING:
-    from onsale.web.box_office import BoxOffice
+from onsale.errors import NotInQueue
+from onsale.queue import status
+from onsale.queue.state import Place, Standing
+from onsale.queue.tokens import AdmissionToken, QueueToken
+from onsale.web.box_office import BoxOffice
 
 
 @dataclass(frozen=True)
@@ -28,21 +30,22 @@ class Joined:
 
 @dataclass(frozen=True)
 class MyPlace:
-    """Where one buyer stands: ahead, admitted, entered, passed or done.
+    """Where one buyer stands; `deadline` is until when to come in, to choose or to pay.
 
-    `ahead` counts people (numbers) before this one; the wait is a band in seconds, None where it cannot be known.
-    `deadline` is when an admitted place lapses, or when the time to choose ends.
+    `ahead` counts the numbers before this one; the wait is a band in seconds, None where nobody can know. `heartbeat` asks
+    to show presence with every poll.
     """
 
     number: int
     return_number: int | None
-    standing: str
+    standing: Standing
     ahead: int
     wait_low_seconds: int | None
     wait_high_seconds: int | None
-    poll_seconds: float
+    poll_seconds: int
     heartbeat: bool
     deadline: datetime | None
+    hands_free: bool
     queue_token: str
 
 
@@ -52,39 +55,128 @@ class Entered:
 
     admission_id: str
     admission_token: str
+    number: int
+    return_number: int | None
     choose_until: datetime
 
 
 def join(
     office: BoxOffice, event_id: EventId, buyer_id: BuyerId, *, address: str, queue_token: str | None = None
 ) -> Joined:
-    """Take a number, or get the one this buyer has.
+    """Take a number, or get the one this buyer has. One call to Redis.
 
     Raises NotFound, NotOpenYet, QueueClosed, NumbersExhausted, QueueRecovering, AddressLimitReached, BadQueueToken.
     """
-    raise NotImplementedError
+    office.shows.event(event_id)
+    proven = proven_number(office, event_id, buyer_id, queue_token)
+    joined = office.store.join(event_id, buyer_id, address=address, proven=proven)
+    return Joined(
+        joined.number,
+        _queue_token(office, event_id, buyer_id, joined.number, joined.joined_at_ms),
+        moment(joined.joined_at_ms),
+        joined.created,
+    )
 
 
-def my_place(office: BoxOffice, event_id: EventId, buyer_id: BuyerId, *, queue_token: str | None = None) -> MyPlace:
-    """Where this buyer stands now. Raises NotInQueue."""
-    raise NotImplementedError
+def my_place(
+    office: BoxOffice,
+    event_id: EventId,
+    buyer_id: BuyerId,
+    *,
+    queue_token: str | None = None,
+    seen_serving: int = 0,
+) -> MyPlace:
+    """Where this buyer stands now. `seen_serving`: the largest serving number shown to them, below which none is shown again.
+
+    Raises NotFound, NotInQueue, BadQueueToken.
+    """
+    place = place_of(office, event_id, buyer_id, queue_token=queue_token)
+    document = office.statuses.of(event_id).document
+    number, is_return = place.return_number or place.number, place.return_number is not None
+    waiting = place.standing is Standing.AHEAD
+    ahead = status.people_ahead(number, document, is_return=is_return, seen_serving=seen_serving) if waiting else 0
+    band = status.wait_band(number, document, is_return=is_return, seen_serving=seen_serving) if waiting else None
+    return MyPlace(
+        number=place.number,
+        return_number=place.return_number,
+        standing=place.standing,
+        ahead=ahead,
+        wait_low_seconds=band.low_seconds if band else None,
+        wait_high_seconds=band.high_seconds if band else None,
+        poll_seconds=status.poll_seconds(ahead, document),
+        heartbeat=waiting and status.heartbeat_wanted(number, document, is_return=is_return),
+        deadline=moment(place.deadline_ms) if place.deadline_ms is not None else None,
+        hands_free=place.hands_free,
+        queue_token=_queue_token(office, event_id, buyer_id, place.number, place.joined_at_ms),
+    )
 
 
 def heartbeat(office: BoxOffice, event_id: EventId, buyer_id: BuyerId, *, queue_token: str | None = None) -> MyPlace:
-    """Show being there. Raises NotInQueue."""
-    raise NotImplementedError
+    """Show being there. Raises NotFound, NotInQueue, BadQueueToken."""
+    place = place_of(office, event_id, buyer_id, queue_token=queue_token)
+    office.store.heartbeat(event_id, place.admission_id)
+    return my_place(office, event_id, buyer_id)
 
 
 def enter(office: BoxOffice, event_id: EventId, buyer_id: BuyerId, *, queue_token: str | None = None) -> Entered:
-    """Come in, or get the same admission again. Raises NotInQueue, NotYourTurn, TurnLapsed."""
-    raise NotImplementedError
+    """Come in, or get the same admission again. Raises NotFound, NotInQueue, NotYourTurn, TurnLapsed, AdmissionSpent."""
+    place = place_of(office, event_id, buyer_id, queue_token=queue_token)
+    entered = office.store.enter(event_id, place.admission_id)
+    token = AdmissionToken(event_id, entered.number, entered.return_number, buyer_id, entered.deadline_ms)
+    return Entered(
+        entered.admission_id,
+        office.tokens.sign_admission(token),
+        entered.number,
+        entered.return_number,
+        moment(entered.deadline_ms),
+    )
 
 
 def come_back(office: BoxOffice, event_id: EventId, buyer_id: BuyerId, *, queue_token: str | None = None) -> MyPlace:
-    """Take a return number after being passed over, or get the one this buyer has. Raises NotInQueue."""
-    raise NotImplementedError
+    """Take a return number after being passed over, or get the one this buyer has.
+
+    Raises NotFound, NotInQueue, NotYourTurn (nothing to come back from), AdmissionSpent, QueueClosed.
+    """
+    place = place_of(office, event_id, buyer_id, queue_token=queue_token)
+    office.store.come_back(event_id, place.number)
+    return my_place(office, event_id, buyer_id)
 
 
 def leave(office: BoxOffice, event_id: EventId, buyer_id: BuyerId, *, queue_token: str | None = None) -> None:
-    """Give the place up for good; harmless twice."""
-    raise NotImplementedError
+    """Give the place up for good; harmless twice. Raises NotFound, NotInQueue."""
+    place = place_of(office, event_id, buyer_id, queue_token=queue_token)
+    office.store.leave(event_id, place.admission_id)
+
+
+def place_of(office: BoxOffice, event_id: EventId, buyer_id: BuyerId, *, queue_token: str | None = None) -> Place:
+    """The buyer's place as the queue has it; a token proves one that the queue has lost. Raises NotInQueue."""
+    office.shows.event(event_id)
+    proven = proven_number(office, event_id, buyer_id, queue_token)
+    place = office.store.place_of(event_id, buyer_id)
+    if proven is not None and (place is None or proven < place.number):
+        office.store.join(event_id, buyer_id, address="", proven=proven)
+        place = office.store.place_of(event_id, buyer_id)
+    if place is None:
+        raise NotInQueue
+    return place
+
+
+def proven_number(office: BoxOffice, event_id: EventId, buyer_id: BuyerId, queue_token: str | None) -> int | None:
+    """The number a queue token proves. Raises BadQueueToken."""
+    if not queue_token:
+        return None
+    return office.tokens.verify_queue(queue_token, event_id=event_id, buyer_id=buyer_id).number
+
+
+def moment(at_ms: int) -> datetime:
+    """A time of Redis' clock."""
+    return datetime.fromtimestamp(at_ms / 1000, UTC)
+
+
+def now_ms() -> int:
+    """This host's clock, good enough for a token's expiry with its leeway and for nothing else."""
+    return time.time_ns() // 1_000_000
+
+
+def _queue_token(office: BoxOffice, event_id: EventId, buyer_id: BuyerId, number: int, joined_at_ms: int) -> str:
+    return office.tokens.sign_queue(QueueToken(event_id, number, buyer_id, joined_at_ms))

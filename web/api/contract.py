@@ -3,8 +3,8 @@
     events = Routes("events", "Events and tickets")
 
     @events.get("/v1/events/{event_id}", raises=(NotFound,))
-    def show_event(path: EventPath, query: Nothing) -> Answer[EventDocument]:
-        \"\"\"An event.\"\"\"
+    def show_event(path: EventPath) -> Shared[EventDocument]:
+        \"\"\"An event\"\"\"
 
 A view names what it takes by its parameters: `path`, `query`, `headers`, `body` (pydantic models), `buyer` and `staff`
 (who must be signed in). What comes in is validated before the view runs; what goes out is a model, so it is as promised.
@@ -20,15 +20,16 @@ from typing import Any, Generic, TypeVar, get_args, get_type_hints
 
 from flask import Blueprint, Response, request
 from pydantic import BaseModel, ConfigDict, ValidationError
-from werkzeug.exceptions import BadRequest, HTTPException, UnsupportedMediaType
+from werkzeug.exceptions import BadRequest, UnsupportedMediaType
 
 from onsale.errors import NotFound, NotSignedIn, OnsaleError
 from onsale.web import auth, problems
+from onsale.web.kept import CATALOGUE, Kept
 from onsale.web.problems import Problem
 
 JSON = "application/json"
 M = TypeVar("M", bound=BaseModel)
-View = Callable[..., "Answer[Any] | Response"]
+View = Callable[..., "Answer[Any] | Shared[Any]"]
 
 
 class Asked(BaseModel):
@@ -50,6 +51,18 @@ class Answer(Generic[M]):
     model: M | None
     status: int = 200
     headers: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Shared(Generic[M]):
+    """What everybody gets alike, as bytes with an ETag; M is the model it keeps to."""
+
+    kept: Kept
+
+
+def shared(model: M, cache_control: str = CATALOGUE) -> Shared[M]:
+    """A model that caches may keep."""
+    return Shared(Kept(model.model_dump_json().encode(), cache_control))
 
 
 class Refused(Exception):
@@ -156,7 +169,7 @@ def _checked(view: View, operation: Operation) -> Callable[..., Response]:
         for name, model in operation.takes.items():
             given[name] = _READERS[name](model, in_path)
         answer = view(**given)
-        return answer if isinstance(answer, Response) else _written(answer)
+        return answer.kept.response() if isinstance(answer, Shared) else _written(answer)
 
     return serve
 
@@ -234,5 +247,3 @@ def statuses_of(operation: Operation) -> frozenset[int]:
         found.update({400, 413, 415, 422})
     return frozenset(found)
 
-
-__all__ = ["Answer", "Asked", "HTTPException", "Operation", "Refused", "Routes", "Told", "statuses_of"]

@@ -224,6 +224,8 @@ class BookingDocument(Told):
     extensions_left: int
     # A card is known and will be charged without the buyer.
     hands_free: bool
+    # The buyer cancelled, or the deadline passed, while a card was being charged: it ends through the provider.
+    cancelling: bool
     reason: str | None
     payment: PaymentDocument | None
     created_at: Moment

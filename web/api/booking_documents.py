@@ -1,0 +1,81 @@
+"""A booking as the API and the pages tell it: the row, its tickets, its history and the newest card tried."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sqlalchemy import Connection
+
+from onsale.db import bookings, charges
+from onsale.db.bookings import BookedTicket, Booking
+from onsale.db.charges import Attempt
+from onsale.db.holds import EXTENSIONS_MAX
+from onsale.db.states import HOLDING, SOLD, UNDECIDED, BookingState
+from onsale.web.api.documents import BookedTicketDocument, BookingDocument, MoveDocument, PaymentDocument
+from onsale.web.booking import is_settled
+
+# A lane decides within a tenth of a second; a number may be minutes away.
+POLL_SECONDS = {BookingState.WAITING: 5.0, BookingState.QUEUED: 0.5, BookingState.HELD: 5.0}
+POLL_SECONDS_ELSE = 1.0
+
+
+def booking_documents(connection: Connection, found: Sequence[Booking]) -> list[BookingDocument]:
+    """The documents of these bookings."""
+    return [booking_document(connection, each) for each in found]
+
+
+def booking_document(connection: Connection, booking: Booking) -> BookingDocument:
+    """One booking with all that became of it. What was never decided has no tickets and no card to read."""
+    decided = booking.state not in UNDECIDED
+    tickets = bookings.tickets_of(connection, booking.id) if decided and booking.tickets_taken else ()
+    charge = charges.charge_of(connection, booking.id) if booking.hold_version is not None else None
+    holding = booking.state in HOLDING
+    return BookingDocument(
+        id=booking.id,
+        event_id=booking.event_id,
+        state=booking.state,
+        settled=is_settled(booking),
+        version=booking.version,
+        number=booking.number,
+        return_number=booking.return_number,
+        tickets_wanted=booking.tickets_wanted,
+        tickets=[_ticket(each) for each in tickets if holding or booking.state in SOLD],
+        amount_minor=booking.amount_minor,
+        currency=booking.currency,
+        hold_until=booking.hold_until if holding else None,
+        extensions_left=max(0, EXTENSIONS_MAX - booking.hold_extensions) if booking.state is BookingState.HELD else 0,
+        hands_free=booking.payment_method is not None,
+        cancelling=booking.voiding,
+        reason=booking.reason,
+        payment=_payment(charge.attempt) if charge and charge.attempt else None,
+        created_at=booking.created_at,
+        queued_at=booking.queued_at,
+        decided_at=booking.decided_at,
+        ended_at=booking.ended_at,
+        history=[
+            MoveDocument(state=move.to_state, at=move.at, reason=move.reason)
+            for move in bookings.history(connection, booking.id)
+        ],
+        poll_seconds=POLL_SECONDS.get(booking.state, POLL_SECONDS_ELSE),
+        url=f"/v1/bookings/{booking.id}",
+    )
+
+
+def _ticket(ticket: BookedTicket) -> BookedTicketDocument:
+    return BookedTicketDocument(
+        ticket_id=ticket.ticket_id,
+        section=ticket.section_name,
+        row=ticket.row_name,
+        seat=ticket.seat_name,
+        price_minor=ticket.price_minor,
+    )
+
+
+def _payment(attempt: Attempt) -> PaymentDocument:
+    return PaymentDocument(
+        attempt=attempt.attempt,
+        outcome=attempt.outcome,
+        decline_code=attempt.decline_code,
+        message=attempt.message,
+        next_action_url=attempt.next_action_url,
+    )

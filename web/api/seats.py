@@ -1,0 +1,130 @@
+"""The seat map of an event, which caches keep, and its live availability, which everybody polls."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field, StringConstraints
+
+from onsale.db.ids import EventId
+from onsale.db.seats import SeatMap
+from onsale.web.api.contract import Asked, Routes, Shared, Told, shared
+from onsale.web.api.documents import EventPath
+from onsale.web.box_office import box_office
+
+house = Routes("seats", "Seats")
+
+
+class RunDocument(Told):
+    """Neighbouring seats of a row: seat numbers and ticket ids both count up by one from the first, `count` times."""
+
+    row: str
+    row_number: int
+    first_seat: int
+    first_ticket_id: int
+    count: int
+
+
+class BlockDocument(Told):
+    """A section: `runs` of seats, or none for general admission; where it is in a picture 1000 wide."""
+
+    id: int
+    name: str
+    kind: str
+    price_minor: int
+    capacity: int
+    first_ticket_id: int | None
+    x: int
+    y: int
+    width: int
+    height: int
+    runs: list[RunDocument]
+
+
+class SeatMapDocument(Told):
+    """The house. Poll `availability_url`: its `states` has one letter per seat, in the order of the runs."""
+
+    event_id: int
+    version: str
+    currency: str
+    sections: list[BlockDocument]
+    availability_url: str
+
+
+class SectionLive(Told):
+    """f free, h held, s sold: one letter per seat in the order of the map's runs, none for general admission."""
+
+    id: int
+    free: int
+    held: int
+    sold: int
+    states: Annotated[str, StringConstraints(pattern="^[fhs]*$")]
+
+
+class AvailabilityDocument(Told):
+    """Which seats are free. With `since` set, the sections that changed since that version; else all of them."""
+
+    event_id: int
+    version: str
+    since: str | None
+    free: int
+    held: int
+    sold: int
+    sections: list[SectionLive]
+
+
+class AvailabilityAsked(Asked):
+    """Which part of it."""
+
+    since: Annotated[str, StringConstraints(max_length=100, pattern=r"^[\x21-\x7e]*$")] | None = Field(
+        None, description="The version you have: only sections that changed are told."
+    )
+    section: Annotated[int, Field(ge=0, le=(1 << 31) - 1)] | None = Field(None, description="One section only.")
+
+
+@house.get("/v1/events/{event_id}/seats", statuses=(304,))
+def show_seats(path: EventPath) -> Shared[SeatMapDocument]:
+    """The seat map, and where its live availability is"""
+    return shared(seat_map_document(box_office().shows.seat_map(EventId(path.event_id))))
+
+
+@house.get("/v1/events/{event_id}/seats/availability", statuses=(304,))
+def show_availability(path: EventPath, query: AvailabilityAsked) -> Shared[AvailabilityDocument]:
+    """Which seats are free, a second old at most"""
+    live = box_office().availabilities.of(EventId(path.event_id))
+    return Shared(live.told(since=query.since, section_id=query.section))
+
+
+def seat_map_document(seats: SeatMap) -> SeatMapDocument:
+    """The house as the API tells it."""
+    return SeatMapDocument(
+        event_id=seats.event_id,
+        version=seats.version,
+        currency=seats.currency,
+        sections=[
+            BlockDocument(
+                id=each.id,
+                name=each.name,
+                kind=each.kind,
+                price_minor=each.price_minor,
+                capacity=each.capacity,
+                first_ticket_id=each.first_ticket,
+                x=each.map_x,
+                y=each.map_y,
+                width=each.map_w,
+                height=each.map_h,
+                runs=[
+                    RunDocument(
+                        row=run.row_name,
+                        row_number=run.row_number,
+                        first_seat=run.first_seat,
+                        first_ticket_id=run.first_ticket,
+                        count=run.count,
+                    )
+                    for run in each.runs
+                ],
+            )
+            for each in seats.sections
+        ],
+        availability_url=f"/v1/events/{seats.event_id}/seats/availability",
+    )

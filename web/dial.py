@@ -1,0 +1,96 @@
+"""The dial: what staff change of a running sale, written to the record first, then turned in Redis. API and console both call this."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import structlog
+
+from onsale.db import queue_settings, staff, stats
+from onsale.db.engine import reading, transaction
+from onsale.db.ids import EventId
+from onsale.db.queue_settings import QueueChange, QueueSettings
+from onsale.db.stats import SaleNumbers
+from onsale.errors import NotAllowed, NotFound, OnsaleError
+from onsale.queue.state import Phase, QueueRules
+from onsale.web.auth import StaffMember
+from onsale.web.box_office import BoxOffice
+from onsale.web.statuses import Status
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True)
+class Sale:
+    """A sale as its staff see it: the settings on record, the queue as it stands (None: Redis does not answer), the numbers."""
+
+    settings: QueueSettings
+    status: Status | None
+    numbers: SaleNumbers
+
+
+def sale(office: BoxOffice, event_id: EventId, member: StaffMember) -> Sale:
+    """How the sale stands. Raises NotFound for an event of another organiser."""
+    with reading(office.engine) as connection:
+        if staff.of_event(connection, member.id, event_id) is None:
+            raise NotFound
+        settings = queue_settings.get(connection, event_id)
+        if settings is None:
+            raise NotFound
+        numbers = stats.sale_numbers(connection, event_id)
+    return Sale(settings, office.statuses.known(event_id), numbers)
+
+
+def change(
+    office: BoxOffice,
+    event_id: EventId,
+    member: StaffMember,
+    changed: QueueChange,
+    *,
+    expected_version: int | None = None,
+) -> QueueSettings:
+    """Change settings: in the record with a line in the sale log, then at once in Redis.
+
+    Raises NotFound for an event of another organiser, NotAllowed for a viewer, BadRequest naming the field that is out of
+    range, IllegalMove when `expected_version` is no longer the newest.
+    """
+    with transaction(office.engine) as connection:
+        if staff.of_event(connection, member.id, event_id) is None:
+            raise NotFound
+        if not member.may_change:
+            raise NotAllowed
+        settings = queue_settings.change(
+            connection, event_id, changed, actor=f"staff:{member.id}", expected_version=expected_version
+        )
+    _turn(office, settings)
+    return settings
+
+
+def _turn(office: BoxOffice, settings: QueueSettings) -> None:
+    """Put the settings in force now; whoever admits would do it within a second, and does so when Redis is away."""
+    try:
+        office.store.configure(settings.event_id, rules_of(settings), version=settings.version)
+    except OnsaleError as error:
+        log.warning("settings_not_pushed", event_id=settings.event_id, why=type(error).__name__)
+    office.statuses.forget(settings.event_id)
+    if settings.selling:
+        office.wakes.wake_lane(settings.event_id)
+
+
+def rules_of(settings: QueueSettings) -> QueueRules:
+    """The settings on record, as the queue takes them."""
+    return QueueRules(
+        phase=Phase(settings.phase.value),
+        opens_at=settings.opens_at,
+        rate_per_minute=settings.rate_per_minute,
+        max_active=settings.max_active,
+        enabled=settings.enabled,
+        selling=settings.selling,
+        reason=settings.reason,
+        notice=settings.notice,
+        enter_seconds=settings.enter_seconds,
+        choose_seconds=settings.choose_seconds,
+        pay_seconds=settings.pay_seconds,
+        address_limit=settings.address_limit,
+        handsfree_per_minute=settings.handsfree_per_minute,
+    )
