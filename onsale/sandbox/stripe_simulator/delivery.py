@@ -102,10 +102,12 @@ class Delivery:
 
     def _send(self, due: Due) -> bool:
         """Send one; False when nobody is there, which holds the line."""
-        url = self._control.now.webhook_url
-        if not url or not self._control.now.webhooks:
+        settings = self._control.now
+        if not settings.webhooks:
             self._done(due)
             return True
+        if not settings.webhook_url:
+            return False
         headers = {
             "Content-Type": "application/json; charset=utf-8",
             "User-Agent": "Stripe/1.0 (+https://stripe.com/docs/webhooks)",
@@ -114,7 +116,12 @@ class Delivery:
         }
         try:
             answer = self._http.request(
-                "POST", url, body=due.body, headers=headers, timeout=SEND_SECONDS_MAX, redirect=False
+                "POST",
+                settings.webhook_url,
+                body=due.body,
+                headers=headers,
+                timeout=SEND_SECONDS_MAX,
+                redirect=False,
             )
         except (urllib3.exceptions.NewConnectionError, urllib3.exceptions.ConnectTimeoutError):
             return False
