@@ -1,4 +1,4 @@
-"""The console's chart: people admitted per minute, bar by bar, against the rate that was set; pure numbers for an SVG."""
+"""The console's chart: people admitted per minute, bar by bar, against the rate that was set; pure."""
 
 from __future__ import annotations
 

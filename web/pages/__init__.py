@@ -1,6 +1,6 @@
 """The buyers' pages: one blueprint per noun, plain forms first, scripts on top.
 
-`register(app)` mounts all of them, the words they use and the pages for what goes wrong.
+`register(app)` mounts all of them, with the words they use. `mishaps.page` draws what goes wrong.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 from flask import Flask
 
 from onsale.web.admin.console import console
-from onsale.web.pages import context, mishaps, words
+from onsale.web.pages import context, shows, words
 from onsale.web.pages.accounts import accounts
 from onsale.web.pages.bookings import bookings
 from onsale.web.pages.choosing import choosing
@@ -25,6 +25,6 @@ def register(app: Flask) -> None:
     """Mount the pages and the console on the app."""
     words.register(app)
     context.register(app)
-    mishaps.register(app)
+    shows.register(app)
     for blueprint in BLUEPRINTS:
         app.register_blueprint(blueprint)

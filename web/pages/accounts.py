@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, flash, redirect, render_template, request, url_for
-from werkzeug.wrappers import Response
+from flask import Blueprint, Response, flash, render_template, request, url_for
 
 from onsale.errors import BadRequest, EmailTaken, OnsaleError, TooManyRequests, WrongCredentials
 from onsale.web import auth
 from onsale.web.box_office import box_office
+from onsale.web.pages import going
 from onsale.web.pages.context import next_page
 
 accounts = Blueprint("accounts", __name__)
@@ -64,14 +64,14 @@ def sign_up_with() -> Response | tuple[str, int]:
 def sign_out() -> Response:
     """Forget who was here; what they booked stays theirs."""
     flash("You are signed out.", "good")
-    response = redirect(url_for("home.show"), 303)
+    response = going.to("home.show")
     auth.end_page_session(response)
     return response
 
 
 def _welcome(signed_in: auth.SignedIn, words: str) -> Response:
     flash(words, "good")
-    response = redirect(next_page(url_for("bookings.mine")), 303)
+    response = going.to_address(next_page(url_for("bookings.mine")))
     auth.start_page_session(response, signed_in)
     return response
 

@@ -28,14 +28,14 @@ WORDS: dict[S, BookingWords] = {
     S.WAITING: BookingWords(
         "Waiting",
         "We book for you when your number comes",
-        "You need not stay. When the queue reaches your number we take the best that fits your wish and charge your card.",
+        "You need not stay. When the queue reaches your number we take the best that fits and charge your card.",
         kind="good",
         may_cancel=True,
     ),
     S.QUEUED: BookingWords(
         "Deciding",
         "Your booking is in line",
-        "It is decided in the order of the numbers; this takes a moment. You can close the page, the answer stays here.",
+        "It is decided in the order of the numbers; this takes a moment. Close the page if you like: the answer stays.",
         may_cancel=True,
     ),
     S.HELD: BookingWords(
@@ -71,7 +71,9 @@ WORDS: dict[S, BookingWords] = {
         "They are written to your name. The payment is being completed.",
         kind="good",
     ),
-    S.CONFIRMED: BookingWords("Confirmed", "Enjoy the show", "Paid, and the tickets are yours.", kind="good", settled=True),
+    S.CONFIRMED: BookingWords(
+        "Confirmed", "Enjoy the show", "Paid, and the tickets are yours.", kind="good", settled=True
+    ),
     S.REFUNDING: BookingWords("Refunding", "Your money is on its way back", "The refund has been sent to your bank."),
     S.REFUNDED: BookingWords("Refunded", "Your money is back", "Banks need a few days to show it.", settled=True),
     S.SOLD_OUT: BookingWords(
@@ -103,7 +105,9 @@ WORDS: dict[S, BookingWords] = {
         kind="bad",
         settled=True,
     ),
-    S.CANCELLED: BookingWords("Cancelled", "Cancelled", "The tickets are on sale again. You were not charged.", settled=True),
+    S.CANCELLED: BookingWords(
+        "Cancelled", "Cancelled", "The tickets are on sale again. You were not charged.", settled=True
+    ),
     S.FAILED: BookingWords(
         "Failed",
         "Something broke on our side",

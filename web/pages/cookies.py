@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
-from flask import Response, request
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from flask import request
+from werkzeug.wrappers import Response as AnyResponse
 
 from onsale.db.ids import EventId
+from onsale.web.box_office import box_office
 
 QUEUE_COOKIE = "onsale_queue"
 ADMISSION_COOKIE = "onsale_admission"
 # Longer than any sale: a place is kept through a closed tab and a night's sleep.
 QUEUE_SECONDS = 14 * 24 * 3600
+# What this browser was shown of its way: only for showing, so nothing is lost with it.
+WAY_COOKIE = "onsale_way"
+# The moment to choose by, beside the token itself.
+CHOOSE_UNTIL_COOKIE = "onsale_choose_until"
 # The token itself says when it ends; a cookie that outlives it only costs a refusal.
 ADMISSION_SECONDS = 3 * 3600
 
@@ -24,27 +33,61 @@ def admission_token() -> str | None:
     return request.cookies.get(ADMISSION_COOKIE) or None
 
 
-def keep_queue_token(response: Response, event_id: EventId, token: str) -> None:
+def keep_queue_token(response: AnyResponse, event_id: EventId, token: str) -> None:
     """Remember the place, for this event's pages only."""
     _keep(response, event_id, QUEUE_COOKIE, token, QUEUE_SECONDS)
 
 
-def keep_admission_token(response: Response, event_id: EventId, token: str) -> None:
-    """Remember that this browser is in."""
+def keep_admission(response: AnyResponse, event_id: EventId, token: str, choose_until: datetime) -> None:
+    """Remember that this browser is in, and until when it may choose."""
     _keep(response, event_id, ADMISSION_COOKIE, token, ADMISSION_SECONDS)
+    _keep(response, event_id, CHOOSE_UNTIL_COOKIE, str(int(choose_until.timestamp())), ADMISSION_SECONDS)
 
 
-def forget_place(response: Response, event_id: EventId) -> None:
+def choose_until() -> datetime | None:
+    """Until when this browser was told it may choose; the queue, not this, decides."""
+    text = request.cookies.get(CHOOSE_UNTIL_COOKIE, "")
+    return datetime.fromtimestamp(int(text), UTC) if text.isascii() and text.isdigit() and len(text) < 12 else None
+
+
+@dataclass(frozen=True)
+class Way:
+    """What one browser was shown of its way to the door: people ahead at first, and the least since."""
+
+    number: int
+    first: int
+    least: int
+
+
+def way(number: int) -> Way | None:
+    """What this browser was shown under this number; None at the first look."""
+    parts = request.cookies.get(WAY_COOKIE, "").split(".")
+    if len(parts) != 3 or not all(part.isascii() and part.isdigit() and len(part) < 12 for part in parts):
+        return None
+    found = Way(*map(int, parts))
+    return found if found.number == number else None
+
+
+def keep_way(response: AnyResponse, event_id: EventId, shown: Way) -> None:
+    """Remember what was shown."""
+    _keep(response, event_id, WAY_COOKIE, f"{shown.number}.{shown.first}.{shown.least}", QUEUE_SECONDS)
+
+
+def forget_place(response: AnyResponse, event_id: EventId) -> None:
     """After leaving: neither number nor admission."""
-    for name in (QUEUE_COOKIE, ADMISSION_COOKIE):
-        response.delete_cookie(name, path=_path(event_id), httponly=True, samesite="Lax", secure=request.is_secure)
+    for name in (QUEUE_COOKIE, ADMISSION_COOKIE, WAY_COOKIE, CHOOSE_UNTIL_COOKIE):
+        response.delete_cookie(name, path=_path(event_id), httponly=True, samesite="Lax", secure=_https())
+
+
+def _https() -> bool:
+    return box_office().config.public_url.startswith("https://")
 
 
 def _path(event_id: EventId) -> str:
     return f"/events/{event_id}"
 
 
-def _keep(response: Response, event_id: EventId, name: str, token: str, seconds: int) -> None:
+def _keep(response: AnyResponse, event_id: EventId, name: str, token: str, seconds: int) -> None:
     response.set_cookie(
         name,
         token,
@@ -52,5 +95,5 @@ def _keep(response: Response, event_id: EventId, name: str, token: str, seconds:
         path=_path(event_id),
         httponly=True,
         samesite="Lax",
-        secure=request.is_secure,
+        secure=_https(),
     )

@@ -16,7 +16,7 @@ def show() -> str:
     office = box_office()
     if office.config.environment != "sandbox":
         abort(404)
-    front = shows.front(office)
+    front = shows.front()
     selling = front.selling[0] if front.selling else None
     example = f"{office.config.public_url}/v1/events/{selling.id if selling else 1}/queue"
     return render_template(

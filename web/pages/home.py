@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from flask import Blueprint, render_template
 
-from onsale.web.box_office import box_office
 from onsale.web.pages import shows
 
 home = Blueprint("home", __name__)
@@ -13,5 +12,7 @@ home = Blueprint("home", __name__)
 @home.get("/")
 def show() -> str:
     """The front page."""
-    front = shows.front(box_office())
-    return render_template("home.html", selling=front.selling, soon=front.soon, coming=front.coming, phases=front.phases)
+    front = shows.front()
+    return render_template(
+        "home.html", selling=front.selling, soon=front.soon, coming=front.coming, phases=front.phases
+    )

@@ -88,7 +88,9 @@ def short(name: str) -> str:
     return last if last.isdigit() else name
 
 
-def draw(sections: Sequence[Section], link: Callable[[int], str] | None = None, *, here: int | None = None) -> House | None:
+def draw(
+    sections: Sequence[Section], link: Callable[[int], str] | None = None, *, here: int | None = None
+) -> House | None:
     """The picture of a house; None when no section has a place in it. `link` gives where a block leads."""
     placed = [section for section in sections if section.map_w > 0 and section.map_h > 0]
     if not placed:

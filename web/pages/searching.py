@@ -8,8 +8,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from flask import Blueprint, render_template, request, url_for
 
 from onsale.errors import BadRequest
-from onsale.search import TERM_CHARACTERS_MAX, Between, SearchPage, SearchQuery
-from onsale.web.box_office import box_office
+from onsale.search import TERM_CHARACTERS_MAX, Between, SearchQuery
 from onsale.web.pages import shows
 
 search = Blueprint("search", __name__)
@@ -34,13 +33,14 @@ def show() -> str:
     first, last = _day("from", asked.from_day, wrong), _day("to", asked.to_day, wrong)
     if first and last and last < first:
         wrong["to"] = "This is before the first day."
-    found = SearchPage((), 0, None)
+    found = shows.Found((), 0, None)
     if not wrong:
-        when = Between(_midnight(first), _midnight(last + timedelta(days=1) if last else None)) if first or last else None
+        when = (
+            Between(_midnight(first), _midnight(last + timedelta(days=1) if last else None)) if first or last else None
+        )
         try:
             found = shows.search(
-                box_office(),
-                SearchQuery(location=asked.location, text=asked.q, when=when, cursor=asked.after or None),
+                SearchQuery(location=asked.location, text=asked.q, when=when, cursor=asked.after or None)
             )
         except BadRequest as error:
             wrong[error.field or "q"] = str(error)
@@ -51,7 +51,7 @@ def show() -> str:
         asked=asked,
         wrong=wrong,
         shows=found.hits,
-        phases=shows.front(box_office()).phases,
+        phases=shows.front().phases,
         found_words=_found_words(found, wrong),
         first_url=url_for("search.show", **kept),  # type: ignore[arg-type]  # Flask types values as Any.
         next_url=url_for("search.show", **kept, after=found.next_cursor) if found.next_cursor else "",  # type: ignore[arg-type]
@@ -59,7 +59,9 @@ def show() -> str:
 
 
 def _term(name: str) -> str:
-    return "".join(letter for letter in request.args.get(name, "") if letter.isprintable()).strip()[:TERM_CHARACTERS_MAX]
+    return "".join(letter for letter in request.args.get(name, "") if letter.isprintable()).strip()[
+        :TERM_CHARACTERS_MAX
+    ]
 
 
 def _day(name: str, text: str, wrong: dict[str, str]) -> date | None:
@@ -76,7 +78,7 @@ def _midnight(day: date | None) -> datetime | None:
     return datetime.combine(day, time(), UTC) if day else None
 
 
-def _found_words(found: SearchPage, wrong: dict[str, str]) -> str:
+def _found_words(found: shows.Found, wrong: dict[str, str]) -> str:
     if wrong:
         return "Nothing searched yet"
     return {0: "No shows", 1: "1 show"}.get(found.total, f"{found.total:,} shows")

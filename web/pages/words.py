@@ -33,9 +33,13 @@ def minor_from(text: str, currency: str) -> int | None:
         return None
     digits = MINOR_DIGITS.get(currency.lower(), 2)
     units, _, rest = text.partition(".")
-    if not (units.isascii() and units.isdigit() and len(units) <= 7) or len(rest) > digits or (rest and not rest.isdigit()):
+    if (
+        not (units.isascii() and units.isdigit() and len(units) <= 7)
+        or len(rest) > digits
+        or (rest and not rest.isdigit())
+    ):
         raise ValueError("a price looks like 80 or 80.50")
-    return int(units) * 10**digits + int(rest.ljust(digits, "0") or 0)
+    return int(units) * int(10**digits) + int(rest.ljust(digits, "0") or 0)
 
 
 def whole(count: int | None) -> str:
@@ -155,7 +159,24 @@ def move_words(state: str) -> str:
     return MOVES[BookingState(state)]
 
 
+def moment(text: str) -> datetime:
+    """A moment kept as text in a session."""
+    return datetime.fromisoformat(text)
+
+
 def register(app: Flask) -> None:
     """Makes the words available to every template."""
-    for word in (money, whole, left_words, day_and_time, clock_time, iso, duration, phase_words, seat_words, move_words):
+    for word in (
+        money,
+        whole,
+        left_words,
+        day_and_time,
+        clock_time,
+        iso,
+        moment,
+        duration,
+        phase_words,
+        seat_words,
+        move_words,
+    ):
         app.jinja_env.filters[word.__name__] = word

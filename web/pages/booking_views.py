@@ -1,0 +1,75 @@
+"""Reading a booking for its page: the booking, its tickets, its history, the last card tried, and the words for it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from onsale.db import bookings, charges, holds
+from onsale.db.bookings import BookedTicket, Booking, Move
+from onsale.db.charges import Attempt, AttemptOutcome
+from onsale.db.engine import reading
+from onsale.db.ids import BookingId, BuyerId
+from onsale.errors import NotFound
+from onsale.web.box_office import BoxOffice
+from onsale.web.pages import booking_words, shows
+from onsale.web.pages.booking_words import BookingWords
+from onsale.web.pages.shows import Card
+
+LISTED_MAX = 50
+
+
+@dataclass(frozen=True)
+class BookingView:
+    """All that a booking's page shows; `tickets` are those it still has."""
+
+    booking: Booking
+    tickets: tuple[BookedTicket, ...]
+    history: tuple[Move, ...]
+    attempt: Attempt | None
+    words: BookingWords
+
+    @property
+    def extensions_left(self) -> int:
+        """How many more times the deadline may be moved."""
+        return max(0, holds.EXTENSIONS_MAX - self.booking.hold_extensions)
+
+
+@dataclass(frozen=True)
+class BookingLine:
+    """A booking in a list."""
+
+    booking: Booking
+    event: Card
+    words: BookingWords
+
+
+def booking_view(office: BoxOffice, booking_id: BookingId, buyer_id: BuyerId) -> BookingView:
+    """This buyer's booking. Raises NotFound, also for somebody else's."""
+    with reading(office.engine) as connection:
+        found = bookings.get(connection, booking_id)
+        if found is None or found.buyer_id != buyer_id:
+            raise NotFound
+        tickets = tuple(each for each in bookings.tickets_of(connection, booking_id) if each.released_at is None)
+        history = bookings.history(connection, booking_id)
+        charge = charges.charge_of(connection, booking_id)
+    attempt = charge.attempt if charge else None
+    return BookingView(found, tickets, history, attempt, _words(found, attempt))
+
+
+def lines_of(office: BoxOffice, buyer_id: BuyerId) -> list[BookingLine]:
+    """This buyer's bookings, newest first."""
+    with reading(office.engine) as connection:
+        found = bookings.of_buyer(connection, buyer_id, limit=LISTED_MAX)
+    lines = []
+    for booking in found:
+        event = shows.event(booking.event_id)
+        place = f"{event.venue.name}, {event.venue.city}"
+        card = Card(event.id, event.name, event.starts_at, place, event.currency, None, None)
+        lines.append(BookingLine(booking, card, _words(booking, None)))
+    return lines
+
+
+def _words(booking: Booking, attempt: Attempt | None) -> BookingWords:
+    declined = attempt is not None and attempt.outcome is AttemptOutcome.DECLINED
+    charging = booking.payment_method is not None and attempt is None
+    return booking_words.words_for(booking.state, charging=charging, declined=declined)

@@ -1,0 +1,183 @@
+"""Bookings on pages: book from the seats or hands-free, watch what becomes of it, pay, ask for time, cancel."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from flask import Blueprint, Response, make_response, render_template, request
+
+from onsale.db.bookings import Booking
+from onsale.db.catalogue import Event
+from onsale.db.ids import BookingId, BuyerId, TicketId, event_of_booking
+from onsale.db.wishes import Wish
+from onsale.errors import BadRequest, NotFound, OnsaleError, TicketTaken
+from onsale.web import auth, booking
+from onsale.web.box_office import box_office
+from onsale.web.pages import booking_views, cookies, going, shows, test_cards
+from onsale.web.pages.events import wish_from
+
+bookings = Blueprint("bookings", __name__)
+
+
+@bookings.post("/events/<int:event_id>/bookings")
+def book(event_id: int) -> Response:
+    """Book the seats picked, or the best available, with the admission this browser holds."""
+    event = shows.event(event_id)
+    section = request.form.get("section", type=int)
+    try:
+        wish = _picked(event) if "ticket" in request.form else wish_from(request.form, event)
+        accepted = booking.accept_booking(
+            box_office(),
+            booking.Request(
+                event_id=event.id,
+                buyer_id=auth.current_buyer().id,
+                key=_form_key(),
+                wishes=(wish,),
+                admission_token=cookies.admission_token(),
+                queue_token=cookies.queue_token(),
+                address=request.remote_addr or "",
+            ),
+        )
+    except TicketTaken as error:
+        return going.back(error, "choosing.show", event_id=event_id, section=section)
+    except OnsaleError as error:
+        return going.back(error, "choosing.show", event_id=event_id)
+    return going.to("bookings.show", booking_id=accepted.id)
+
+
+@bookings.post("/events/<int:event_id>/hands-free")
+def handsfree(event_id: int) -> Response:
+    """Say once what is wanted and how it is paid; the booking waits in the queue in the buyer's stead."""
+    office = box_office()
+    event = shows.event(event_id)
+    visitor = auth.buyer_if_any()
+    fresh = None if visitor else auth.guest(office)
+    buyer_id = visitor.id if visitor else auth.buyer_of(office.config, fresh.token if fresh else None).id
+    try:
+        accepted = _accept_handsfree(event, buyer_id)
+    except OnsaleError as error:
+        response = going.back(error, "events.show", event_id=event_id)
+    else:
+        response = going.to("bookings.show", booking_id=accepted.id)
+    if fresh:
+        auth.start_page_session(response, fresh)
+    return response
+
+
+def _accept_handsfree(event: Event, buyer_id: BuyerId) -> Booking:
+    card = request.form.get("payment_method", "")
+    office = box_office()
+    if card not in {each.method for each in test_cards.cards(office.config)}:
+        raise BadRequest("Choose a card.", field="payment_method")
+    return booking.accept_booking(
+        office,
+        booking.Request(
+            event_id=event.id,
+            buyer_id=buyer_id,
+            key=_form_key(),
+            wishes=(wish_from(request.form, event),),
+            payment_method=card,
+            queue_token=cookies.queue_token(),
+            address=request.remote_addr or "",
+        ),
+    )
+
+
+@bookings.get("/bookings")
+def mine() -> Response:
+    """Everything this visitor booked, newest first."""
+    visitor = auth.buyer_if_any()
+    lines = booking_views.lines_of(box_office(), visitor.id) if visitor else []
+    return _private(render_template("bookings.html", bookings=lines))
+
+
+@bookings.get("/bookings/<uuid:booking_id>")
+def show(booking_id: UUID) -> Response:
+    """One booking as it stands; coming back from the bank ends here too."""
+    office = box_office()
+    mine_id, buyer_id = _mine(booking_id)
+    if request.args:
+        # The provider adds its own secrets to the address; they stay in no history.
+        booking.returned(office, mine_id, buyer_id)
+        return going.to("bookings.show", booking_id=booking_id)
+    view = booking_views.booking_view(office, mine_id, buyer_id)
+    return _private(
+        render_template(
+            "booking.html",
+            view=view,
+            booking=view.booking,
+            words=view.words,
+            event=shows.event(view.booking.event_id),
+            methods=test_cards.cards(office.config),
+        )
+    )
+
+
+@bookings.post("/bookings/<uuid:booking_id>/payment")
+def pay(booking_id: UUID) -> Response:
+    """Try this card."""
+    office = box_office()
+    mine_id, buyer_id = _mine(booking_id)
+    card = request.form.get("payment_method", "")
+    try:
+        if card not in {each.method for each in test_cards.cards(office.config)}:
+            raise BadRequest("Choose a card.", field="payment_method")
+        booking.pay(office, mine_id, buyer_id, payment_method=card, key=_form_key())
+    except OnsaleError as error:
+        return going.back(error, "bookings.show", booking_id=booking_id)
+    return going.to("bookings.show", booking_id=booking_id)
+
+
+@bookings.post("/bookings/<uuid:booking_id>/extend")
+def extend(booking_id: UUID) -> Response:
+    """More time to pay."""
+    mine_id, buyer_id = _mine(booking_id)
+    try:
+        booking.extend(box_office(), mine_id, buyer_id)
+    except OnsaleError as error:
+        return going.back(error, "bookings.show", booking_id=booking_id)
+    return going.to("bookings.show", booking_id=booking_id)
+
+
+@bookings.post("/bookings/<uuid:booking_id>/cancel")
+def cancel(booking_id: UUID) -> Response:
+    """Give the tickets back before paying."""
+    mine_id, buyer_id = _mine(booking_id)
+    try:
+        booking.cancel(box_office(), mine_id, buyer_id)
+    except OnsaleError as error:
+        return going.back(error, "bookings.show", booking_id=booking_id)
+    return going.to("bookings.show", booking_id=booking_id)
+
+
+def _mine(booking_id: UUID) -> tuple[BookingId, BuyerId]:
+    """The booking asked for and who asks; a stranger learns no more than that there is nothing of theirs."""
+    visitor = auth.buyer_if_any()
+    if visitor is None or event_of_booking(booking_id) is None:
+        raise NotFound
+    return BookingId(booking_id), visitor.id
+
+
+def _picked(event: Event) -> Wish:
+    """The seats ticked in the list (or picked in the picture, which ticks them)."""
+    texts = request.form.getlist("ticket")
+    if not 1 <= len(texts) <= event.tickets_per_buyer:
+        raise BadRequest(f"Pick between 1 and {event.tickets_per_buyer} seats.", field="ticket")
+    if not all(text.isascii() and text.isdigit() for text in texts):
+        raise BadRequest("These are no seats of this house.", field="ticket")
+    tickets = tuple(TicketId(int(text)) for text in dict.fromkeys(texts))
+    return Wish(tickets=tickets, or_similar=request.form.get("or_similar") == "1")
+
+
+def _form_key() -> str:
+    """The key the form was drawn with: pressing twice, or reloading the answer, books once."""
+    key = request.form.get("idempotency_key", "")
+    if not key:
+        raise BadRequest("This form is incomplete. Reload the page and try again.", field="idempotency_key")
+    return key[: booking.KEY_CHARACTERS_MAX]
+
+
+def _private(page: str) -> Response:
+    response = make_response(page)
+    response.headers["Cache-Control"] = "no-store"
+    return response

@@ -1,0 +1,94 @@
+"""How a sale stands, for the pages: the queue's status of the last second in the words a buyer needs."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from onsale.db.ids import EventId
+from onsale.queue import status
+from onsale.queue.state import Phase, QueueState
+from onsale.web.box_office import BoxOffice
+from onsale.web.pages import words
+from onsale.web.statuses import Status
+
+# A sale opening within this time is news.
+SOON = timedelta(hours=24)
+NOT_OPEN = (Phase.SCHEDULED, Phase.PRE_QUEUE)
+
+
+@dataclass(frozen=True)
+class PriceLeft:
+    """How many tickets there are at a price; None where nobody knows."""
+
+    price_minor: int
+    free: int | None
+
+
+@dataclass(frozen=True)
+class Sale:
+    """A sale as a buyer sees it."""
+
+    phase: str
+    enabled: bool
+    selling: bool
+    opens_at: datetime
+    opens_soon: bool
+    waiting: int
+    serving: int
+    rate_per_minute: int
+    free: int | None
+    prices: tuple[PriceLeft, ...]
+    wait_words: str
+    reason: str
+    notice: str
+    enter_words: str
+    choose_words: str
+    pay_seconds: int
+    status_url: str
+
+
+def sale(office: BoxOffice, event_id: EventId) -> Sale:
+    """The sale of an event. Raises what `Statuses.of` raises."""
+    return _sale(event_id, office.statuses.of(event_id))
+
+
+def sale_if_known(office: BoxOffice, event_id: EventId) -> Sale | None:
+    """The same for a page that has something to say without it."""
+    found = office.statuses.known(event_id)
+    return _sale(event_id, found) if found else None
+
+
+def _sale(event_id: EventId, found: Status) -> Sale:
+    state, rules = found.state, found.rules
+    phase = status.derived_phase(state)
+    opens_in = rules.opens_at - datetime.fromtimestamp(state.now_ms / 1000, UTC)
+    band = status.wait_band(state.issued + 1, found.document)
+    return Sale(
+        phase=phase.value,
+        enabled=rules.enabled,
+        selling=rules.selling,
+        opens_at=rules.opens_at,
+        opens_soon=phase in NOT_OPEN and opens_in < SOON,
+        waiting=state.waiting,
+        serving=state.serving,
+        rate_per_minute=rules.rate_per_minute,
+        free=state.free,
+        prices=_prices(state),
+        wait_words=words.band(band.low_seconds, band.high_seconds) if band else words.band(None, None),
+        reason=rules.reason,
+        notice=rules.notice,
+        enter_words=words.duration(rules.enter_seconds),
+        choose_words=words.duration(rules.choose_seconds),
+        pay_seconds=rules.pay_seconds,
+        status_url=f"/v1/events/{event_id}/queue",
+    )
+
+
+def _prices(state: QueueState) -> tuple[PriceLeft, ...]:
+    """Tickets left by price, dearest first; sections of one price together."""
+    free: dict[int, int] = defaultdict(int)
+    for section in state.sections:
+        free[section.price_minor] += section.free
+    return tuple(PriceLeft(price, free[price]) for price in sorted(free, reverse=True))

@@ -1,0 +1,140 @@
+"""Reading for the pages: one show, the front page, a search; the front page is a copy, two seconds old at most."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from flask import Flask, current_app
+
+from onsale.db import catalogue, queue_settings
+from onsale.db.catalogue import Event, EventListing
+from onsale.db.engine import reading
+from onsale.db.ids import EventId
+from onsale.errors import OnsaleError
+from onsale.search import Hit, SearchQuery
+from onsale.web.box_office import EXTENSION, BoxOffice, box_office
+from onsale.web.copies import Copies
+from onsale.web.pages import sales
+from onsale.web.pages.sales import Sale
+
+FRONT_SECONDS = 2.0
+# Running sales whose queues the front page looks at, every two seconds at most.
+LOOKED_AT_MAX = 60
+FEATURED_MAX = 3
+COMING_MAX = 24
+FRONT_EXTENSION = "onsale.front"
+
+
+@dataclass(frozen=True)
+class Card:
+    """A show in a list; `phase` is None where its queue was not looked at."""
+
+    id: int
+    name: str
+    starts_at: datetime
+    place: str
+    currency: str
+    price_min_minor: int | None
+    price_max_minor: int | None
+
+
+@dataclass(frozen=True)
+class Featured(Card):
+    """A show whose sale runs or opens soon, with its queue."""
+
+    sale: Sale
+
+
+@dataclass(frozen=True)
+class Front:
+    """The front page; `phases` are those of every running sale, by event."""
+
+    selling: tuple[Featured, ...]
+    soon: tuple[Featured, ...]
+    coming: tuple[Card, ...]
+    phases: Mapping[int, str]
+
+
+@dataclass(frozen=True)
+class Found:
+    """One page of a search."""
+
+    hits: tuple[Card, ...]
+    total: int
+    next_cursor: str | None
+
+
+def register(app: Flask) -> None:
+    """Open the copy of the front page; nothing is read before somebody asks."""
+    office: BoxOffice = app.extensions[EXTENSION]
+    app.extensions[FRONT_EXTENSION] = Copies(lambda _: _read_front(office), name="front", every_seconds=FRONT_SECONDS)
+
+
+def front() -> Front:
+    """What the front page shows."""
+    copies: Copies[str, Front] = current_app.extensions[FRONT_EXTENSION]
+    return copies.get("front")
+
+
+def event(event_id: int) -> Event:
+    """A show that may be seen. Raises NotFound for others, drafts among them."""
+    return box_office().shows.event(EventId(event_id))
+
+
+def search(query: SearchQuery) -> Found:
+    """The shows that match. BadRequest names the field that makes no sense."""
+    page = box_office().shows.search(query)
+    return Found(tuple(map(_card_of_hit, page.hits)), page.total, page.next_cursor)
+
+
+def _read_front(office: BoxOffice) -> Front:
+    with reading(office.engine) as connection:
+        coming = catalogue.upcoming(connection, limit=COMING_MAX)
+        running = queue_settings.running(connection, limit=LOOKED_AT_MAX)
+        by_id = {listing.id: listing for listing in catalogue.listings(connection, [one.event_id for one in running])}
+    looked: list[Featured] = []
+    for settings in running:
+        listing = by_id.get(settings.event_id)
+        try:
+            sale = sales.sale(office, settings.event_id) if listing else None
+        except OnsaleError:
+            # A queue that does not answer is left out; the front page comes all the same.
+            continue
+        if listing and sale:
+            looked.append(Featured(**vars(_card(listing)), sale=sale))
+    selling = sorted(
+        (one for one in looked if one.sale.phase == "open" and one.sale.waiting), key=lambda one: -one.sale.waiting
+    )
+    soon = sorted((one for one in looked if one.sale.opens_soon), key=lambda one: one.sale.opens_at)
+    return Front(
+        tuple(selling[:FEATURED_MAX]),
+        tuple(soon[:FEATURED_MAX]),
+        tuple(map(_card, coming)),
+        {one.id: one.sale.phase for one in looked},
+    )
+
+
+def _card(listing: EventListing) -> Card:
+    return Card(
+        listing.id,
+        listing.name,
+        listing.starts_at,
+        f"{listing.venue_name}, {listing.city}",
+        listing.currency,
+        listing.price_min_minor,
+        listing.price_max_minor,
+    )
+
+
+def _card_of_hit(hit: Hit) -> Card:
+    return Card(
+        hit.event_id,
+        hit.name,
+        hit.starts_at,
+        f"{hit.venue}, {hit.city}",
+        hit.currency,
+        hit.price_min_minor,
+        hit.price_max_minor,
+    )

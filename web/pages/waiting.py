@@ -1,0 +1,183 @@
+"""The queue page and what is done on it: join, show being there, go in, come back, leave. Works without a script."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from flask import Blueprint, Response, flash, make_response, render_template, request
+
+from onsale.db.ids import EventId
+from onsale.errors import OnsaleError
+from onsale.web import auth, joining
+from onsale.web.box_office import BoxOffice, box_office
+from onsale.web.joining import MyPlace
+from onsale.web.pages import cookies, going, places, sales, shows, test_cards, words
+from onsale.web.pages.events import WishForm
+
+waiting = Blueprint("waiting", __name__)
+
+# The way to the door, in the picture's units (queue_way.html).
+WAY_START, WAY_END = 14, 360
+REFRESH_SECONDS_MIN = 5
+
+
+@dataclass(frozen=True)
+class PlaceView:
+    """One person's place as the page draws it."""
+
+    standing: str
+    title: str
+    number: int | None = None
+    return_number: int | None = None
+    ahead: int = 0
+    ahead_at_first: int = 0
+    wait_words: str = ""
+    refresh_seconds: int = 0
+    deadline: datetime | None = None
+    hands_free: bool = False
+
+    @property
+    def way_x(self) -> float:
+        """Where on the way to the door this person is."""
+        gone = 1 - self.ahead / self.ahead_at_first if self.ahead_at_first else 1.0
+        return round(WAY_START + (WAY_END - WAY_START) * max(0.0, gone), 1)
+
+
+@waiting.get("/events/<int:event_id>/queue")
+def show(event_id: int) -> Response:
+    """Where I stand; asking without a script counts as being there."""
+    office = box_office()
+    event = shows.event(event_id)
+    sale = sales.sale_if_known(office, event.id)
+    place = _place(office, event.id)
+    view = _view(place)
+    response = make_response(
+        render_template(
+            "queue.html",
+            event=event,
+            sale=sale,
+            place=view,
+            mine=None,
+            booked=None,
+            methods=test_cards.cards(office.config),
+            wish=WishForm(quantity=min(2, event.tickets_per_buyer)),
+        )
+    )
+    if place is not None:
+        cookies.keep_queue_token(response, event.id, place.queue_token)
+        if view.standing == "ahead":
+            here = place.return_number or place.number
+            cookies.keep_way(response, event.id, cookies.Way(here, view.ahead_at_first, view.ahead))
+    response.headers["Cache-Control"] = "no-store"
+    return response
+
+
+@waiting.post("/events/<int:event_id>/queue")
+def join(event_id: int) -> Response:
+    """Take a number; whoever is nobody yet becomes a guest without being asked anything."""
+    office = box_office()
+    event = shows.event(event_id)
+    visitor = auth.buyer_if_any()
+    fresh = None if visitor else auth.guest(office)
+    buyer_id = visitor.id if visitor else auth.buyer_of(office.config, fresh.token if fresh else None).id
+    address = request.remote_addr or ""
+    try:
+        joined = places.with_token(
+            lambda token: joining.join(office, event.id, buyer_id, address=address, queue_token=token)
+        )
+    except OnsaleError as error:
+        response = going.back(error, "events.show", event_id=event_id)
+    else:
+        response = going.to("waiting.show", event_id=event_id)
+        cookies.keep_queue_token(response, event.id, joined.queue_token)
+    if fresh:
+        auth.start_page_session(response, fresh)
+    return response
+
+
+@waiting.post("/events/<int:event_id>/queue/heartbeat")
+def heartbeat(event_id: int) -> Response:
+    """I am here. From a script: no page; from a form: the numbers as they are now."""
+    office, buyer_id = box_office(), auth.current_buyer().id
+    event = shows.event(event_id)
+    places.with_token(lambda token: joining.heartbeat(office, event.id, buyer_id, queue_token=token))
+    if request.headers.get("X-CSRFToken"):
+        return make_response("", 204)
+    return going.to("waiting.show", event_id=event_id)
+
+
+@waiting.post("/events/<int:event_id>/queue/enter")
+def enter(event_id: int) -> Response:
+    """Come in."""
+    office, buyer_id = box_office(), auth.current_buyer().id
+    event = shows.event(event_id)
+    try:
+        entered = places.with_token(lambda token: joining.enter(office, event.id, buyer_id, queue_token=token))
+    except OnsaleError as error:
+        return going.back(error, "waiting.show", event_id=event_id)
+    response = going.to("choosing.show", event_id=event_id)
+    cookies.keep_admission(response, event.id, entered.admission_token, entered.choose_until)
+    return response
+
+
+@waiting.post("/events/<int:event_id>/queue/return")
+def come_back(event_id: int) -> Response:
+    """I was away and am back."""
+    office, buyer_id = box_office(), auth.current_buyer().id
+    event = shows.event(event_id)
+    try:
+        places.with_token(lambda token: joining.come_back(office, event.id, buyer_id, queue_token=token))
+    except OnsaleError as error:
+        return going.back(error, "waiting.show", event_id=event_id)
+    return going.to("waiting.show", event_id=event_id)
+
+
+@waiting.post("/events/<int:event_id>/queue/leave")
+def leave(event_id: int) -> Response:
+    """I want none."""
+    office, buyer_id = box_office(), auth.current_buyer().id
+    event = shows.event(event_id)
+    places.with_token(lambda token: joining.leave(office, event.id, buyer_id, queue_token=token))
+    flash("You have left the queue.", "good")
+    response = going.to("events.show", event_id=event_id)
+    cookies.forget_place(response, event.id)
+    return response
+
+
+def _place(office: BoxOffice, event_id: EventId) -> MyPlace | None:
+    """My place; a page that is asked for shows being there just as a heartbeat does."""
+    place = places.place_if_any(office, event_id)
+    if place is None or not place.heartbeat:
+        return place
+    buyer_id = auth.current_buyer().id
+    return places.with_token(lambda token: joining.heartbeat(office, event_id, buyer_id, queue_token=token))
+
+
+TITLES = {
+    "admitted": "It is your turn",
+    "entered": "You are in",
+    "holding": "Your tickets are held",
+    "passed": "Your turn came",
+    "done": "Your turn is used",
+}
+
+
+def _view(place: MyPlace | None) -> PlaceView:
+    if place is None:
+        return PlaceView("none", "Queue")
+    way = cookies.way(place.return_number or place.number)
+    # People ahead never rises, whatever happens to the queue: this browser remembers the least it was shown.
+    ahead = min(place.ahead, way.least) if way else place.ahead
+    return PlaceView(
+        standing=place.standing.value,
+        title=TITLES.get(place.standing.value, f"{ahead:,} ahead"),
+        number=place.number,
+        return_number=place.return_number,
+        ahead=ahead,
+        ahead_at_first=max(ahead, way.first) if way else ahead,
+        wait_words=words.band(place.wait_low_seconds, place.wait_high_seconds),
+        refresh_seconds=max(REFRESH_SECONDS_MIN, place.poll_seconds) if place.standing.value == "ahead" else 0,
+        deadline=place.deadline,
+        hands_free=place.hands_free,
+    )
