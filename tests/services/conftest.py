@@ -14,7 +14,7 @@ from tests.services.paying import Receiver, Simulator
 
 
 @pytest.fixture(scope="session")
-def running_simulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Simulator]:
+def running_bank(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Simulator]:
     """One simulator for all tests of this process."""
     simulator = Simulator(tmp_path_factory.mktemp("simulator"))
     simulator.start()
@@ -23,14 +23,14 @@ def running_simulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Simu
 
 
 @pytest.fixture
-def simulator(running_simulator: Simulator) -> Simulator:
+def bank(running_bank: Simulator) -> Simulator:
     """The simulator, empty and on time."""
-    running_simulator.reset()
-    return running_simulator
+    running_bank.reset()
+    return running_bank
 
 
 @pytest.fixture
-def own_simulator(tmp_path: Path) -> Iterator[Simulator]:
+def own_bank(tmp_path: Path) -> Iterator[Simulator]:
     """A simulator of this test's own, to be stopped and killed."""
     simulator = Simulator(tmp_path)
     simulator.start()
@@ -39,13 +39,13 @@ def own_simulator(tmp_path: Path) -> Iterator[Simulator]:
 
 
 @pytest.fixture
-def api(simulator: Simulator) -> Any:
+def stripe_api(bank: Simulator) -> Any:
     """The SDK's v1 services on the empty simulator."""
-    return simulator.client().v1
+    return bank.client().v1
 
 
 @pytest.fixture
-def receiver() -> Iterator[Receiver]:
+def webhook_receiver() -> Iterator[Receiver]:
     """A server that takes webhooks."""
 
     class Handler(BaseHTTPRequestHandler):

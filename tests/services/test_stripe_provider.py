@@ -20,9 +20,9 @@ BACK = "https://shop.example/back"
 
 
 @pytest.fixture
-def stripe(simulator: Any) -> Iterator[StripeProvider]:
-    """The provider on the empty simulator, in a hurry."""
-    provider = StripeProvider(secret_key=simulator.secret_key, api_base=simulator.url, seconds_max=1.0)
+def stripe(bank: Any) -> Iterator[StripeProvider]:
+    """The provider on the empty bank, in a hurry."""
+    provider = StripeProvider(secret_key=bank.secret_key, api_base=bank.url, seconds_max=1.0)
     yield provider
     provider.close()
 
@@ -91,8 +91,8 @@ def test_what_is_no_card_is_declined_like_one(stripe, card):
     assert declined.message
 
 
-def test_a_used_up_card_is_declined(simulator, stripe):
-    method = simulator.client().v1.payment_methods.create({"type": "card", "card": {"token": "tok_visa"}}).id
+def test_a_used_up_card_is_declined(bank, stripe):
+    method = bank.client().v1.payment_methods.create({"type": "card", "card": {"token": "tok_visa"}}).id
     confirm(stripe, new_intent(stripe), method)
 
     assert confirm(stripe, new_intent(stripe), method).declined
@@ -177,9 +177,9 @@ def test_a_card_that_cannot_be_saved_is_a_value(stripe):
 # When Stripe is unwell.
 
 
-def test_a_rate_limit_and_a_server_error_say_when_to_come_back(simulator, stripe):
+def test_a_rate_limit_and_a_server_error_say_when_to_come_back(bank, stripe):
     for kind in ("rate_limit", "server_error"):
-        simulator.set(fail_next={"kind": kind})
+        bank.set(fail_next={"kind": kind})
         with pytest.raises(ProviderUnavailable) as unavailable:
             new_intent(stripe)
         assert unavailable.value.retry_after_seconds
@@ -192,9 +192,9 @@ def test_nobody_answering_is_unavailable(stripe):
         lonely.retrieve_intent("pi_1")
 
 
-def test_a_wait_ends_and_what_became_of_it_is_found_by_id(simulator, stripe):
+def test_a_wait_ends_and_what_became_of_it_is_found_by_id(bank, stripe):
     intent = new_intent(stripe)
-    simulator.set(fail_next={"kind": "late", "late_ms": 3000, "path": "/confirm"})
+    bank.set(fail_next={"kind": "late", "late_ms": 3000, "path": "/confirm"})
 
     started = time.monotonic()
     with pytest.raises(ProviderUnavailable):
@@ -204,9 +204,9 @@ def test_a_wait_ends_and_what_became_of_it_is_found_by_id(simulator, stripe):
     assert stripe.retrieve_intent(intent.id).authorised
 
 
-def test_a_call_still_in_flight_is_unavailable_for_a_second(simulator, stripe):
+def test_a_call_still_in_flight_is_unavailable_for_a_second(bank, stripe):
     booking_id = uuid4()
-    simulator.set(delay_ms=500)
+    bank.set(delay_ms=500)
 
     def attempt(_: int) -> object:
         try:
@@ -223,7 +223,7 @@ def test_a_call_still_in_flight_is_unavailable_for_a_second(simulator, stripe):
 
 @pytest.mark.parametrize("kind", ["server_error", "server_error_after"])
 @pytest.mark.parametrize("step", ["create", "confirm", "capture", "cancel"])
-def test_a_stored_server_error_does_not_stop_a_payment_for_a_day(simulator, stripe, kind, step):
+def test_a_stored_server_error_does_not_stop_a_payment_for_a_day(bank, stripe, kind, step):
     booking_id = uuid4()
     intent = new_intent(stripe, booking_id=booking_id)
     if step in ("capture", "cancel"):
@@ -236,7 +236,7 @@ def test_a_stored_server_error_does_not_stop_a_payment_for_a_day(simulator, stri
     }
     if step == "create":
         booking_id = uuid4()
-    simulator.set(fail_next={"kind": kind})
+    bank.set(fail_next={"kind": kind})
 
     with pytest.raises(ProviderUnavailable):
         calls[step]()
@@ -246,21 +246,21 @@ def test_a_stored_server_error_does_not_stop_a_payment_for_a_day(simulator, stri
     assert again.status.value == wanted.get(step, "canceled")
 
 
-def test_a_refund_is_never_renewed_under_another_key(simulator, stripe):
+def test_a_refund_is_never_renewed_under_another_key(bank, stripe):
     intent = authorised(stripe)
     stripe.capture_intent(intent.id, key="capture")
-    simulator.set(fail_next={"kind": "server_error_after"})
+    bank.set(fail_next={"kind": "server_error_after"})
 
     for _ in range(3):
         with pytest.raises(ProviderUnavailable):
             stripe.refund_intent(intent.id, amount_minor=1000, key="refund")
 
-    refunds = simulator.client().v1.refunds.list({"payment_intent": intent.id}).data
+    refunds = bank.client().v1.refunds.list({"payment_intent": intent.id}).data
     assert [refund.amount for refund in refunds] == [1000]
 
 
-def test_a_wrong_key_waits_for_an_operator_and_is_not_logged(simulator):
-    stranger = StripeProvider(secret_key="sk_test_of_a_stranger_0000", api_base=simulator.url)
+def test_a_wrong_key_waits_for_an_operator_and_is_not_logged(bank):
+    stranger = StripeProvider(secret_key="sk_test_of_a_stranger_0000", api_base=bank.url)
 
     with structlog.testing.capture_logs() as lines, pytest.raises(ProviderUnavailable) as unavailable:
         stranger.retrieve_intent("pi_1")
