@@ -128,6 +128,12 @@ def extend(connection: Connection, booking_id: BookingId, *, buyer_id: BuyerId) 
     raise IllegalMove
 
 
+def versions_of(connection: Connection, booking_id: BookingId) -> dict[TicketId, int]:
+    """The row versions of the tickets a booking has, for the ticket cache."""
+    rows = connection.execute(_VERSIONS, {"event_id": event_of_booking(booking_id), "id": booking_id})
+    return {TicketId(ticket): version for ticket, version in rows}
+
+
 def _end(
     connection: Connection,
     ids: Sequence[BookingId],
@@ -181,6 +187,10 @@ _DUE = text("""
      WHERE state = 'held' AND NOT voiding AND hold_until < clock_timestamp()
        AND (CAST(:event_id AS bigint) IS NULL OR event_id = :event_id)
      ORDER BY hold_until LIMIT :limit FOR UPDATE SKIP LOCKED
+""")
+_VERSIONS = text("""
+    SELECT t.id, t.version FROM booking_tickets bt JOIN tickets t ON t.event_id = bt.event_id AND t.id = bt.ticket_id
+     WHERE bt.event_id = :event_id AND bt.booking_id = :id AND bt.released_at IS NULL
 """)
 _OVERDUE = text("""
     SELECT b.id, p.intent_id, extract(epoch FROM clock_timestamp() - b.hold_until)::float, b.voiding

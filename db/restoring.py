@@ -1,4 +1,4 @@
-"""What the record knows of a queue that Redis lost: the furthest marks, who was let in lately, whose places are used."""
+"""What the record knows of a queue that Redis lost: the furthest marks, who was let in lately, whose places count."""
 
 from __future__ import annotations
 

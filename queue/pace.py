@@ -24,7 +24,7 @@ class Pace:
         self._script = client.register_script(lua.load("pace"))
 
     def turn(self, *, wait_ms_max: int, now_ms: int | None = None) -> int | None:
-        """Take the next turn: milliseconds to wait before using it, or None (none taken) when that is above `wait_ms_max`."""
+        """Take the next turn: milliseconds to wait before using it; None (no turn taken) when above `wait_ms_max`."""
         arguments: list[Any] = [self._interval_us, BURST_SECONDS * MICROSECONDS, wait_ms_max]
         try:
             wait = int(self._script([self._key], arguments if now_ms is None else [*arguments, now_ms]))

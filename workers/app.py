@@ -1,7 +1,7 @@
 """The Celery application: which queues there are, how a task is delivered, and what is deliberately switched off.
 
-Run as `celery -A onsale.workers.app worker -Q lanes|payments|sweeps ...`. A message is only a wake-up: whatever is lost here is
-sent again from the record by the `resend` sweep, so every option below prefers "once more" to "maybe never".
+Run as `celery -A onsale.workers.app worker -Q lanes|payments|sweeps ...`. A message is only a wake-up: whatever is lost
+here is sent again from the record by the `resend` sweep, so every option below prefers "once more" to "maybe never".
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from onsale import logs
 from onsale.config import Config
 from onsale.queue import broker
 
-# A wake-up taken by a worker that then vanished comes back after this long. No task runs that long (the payment provider
-# gives up after 25 s), and the sweep has sent another one long before.
+# A wake-up taken by a worker that then vanished comes back after this long. No task runs that long (a call to the
+# payment provider gives up after 25 s), and the sweep has sent another one long before.
 VISIBILITY_TIMEOUT_SECONDS = 60
-# Threads are not ended by Celery's time limits, so these are for who runs a prefork pool; every call inside has its own limit.
+# For who runs a prefork pool. Threads are not ended by Celery's time limits: every call inside has a limit of its own.
 TASK_SOFT_SECONDS = 45
 TASK_HARD_SECONDS = 55
 TASKS_PER_CHILD_MAX = 20_000
@@ -43,7 +43,9 @@ def options(config: Config) -> dict[str, Any]:
         "task_default_queue": broker.SWEEPS.name,
         "task_routes": broker.ROUTES,
         "task_create_missing_queues": False,  # A misspelt queue is an error, not a place where wake-ups rot.
-        "beat_schedule": {name: {**entry, "options": {"expires": SWEEP_EXPIRES_SECONDS}} for name, entry in SWEEPS.items()},
+        "beat_schedule": {
+            name: {**entry, "options": {"expires": SWEEP_EXPIRES_SECONDS}} for name, entry in SWEEPS.items()
+        },
         # In memory: a sweep every second needs no history, and a schedule file torn by a kill -9 would stop them all.
         "beat_scheduler": "celery.beat:Scheduler",
         "beat_max_loop_interval": 1,
@@ -103,10 +105,13 @@ def _from_environment() -> dict[str, Any]:
     return options(Config.from_env(os.environ))
 
 
-@setup_logging.connect
 def _log_through_structlog(**_: object) -> None:
     """Connected, so that Celery configures no logging of its own."""
     logs.configure(Config.from_env(os.environ))
+
+
+# Not weak: nobody else keeps the function alive for Celery.
+setup_logging.connect(_log_through_structlog, weak=False)
 
 
 app = Celery("onsale", include=["onsale.workers.tasks"], set_as_current=False)

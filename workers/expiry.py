@@ -1,4 +1,4 @@
-"""The sweeper: tickets whose deadline has passed go on sale again, also those that someone is in the middle of paying for."""
+"""The sweeper: tickets whose deadline has passed go on sale again, also when someone is in the middle of paying."""
 
 from __future__ import annotations
 
@@ -53,18 +53,19 @@ def _expire(shop: Shop) -> tuple[Released, ...]:
 
 
 def _sweep_paying(shop: Shop) -> int:
-    """A payment under way is asked about first (`resume` does that); when nobody answers for a minute, the tickets go anyway."""
+    """A payment under way is asked about first, by `resume`; after a minute without an answer the tickets go anyway."""
     with record.reading(shop.engine) as connection:
         overdue = holds.paying_past_deadline(connection, limit=OVERDUE_MAX)
     given_up = [one for one in overdue if one.overdue_seconds > PROVIDER_AWAY_SECONDS]
     follow_up.released(shop, _give_up(shop, given_up))
     asking = [one.booking_id for one in overdue if one.overdue_seconds <= PROVIDER_AWAY_SECONDS]
-    shop.wakes.wake_resume(asking)
+    for booking_id in asking:
+        shop.wakes.wake_resume(booking_id)
     return len(asking)
 
 
 def _give_up(shop: Shop, overdue: Iterable[Overdue]) -> list[Released]:
-    """Free the tickets without the provider's word: the hold's version refuses a late commit, the reconciler cancels."""
+    """Free tickets without the provider's word: the hold's version refuses a late commit, the reconciler cancels."""
     released = []
     for one in overdue:
         with record.transaction(shop.engine) as connection:

@@ -1,6 +1,7 @@
 """The lane: decides an event's bookings, one batch after the other, in the order of their numbers.
 
-An actor per event on top of Celery: whoever gets the event's advisory lock is the lane for one batch. Any worker serves any event.
+An actor per event on top of Celery: whoever gets the event's advisory lock is the lane for one batch, and any worker
+serves any event.
 Why batches are halved, and why a short batch ends a look: docs/decisions/0019.
 """
 
@@ -21,10 +22,11 @@ from onsale.db.house import House
 from onsale.db.ids import BookingId, EventId
 from onsale.db.lane import BATCH_MAX, QUEUE_MAX, AllocationStale, QueuedBooking, Written
 from onsale.errors import QueueRecovering, QueueUnavailable, RecordUnavailable
+from onsale.queue.state import QueueState
 from onsale.workers import follow_up
 from onsale.workers.shop import Shop
 
-# One event must not keep a worker from the others: after this its lane sends its own wake-up and goes to the end of the queue.
+# One event must not keep a worker from the others: after this its lane wakes itself and goes to the end of the queue.
 BATCHES_MAX = 20
 SECONDS_MAX = 1.0
 # Somebody else took a ticket under the batch (expiry, an admin): redone so often, then left to the next wake-up.
@@ -32,10 +34,12 @@ STALE_MAX = 5
 # Hands-free bookings are queued a thousand at a time; more than this many times is the next batch's.
 QUEUE_ROUNDS_MAX = 10
 
-# The record was busy or away. Not the bookings' fault: nobody is failed for it. SQLAlchemy's OperationalError covers lock and
-# statement timeouts, serialization failures, deadlocks and lost connections.
+# The record was busy or away, which is no booking's fault: nobody is failed for it. SQLAlchemy's OperationalError is a
+# lock or statement timeout, a serialization failure, a deadlock or a lost connection.
 TRANSIENT = (RecordUnavailable, OperationalError, InterfaceError)
 
+# An interrupted lane is woken again after this long.
+INTERRUPTED_SECONDS = 0.5
 FAILED_REASON = "lane_error"
 
 log = structlog.get_logger(__name__)
@@ -62,7 +66,7 @@ class LaneRun:
 
 
 class Poisoned(Exception):
-    """A batch of `size` raised. `head` is its lowest booking, known when it was alone."""
+    """A batch of `size` raised. `head` is its one booking, when it was alone."""
 
     def __init__(self, *, size: int, head: BookingId | None) -> None:
         super().__init__(f"a batch of {size} raised")
@@ -74,9 +78,9 @@ class Poisoned(Exception):
 class Decided:
     """A committed batch; fewer bookings than were asked for means that the lane was drained when it was read."""
 
-    bookings: tuple[QueuedBooking, ...]
-    decisions: tuple[Decision, ...]
-    written: Written
+    bookings: tuple[QueuedBooking, ...] = ()
+    decisions: tuple[Decision, ...] = ()
+    written: Written | None = None
 
 
 def work_lane(shop: Shop, event_id: EventId, *, last_look: bool) -> LaneRun:
@@ -90,7 +94,7 @@ def work_lane(shop: Shop, event_id: EventId, *, last_look: bool) -> LaneRun:
         end = look.next_batch()
         if end is not None:
             return look.ended(end)
-    shop.wakes.wake_lane(event_id, again=True)
+    shop.wakes.wake_lane(event_id)
     return look.ended(End.UNFINISHED)
 
 
@@ -109,21 +113,27 @@ class _Look:
     def next_batch(self) -> End | None:
         """Decide a batch; None: there may be more."""
         self.batches += 1
+        queue = _queue(self.shop, self.event_id)
         try:
-            done = _decide_batch(self.shop, self.event_id, self.size)
+            done = _decide_batch(self.shop, self.event_id, self.size, queue)
         except AllocationStale:
             self.stale += 1
             return End.INTERRUPTED if self.stale > STALE_MAX else None
         except TRANSIENT as error:
             log.warning("lane_interrupted", event_id=self.event_id, error=type(error).__name__)
+            # The commit itself may have been lost: nobody knows whether what the house took is written.
+            self.shop.houses.forget(self.event_id)
             return End.INTERRUPTED
         except Poisoned as poisoned:
             self._narrow(poisoned)
             return None
-        if isinstance(done, End):
-            return done
+        return done if isinstance(done, End) else self._after(done, queue)
+
+    def _after(self, done: Decided, queue: QueueState | None) -> End | None:
+        """A batch is committed: what follows from it, and whether there is more."""
         self.decided += len(done.decisions)
-        _after_commit(self.shop, self.event_id, done)
+        if done.written:
+            follow_up.decided(self.shop, done.bookings, done.decisions, written=done.written, queue=queue)
         if len(done.bookings) == self.size or (self.last_look and _undecided(self.shop, self.event_id)):
             return None
         return End.DRAINED
@@ -132,39 +142,43 @@ class _Look:
         """Read half as many next time; a booking that raised all alone ends, and batches are whole again."""
         if poisoned.head is None:
             self.size = max(1, poisoned.size // 2)
-        else:
-            self.size = BATCH_MAX
-            self.failed += _fail(self.shop, self.event_id, poisoned)
+            return
+        self.size = BATCH_MAX
+        if _fail(self.shop, self.event_id, poisoned.head, poisoned.__cause__):
+            self.failed.append(poisoned.head)
 
 
-def _decide_batch(shop: Shop, event_id: EventId, size: int) -> Decided | End:
+def _decide_batch(shop: Shop, event_id: EventId, size: int, queue: QueueState | None) -> Decided | End:
     """One batch in one transaction under the lane's lock."""
-    serving, return_serving = _admitted_up_to(shop, event_id)
     with shop.houses.borrow(event_id) as house:
         if house is None:
             return End.BUSY
         with record.transaction(shop.lane_engine) as connection:
             if not lane.try_lock(connection, event_id):
                 return End.BUSY
-            _queue_admitted(connection, event_id, serving, return_serving)
+            if queue is not None:
+                _queue_admitted(connection, event_id, queue)
             done = _decide(connection, event_id, house, size)
-        if isinstance(done, Decided):
+        if isinstance(done, Decided) and done.written:
             house.wrote(done.written.changes)
         return done
 
 
 def _decide(connection: Connection, event_id: EventId, house: House, size: int) -> Decided | End:
     """Read, decide, write. What raises here, and is not the record's doing, is a booking's: Poisoned."""
-    head, read, decisions = None, size, ()
+    head: BookingId | None = None
+    read, decisions = size, tuple[Decision, ...]()
     try:
         if size == 1:
             head = lane.head(connection, event_id)
         batch = lane.read_batch(connection, event_id, limit=size)
         if not batch.selling:
             return End.PAUSED
+        if not batch.bookings:
+            return Decided()
         read = len(batch.bookings)
         named = lane.prepare_house(connection, event_id, house, batch)
-        decisions = allocation.allocate(batch.requests, house, named, anything_left=batch.anything_left)
+        decisions = allocation.allocate(batch.requests, house, named)
         written = lane.write_batch(connection, event_id, decisions, snapshot=batch.snapshot)
     except AllocationStale as stale:
         allocation.put_back(house, decisions)
@@ -179,42 +193,36 @@ def _decide(connection: Connection, event_id: EventId, house: House, size: int) 
     return Decided(batch.bookings, decisions, written)
 
 
-def _admitted_up_to(shop: Shop, event_id: EventId) -> tuple[int, int]:
-    """How far the queue is; zeros when it is away or recovering: then only bookings already queued are decided."""
+def _queue(shop: Shop, event_id: EventId) -> QueueState | None:
+    """How far the queue is; None when it is away or recovering: then only bookings already queued are decided."""
     try:
         queue = shop.store.snapshot(event_id)
     except (QueueUnavailable, QueueRecovering):
-        return 0, 0
-    return queue.serving, queue.return_serving
+        return None
+    return None if queue.recovering else queue
 
 
-def _queue_admitted(connection: Connection, event_id: EventId, serving: int, return_serving: int) -> None:
+def _queue_admitted(connection: Connection, event_id: EventId, queue: QueueState) -> None:
     for _ in range(QUEUE_ROUNDS_MAX):
-        if lane.queue_admitted(connection, event_id, serving=serving, return_serving=return_serving) < QUEUE_MAX:
+        moved = lane.queue_admitted(connection, event_id, serving=queue.serving, return_serving=queue.return_serving)
+        if moved < QUEUE_MAX:
             return
-
-
-def _after_commit(shop: Shop, event_id: EventId, done: Decided) -> None:
-    """What follows a committed batch. All of it can be lost: the queue's slots expire, and wake-ups are sent again."""
-    follow_up.decided(shop, event_id, done.bookings, done.decisions, done.written)
 
 
 def _undecided(shop: Shop, event_id: EventId) -> bool:
     """The last look: is there anything whose wake-up may have found the lane taken?"""
-    serving, return_serving = _admitted_up_to(shop, event_id)
+    queue = _queue(shop, event_id)
+    serving, return_serving = (queue.serving, queue.return_serving) if queue else (0, 0)
     with record.reading(shop.engine) as connection:
         return lane.any_queued(connection, event_id, serving=serving, return_serving=return_serving)
 
 
-def _fail(shop: Shop, event_id: EventId, poisoned: Poisoned) -> list[BookingId]:
+def _fail(shop: Shop, event_id: EventId, booking_id: BookingId, error: BaseException | None) -> bool:
     """End the culprit in a transaction of its own, and say so where people and machines look."""
-    booking_id, error = poisoned.head, poisoned.__cause__
-    if booking_id is None:
-        return []
     log.error("booking_failed_in_lane", event_id=event_id, booking_id=str(booking_id), exc_info=error)
     with record.transaction(shop.engine) as connection:
         if not lane.mark_failed(connection, booking_id, reason=FAILED_REASON):
-            return []
+            return False
         body = {"booking_id": str(booking_id), "error": type(error).__name__}
         sale_log.append(connection, event_id, actor="lane", kind="booking_failed", body=body)
-    return [booking_id]
+        return True

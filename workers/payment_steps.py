@@ -14,6 +14,7 @@ PROVIDER_AWAY_SECONDS = 60
 # What `voiding` was set for, and how the booking ends. Anything else is an expiry.
 ENDS_BY_REASON = {
     "cancelled": BookingState.CANCELLED,
+    "buyer": BookingState.CANCELLED,
     "payment_cancelled": BookingState.PAYMENT_FAILED,
 }
 
@@ -39,7 +40,7 @@ class Seen(StrEnum):
     PROCESSING = "processing"
     DECLINED = "declined"
     CANCELED = "canceled"
-    UNSENT = "unsent"  # this card was not asked yet, or the answer is not known: confirm with the attempt's key
+    UNSENT = "unsent"  # nobody knows whether this card was asked: confirm with the attempt's key, which asks only once
 
 
 def next_step(charge: Charge) -> Step:
@@ -77,18 +78,18 @@ def _still_open(charge: Charge) -> bool:
 def seen(intent: Intent, *, confirmed: bool, state: BookingState) -> Seen:
     """What an intent says. `confirmed`: it is the answer to this attempt's own confirmation.
 
-    An intent that was only retrieved still carries the decline of the card before, so a decline counts only when this card is
-    known to have been sent: by us just now, or because the booking waits for its buyer's bank.
+    An intent that was only retrieved may still speak of the card before. What it says of a card counts when this one
+    is known to have been sent: by us just now, or because the booking waits for its buyer's bank.
     """
     if intent.authorised:
         return Seen.AUTHORISED
     if intent.canceled:
         return Seen.CANCELED
-    if intent.status is IntentStatus.REQUIRES_ACTION:
-        return Seen.ACTION
     if intent.status is IntentStatus.PROCESSING:
         return Seen.PROCESSING
-    return Seen.DECLINED if confirmed or state is BookingState.REQUIRES_ACTION else Seen.UNSENT
+    if not confirmed and state is not BookingState.REQUIRES_ACTION:
+        return Seen.UNSENT
+    return Seen.ACTION if intent.status is IntentStatus.REQUIRES_ACTION else Seen.DECLINED
 
 
 def overdue_seconds(charge: Charge, now: datetime) -> float:

@@ -1,6 +1,7 @@
-"""Carries a booking's payment on, one safe step after the other, whoever calls: task, webhook, the buyer's return, the reconciler.
+"""Carries a booking's payment on, one safe step after the other, whoever calls.
 
-Why it cannot charge twice or cancel what was sold: docs/decisions/0020.
+Task, webhook, the buyer's return and the reconciler all call `resume`. Why it cannot charge twice or cancel what was
+sold: docs/decisions/0020.
 """
 
 from __future__ import annotations
@@ -56,7 +57,7 @@ class _Later(Exception):
 
 
 def resume(shop: Shop, booking_id: BookingId, *, lease_seconds: int = LEASE_SECONDS) -> Resumed:
-    """Bring a booking's payment as far as it goes without waiting for its buyer. Call it as often as you like, from anywhere.
+    """Bring a booking's payment as far as it goes without waiting for its buyer; call it as often as you like.
 
     `lease_seconds=0` does without the lease, for the tests that show nothing depends on it.
     """
@@ -115,7 +116,7 @@ def _begin(shop: Shop, charge: Charge) -> None:
 
 
 def _authorise(shop: Shop, charge: Charge) -> None:
-    """Ask for the money. The intent's id is committed before the first confirmation, so a crash can always ask by id."""
+    """Ask for the money. The intent's id is committed before the first confirmation: a crash can always ask by id."""
     confirmed = False
     try:
         intent = _create(shop, charge) if charge.payment is None else _retrieve(shop, charge)
@@ -203,11 +204,10 @@ def _commit(shop: Shop, charge: Charge) -> None:
     """Sell the tickets; then the hold is spent and the money may be taken."""
     booking = charge.booking
     with record.transaction(shop.engine) as connection:
-        result = charges.commit(
-            connection, booking.id, twin_guard="twin_commit" not in shop.config.guards_off
-        )
+        result = charges.commit(connection, booking.id, twin_guard="twin_commit" not in shop.config.guards_off)
+        tickets = holds.versions_of(connection, booking.id) if result is Commit.DONE else {}
     if result is Commit.DONE:
-        follow_up.sold(shop, booking)
+        follow_up.sold(shop, booking, tickets)
     if result is Commit.GONE:
         _lost(shop, charge)
 
@@ -222,9 +222,7 @@ def _lost(shop: Shop, charge: Charge) -> None:
 
 def _capture(shop: Shop, charge: Charge) -> None:
     booking = charge.booking
-    intent = _call(
-        shop, lambda: shop.provider.capture_intent(_intent_id(charge), key=f"{booking.id}-capture")
-    )
+    intent = _call(shop, lambda: shop.provider.capture_intent(_intent_id(charge), key=f"{booking.id}-capture"))
     with record.transaction(shop.engine) as connection:
         charges.intent_seen(connection, booking.id, status=intent.status, captured_minor=intent.captured_minor)
         if intent.captured:
@@ -241,7 +239,7 @@ def _confirm_free(shop: Shop, charge: Charge) -> None:
 
 
 def _void(shop: Shop, charge: Charge) -> None:
-    """Cancel at the provider, then let the tickets go. Only ever reached by a booking that can no longer be committed."""
+    """Cancel at the provider, then let the tickets go. Only reached by a booking that can no longer be committed."""
     reason = charge.booking.reason or "expired"
     if charge.payment is not None:
         _cancel(shop, charge, reason=reason)
@@ -263,9 +261,7 @@ def _release(shop: Shop, charge: Charge) -> None:
         raise _Later(None)
     log.error("captured_without_tickets", booking_id=str(charge.booking.id))
     key = f"{charge.booking.id}-refund"
-    _call(
-        shop, lambda: shop.provider.refund_intent(intent.id, amount_minor=intent.captured_minor, key=key)
-    )
+    _call(shop, lambda: shop.provider.refund_intent(intent.id, amount_minor=intent.captured_minor, key=key))
     with record.transaction(shop.engine) as connection:
         charges.intent_seen(connection, charge.booking.id, status="refunded", captured_minor=intent.captured_minor)
     raise _Later(None)

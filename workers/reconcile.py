@@ -43,5 +43,6 @@ def reconcile(
     found = Found(stuck, tuple(one.booking_id for one in to_cancel))
     if found.stuck or found.left_over:
         log.info("reconciling", stuck=len(found.stuck), left_over=len(found.left_over))
-        shop.wakes.wake_resume([*found.stuck, *found.left_over])
+        for booking_id in (*found.stuck, *found.left_over):
+            shop.wakes.wake_resume(booking_id)
     return found

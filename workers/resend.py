@@ -35,14 +35,13 @@ def resend(shop: Shop, *, older_than_seconds: float = LOST_SECONDS) -> Resent:
         if not locks.try_alone(connection, "resend"):
             return Resent()
         late = [
-            one.event_id
-            for one in lane.with_work(connection, older_than_seconds=older_than_seconds, limit=EVENTS_MAX)
+            one.event_id for one in lane.with_work(connection, older_than_seconds=older_than_seconds, limit=EVENTS_MAX)
         ]
         waiting = lane.with_waiting(connection, limit=EVENTS_MAX)
         unpaid = charges.unpaid_with_card(connection, older_than_seconds=older_than_seconds, limit=BOOKINGS_MAX)
     lanes = tuple(dict.fromkeys([*late, *_admitted(shop, waiting)]))
     for event_id in lanes:
-        shop.wakes.wake_lane(event_id, again=True)
+        shop.wakes.wake_lane(event_id)
     shop.wakes.wake_authorise(unpaid)
     if lanes or unpaid:
         log.info("resent", lanes=len(lanes), payments=len(unpaid))
@@ -58,8 +57,6 @@ def _admitted(shop: Shop, events: Iterable[EventId]) -> list[EventId]:
         except (QueueUnavailable, QueueRecovering):
             continue
         with record.reading(shop.engine) as connection:
-            if lane.any_queued(
-                connection, event_id, serving=queue.serving, return_serving=queue.return_serving
-            ):
+            if lane.any_queued(connection, event_id, serving=queue.serving, return_serving=queue.return_serving):
                 found.append(event_id)
     return found

@@ -1,4 +1,4 @@
-"""What a worker process works with: its configuration, its connections to the record, the queue and the payment provider."""
+"""What a worker process works with: its configuration, and its connections to record, queue and payment provider."""
 
 from __future__ import annotations
 
@@ -14,8 +14,9 @@ from onsale.db import engine as record
 from onsale.payments.provider import PaymentProvider
 from onsale.payments.stripe_provider import StripeProvider
 from onsale.queue.broker import Wakes
+from onsale.queue.client import connect
 from onsale.queue.pace import Pace
-from onsale.queue.store import QueueStore, connect
+from onsale.queue.store import QueueStore
 from onsale.queue.ticket_cache import TicketCache
 from onsale.workers.houses import Houses
 
@@ -43,6 +44,7 @@ class Shop:
 
     def close(self) -> None:
         """Give every connection back."""
+        self.wakes.close()
         self.lane_engine.dispose()
         self.engine.dispose()
 

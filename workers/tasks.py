@@ -16,10 +16,14 @@ from onsale.workers.shop import ShopOfThisProcess, open_shop
 shop = ShopOfThisProcess(lambda: open_shop(Config.from_env(os.environ)))
 
 
-@app.task(name="onsale.work_lane")
-def work_lane(event_id: int) -> None:
+@app.task(name="onsale.work_lane", bind=True)
+def work_lane(task: Task, event_id: int) -> None:
     """Decide what the event's lane holds, in the order of the numbers."""
-    lanes.work_lane(shop(), EventId(event_id), last_look="last_look" not in shop().config.guards_off)
+    shop().wakes.lane_started(EventId(event_id))
+    run = lanes.work_lane(shop(), EventId(event_id), last_look="last_look" not in shop().config.guards_off)
+    if run.end is lanes.End.INTERRUPTED:
+        # Not at once: a record that is away would be asked thousands of times a second.
+        task.apply_async((event_id,), countdown=lanes.INTERRUPTED_SECONDS)
 
 
 @app.task(name="onsale.authorise", bind=True)

@@ -1,0 +1,24 @@
+"""A connection to the Redis of the queue or the cache, with limits: nobody hangs on a server that is gone."""
+
+from __future__ import annotations
+
+from redis import Redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+ANSWER_SECONDS = 2.0
+HEALTH_CHECK_SECONDS = 30
+
+
+def connect(url: str) -> Redis:
+    """A thread-safe client that connects at its first use, and answers or gives up within two seconds.
+
+    One retry: a connection from the pool may have died since it was last used.
+    """
+    return Redis.from_url(
+        url,
+        socket_timeout=ANSWER_SECONDS,
+        socket_connect_timeout=ANSWER_SECONDS,
+        retry=Retry(NoBackoff(), 1),
+        health_check_interval=HEALTH_CHECK_SECONDS,
+    )

@@ -1,0 +1,167 @@
+"""Restores an event's queue in an empty Redis, or one that came back from the past, out of the record.
+
+No number is given twice, and nobody is behind where they were (DESIGN.md 6). The same makes a new event's queue.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TypeVar
+from uuid import UUID
+
+import structlog
+from sqlalchemy import Connection
+
+from onsale.db import engine as record
+from onsale.db import journal, locks, number_blocks, queue_settings, restoring
+from onsale.db.ids import BuyerId, EventId
+from onsale.db.queue_settings import QueueSettings
+from onsale.db.restoring import Marks, UsedPlace
+from onsale.queue import recovery as rules
+from onsale.queue.keys import PlaceId, number_place, return_place
+from onsale.queue.recovery import LiveBooking, Mark
+from onsale.queue.state import Restored
+from onsale.queue.store import FOLLOW_MAX, RESTORE_MAX
+from onsale.workers.rounds import rules_of
+from onsale.workers.shop import Shop
+
+# A queue of ten million numbers; beyond it, who is missing proves the number by token.
+PAGES_MAX = 1_000
+# Undecided bookings keep their slots so long; the lane decides them within seconds.
+UNDECIDED_MS = 60_000
+
+log = structlog.get_logger(__name__)
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Known:
+    """All that the record knows of the queue."""
+
+    settings: QueueSettings
+    marks: Marks
+    state: Restored
+    live: tuple[LiveBooking, ...]
+    returns: tuple[tuple[int, int], ...]
+
+
+def recover(shop: Shop, event_id: EventId) -> bool:
+    """Restore the event's queue; False when someone else is at it, or it is whole already. Safe to run twice."""
+    with record.transaction(shop.engine) as connection:
+        if not locks.try_alone(connection, f"recover-{event_id}"):
+            return False
+        known = _read(connection, event_id)
+        if known is None:
+            return False
+        begun = shop.store.begin_recovery(
+            event_id, known.state, rules_of(known.settings), version=known.settings.version
+        )
+        if not begun:
+            return False
+        _restore(shop, connection, event_id, known)
+        whole = shop.store.finish_recovery(event_id)
+    log.warning(
+        "queue_recovered",
+        event_id=event_id,
+        whole=whole,
+        issued=known.state.issued,
+        serving=known.state.serving,
+        bookings=len(known.live),
+    )
+    return whole
+
+
+def _read(connection: Connection, event_id: EventId) -> Known | None:
+    settings = queue_settings.get(connection, event_id)
+    if settings is None:
+        return None
+    marks = restoring.marks(connection, event_id)
+    state = rules.restored(
+        _mark(connection, event_id),
+        last_reserved=number_blocks.last_reserved(connection, event_id),
+        journal_last=marks.journal_last,
+        return_last=marks.return_last,
+        rate_per_minute=settings.rate_per_minute,
+        alive_ms=marks.now_ms,
+        seq=marks.seq,
+        admitted_total=marks.admitted_total,
+    )
+    used = tuple(_used_places(connection, event_id))
+    live = tuple(LiveBooking(_place(one), one.state, _until_ms(one)) for one in used)
+    returns: dict[int, int] = {}
+    for one in used:
+        if one.return_number:
+            returns[one.number] = max(returns.get(one.number, 0), one.return_number)
+    return Known(settings, marks, state, live, tuple(returns.items()))
+
+
+def _restore(shop: Shop, connection: Connection, event_id: EventId, known: Known) -> None:
+    """Buyers' numbers, then bookings and their slots, then who was let in a moment ago."""
+    store = shop.store
+    for joins in _journal(connection, event_id):
+        store.restore_joins(event_id, joins)
+    for returns in _chunks(known.returns, RESTORE_MAX):
+        store.restore_returns(event_id, returns)
+    slots = dict(rules.slots_of(known.live, undecided_until_ms=known.marks.now_ms + UNDECIDED_MS))
+    for some in _chunks(tuple(slots.items()), FOLLOW_MAX):
+        store.follow(event_id, dict(some))
+    for places in _chunks(rules.hands_free_of(known.live), RESTORE_MAX):
+        store.restore_hands_free(event_id, places)
+    deadline_ms = known.marks.now_ms + known.settings.enter_seconds * 1000
+    for places in _chunks(_admitted_again(known, len(slots)), RESTORE_MAX):
+        store.restore_admitted(event_id, places, deadline_ms=deadline_ms)
+
+
+def _admitted_again(known: Known, slots_used: int) -> tuple[PlaceId, ...]:
+    """Who was let in within the time to enter may still come in, as far as there is room."""
+    unlimited = known.settings.max_active == 0
+    return rules.admitted_again(
+        known.state,
+        first=known.marks.first_lately or known.state.serving + 1,
+        return_first=known.marks.return_first_lately or known.state.return_serving + 1,
+        taken=[one.admission_id for one in known.live],
+        slots_left=RESTORE_MAX if unlimited else max(0, known.settings.max_active - slots_used),
+    )
+
+
+def _mark(connection: Connection, event_id: EventId) -> Mark | None:
+    last = journal.last_checkpoint(connection, event_id)
+    if last is None:
+        return None
+    return Mark(last.serving, last.return_serving, last.issued, last.return_issued, int(last.at.timestamp() * 1000))
+
+
+def _journal(connection: Connection, event_id: EventId) -> Iterator[list[tuple[int, BuyerId, int]]]:
+    number = 0
+    for _ in range(PAGES_MAX):
+        joins = journal.joins_after(connection, event_id, number, limit=RESTORE_MAX)
+        if joins:
+            number = joins[-1].number
+            yield [(one.number, one.buyer_id, int(one.joined_at.timestamp() * 1000)) for one in joins]
+        if len(joins) < RESTORE_MAX:
+            return
+
+
+def _used_places(connection: Connection, event_id: EventId) -> Iterator[UsedPlace]:
+    after: UUID | None = None
+    for _ in range(PAGES_MAX):
+        page = restoring.used_places(connection, event_id, after=after)
+        yield from page
+        if len(page) < restoring.PAGE_MAX:
+            return
+        after = page[-1].booking_id
+
+
+def _chunks(items: tuple[T, ...], size: int) -> Iterator[tuple[T, ...]]:
+    for start in range(0, len(items), size):
+        yield items[start : start + size]
+
+
+def _place(used: UsedPlace) -> PlaceId:
+    return return_place(used.return_number) if used.return_number else number_place(used.number)
+
+
+def _until_ms(used: UsedPlace) -> int | None:
+    return None if used.hold_until is None else int(used.hold_until.timestamp() * 1000)

@@ -1,0 +1,114 @@
+"""When `onsale admit` looks at which event: pure timing, so that a thousand quiet events cost next to nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from onsale.db.ids import EventId
+from onsale.db.queue_settings import Phase, QueueSettings
+from onsale.queue.state import Phase as QueuePhase
+from onsale.queue.state import QueueRules, QueueState
+
+ADVANCE_SECONDS = 0.075
+# Open, and nobody is waiting: a newcomer is let in within this time.
+ADVANCE_IDLE_SECONDS = 0.3
+LOOK_SECONDS = 1.0
+LOOK_QUIET_SECONDS = 5.0
+# An event that failed is left alone for a while, longer each time; the others do not notice.
+RETRY_SECONDS = 0.25
+RETRY_SECONDS_MAX = 5.0
+# So early before its opening an event counts as open: the queue opens by Redis' clock, not by ours.
+EARLY_SECONDS = 5.0
+# Numbers kept ahead of the last one given out, and the joining speed a new block must be enough for.
+NUMBERS_AHEAD = 5_000
+JOIN_SECONDS_AHEAD = 4
+BLOCK_MAX = 1_000_000
+
+
+@dataclass
+class Watched:
+    """One event the loop looks after, and when it is next due (seconds of a monotonic clock)."""
+
+    settings: QueueSettings
+    advance_at: float = 0.0
+    look_at: float = 0.0
+    failures: int = 0
+    # The last look's: what was put in force, whether anybody waits or is inside, how many numbers were out.
+    version: int = 0
+    busy: bool = True
+    issued: int = 0
+    looked_at: float = 0.0
+    counters: tuple[int, ...] = field(default=())
+
+    def failed(self, now: float) -> None:
+        """Leave the event alone for a while."""
+        self.failures += 1
+        wait = min(RETRY_SECONDS * 2 ** min(self.failures - 1, 10), RETRY_SECONDS_MAX)
+        self.advance_at = self.look_at = now + wait
+
+    def advanced(self, now: float, *, anybody: bool) -> None:
+        """It was advanced: `anybody` came in, so the next run comes soon."""
+        self.failures = 0
+        self.busy = self.busy or anybody
+        self.advance_at = now + (ADVANCE_SECONDS if self.busy else ADVANCE_IDLE_SECONDS)
+
+    def looked(self, now: float, queue: QueueState) -> None:
+        """It was looked at; an event in which nothing moves is looked at less often."""
+        counters = (queue.issued, queue.serving, queue.return_issued, queue.return_serving, queue.version, queue.active)
+        moving = counters != self.counters
+        self.busy = moving or queue.waiting > 0 or queue.active > 0
+        self.issued, self.looked_at, self.counters, self.failures = queue.issued, now, counters, 0
+        self.look_at = now + (LOOK_SECONDS if self.busy else LOOK_QUIET_SECONDS)
+
+
+def watch(watched: dict[EventId, Watched], running: Iterable[QueueSettings]) -> dict[EventId, Watched]:
+    """The events to look after now: those known keep their place in the rounds, a changed one is looked at at once."""
+    found = {}
+    for settings in running:
+        known = watched.get(settings.event_id) or Watched(settings)
+        if known.settings.version != settings.version:
+            known.look_at = 0.0
+        known.settings = settings
+        found[settings.event_id] = known
+    return found
+
+
+def may_admit(settings: QueueSettings, now: datetime) -> bool:
+    """Whether the event is open, or about to open by itself."""
+    if settings.phase is Phase.OPEN:
+        return True
+    opening = settings.phase in (Phase.SCHEDULED, Phase.PRE_QUEUE)
+    return opening and settings.opens_at - now <= timedelta(seconds=EARLY_SECONDS)
+
+
+def opening_due(settings: QueueSettings, now: datetime) -> bool:
+    """Whether the record should be asked to open the event; the record's own clock decides."""
+    return settings.phase in (Phase.SCHEDULED, Phase.PRE_QUEUE) and settings.opens_at <= now
+
+
+def block_wanted(queue: QueueState, *, issued_before: int, seconds: float) -> int:
+    """How many numbers to reserve now; 0 while enough are left for a few seconds of joins at the speed just seen."""
+    speed = max(0, queue.issued - issued_before) / max(seconds, LOOK_SECONDS / 2)
+    ahead = max(NUMBERS_AHEAD, int(speed * JOIN_SECONDS_AHEAD))
+    return 0 if queue.block_end - queue.issued >= ahead else min(2 * ahead, BLOCK_MAX)
+
+
+def rules_of(settings: QueueSettings) -> QueueRules:
+    """The organiser's settings as the queue takes them."""
+    return QueueRules(
+        phase=QueuePhase(settings.phase.value),
+        opens_at=settings.opens_at,
+        rate_per_minute=settings.rate_per_minute,
+        max_active=settings.max_active,
+        enabled=settings.enabled,
+        selling=settings.selling,
+        reason=settings.reason,
+        notice=settings.notice,
+        enter_seconds=settings.enter_seconds,
+        choose_seconds=settings.choose_seconds,
+        pay_seconds=settings.pay_seconds,
+        address_limit=settings.address_limit,
+        handsfree_per_minute=settings.handsfree_per_minute,
+    )
