@@ -11,8 +11,8 @@ from onsale.db.catalogue import Event
 from onsale.db.engine import reading
 from onsale.db.ids import EventId
 from onsale.db.queue_settings import QueueSettings
-from onsale.errors import NotAllowed, NotFound, NotSignedIn, OnsaleError, TooManyRequests, WrongCredentials
-from onsale.web import auth
+from onsale.errors import NotFound, NotSignedIn, OnsaleError, TooManyRequests, WrongCredentials
+from onsale.web import auth, dial, limits
 from onsale.web.admin import live, steering
 from onsale.web.auth import StaffMember
 from onsale.web.box_office import BoxOffice, box_office
@@ -51,6 +51,7 @@ def sign_in_with() -> Response | tuple[str, int]:
     """Sign in as staff; a buyer's account means nothing here."""
     email = request.form.get("email", "").strip()[:EMAIL_CHARACTERS_MAX]
     try:
+        limits.sign_in(email)
         signed_in = auth.sign_in_staff(box_office(), email=email, password=request.form.get("password", ""))
     except (WrongCredentials, TooManyRequests) as error:
         page = render_template("admin/sign_in.html", email=email, error=str(error), next=next_page(""), member=None)
@@ -82,8 +83,9 @@ def show(event_id: int) -> Response:
     """One event: the dial and the live numbers."""
     office = box_office()
     member, event = _mine(event_id)
-    settings = steering.settings_of(office, event.id)
-    numbers = live.live(office, event.id, settings)
+    sale = dial.sale(office, event.id, member)
+    settings, numbers = sale.settings, live.live(sale)
+    now = numbers.at if numbers else settings.updated_at
     return _private(
         render_template(
             "admin/event.html",
@@ -91,7 +93,7 @@ def show(event_id: int) -> Response:
             event=event,
             settings=settings,
             live=numbers,
-            chart=live.admission_chart(office, event.id, settings, now=numbers.at),
+            chart=live.admission_chart(office, event.id, settings, now=now),
             may_change=member.may_change,
             changed=_last_change(event.id),
             rate_most=_rate_most(settings),
@@ -105,10 +107,8 @@ def show(event_id: int) -> Response:
 def change(event_id: int) -> Response:
     """One change, in force within a second."""
     member, event = _mine(event_id)
-    if not member.may_change:
-        raise NotAllowed
     try:
-        made = steering.change(box_office(), event.id, steering.asked(request.form), actor=f"staff:{member.id}")
+        made = steering.change(box_office(), event.id, member, steering.asked(request.form))
     except OnsaleError as error:
         return going.back(error, "console.show", event_id=event_id)
     if not made.undo:

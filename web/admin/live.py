@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from onsale.db import admissions, sale_log, stats
+from onsale.db import admissions, sale_log
 from onsale.db.engine import reading
 from onsale.db.ids import EventId
 from onsale.db.queue_settings import QueueSettings
@@ -14,6 +14,7 @@ from onsale.queue.state import QueueState
 from onsale.web.admin import chart
 from onsale.web.admin.chart import Chart
 from onsale.web.box_office import BoxOffice
+from onsale.web.dial import Sale
 
 BAR_UNITS = 1_000
 CHANGES_READ_MAX = 100
@@ -47,11 +48,11 @@ class Live:
         return BAR_UNITS * (self.sold + self.held) // max(1, self.free + self.held + self.sold)
 
 
-def live(office: BoxOffice, event_id: EventId, settings: QueueSettings) -> Live:
-    """The numbers now: the queue's from Redis, the tickets' from the record. Raises what the queue raises."""
-    state = office.statuses.of(event_id).state
-    with reading(office.engine) as connection:
-        stock = stats.stock(connection, event_id)
+def live(sale: Sale) -> Live | None:
+    """The numbers now; None while the queue does not answer."""
+    if sale.status is None:
+        return None
+    state, stock = sale.status.state, sale.numbers.stock
     return Live(
         at=datetime.fromtimestamp(state.now_ms / 1000, UTC),
         phase=status.derived_phase(state).value,
@@ -63,7 +64,7 @@ def live(office: BoxOffice, event_id: EventId, settings: QueueSettings) -> Live:
         free=stock.free,
         held=stock.held,
         sold=stock.sold,
-        obeyed=state.version >= settings.version,
+        obeyed=state.version >= sale.settings.version,
         limited_by=_limited_by(state, stock.free),
     )
 

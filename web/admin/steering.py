@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from datetime import datetime
 
-from onsale.db import queue_settings
-from onsale.db.engine import reading, transaction
 from onsale.db.ids import EventId
 from onsale.db.queue_settings import MAX_ACTIVE_MAX, RATE_PER_MINUTE_MAX, Phase, QueueChange, QueueSettings
-from onsale.errors import BadRequest, NotFound
+from onsale.errors import BadRequest
+from onsale.web import dial
+from onsale.web.auth import StaffMember
 from onsale.web.box_office import BoxOffice
 
 WORDS_MAX = {"reason": 200, "notice": 280}
@@ -28,33 +28,12 @@ class Change:
     undo_words: str
 
 
-def settings_of(office: BoxOffice, event_id: EventId) -> QueueSettings:
-    """The settings in force, from the record. Raises NotFound."""
-    with reading(office.engine) as connection:
-        found = queue_settings.get(connection, event_id)
-    if found is None:
-        raise NotFound
-    return found
-
-
 def asked(form: Mapping[str, str]) -> QueueChange:
     """What a form changes. BadRequest says what does not fit."""
-    values: dict[str, object] = {}
-    for name, (least, most) in NUMBERS.items():
-        if name in form:
-            text = form[name].strip()
-            if not (text.isascii() and text.isdigit() and least <= int(text) <= most):
-                raise BadRequest(f"Give a whole number between {least:,} and {most:,}.", field=name)
-            values[name] = int(text)
-    for name, longest in WORDS_MAX.items():
-        if name in form:
-            values[name] = " ".join(form[name].split())[:longest]
+    values: dict[str, object] = {name: _number(name, form[name]) for name in NUMBERS if name in form}
+    values |= {name: " ".join(form[name].split())[:most] for name, most in WORDS_MAX.items() if name in form}
     if "phase" in form:
-        if form["phase"] not in SETTABLE_PHASES:
-            raise BadRequest("Admission can be paused or open.", field="phase")
-        values["phase"] = Phase(form["phase"])
-        if values["phase"] is Phase.PAUSED and not values.get("reason"):
-            raise BadRequest("Say why: everybody in the queue reads it.", field="reason")
+        values["phase"] = _phase(form["phase"], reason=values.get("reason"))
     if "selling" in form:
         values["selling"] = form["selling"] == "yes"
     if not values:
@@ -62,15 +41,25 @@ def asked(form: Mapping[str, str]) -> QueueChange:
     return QueueChange(**values)  # type: ignore[arg-type]  # Each value was read by its field's own rule above.
 
 
-def change(office: BoxOffice, event_id: EventId, wanted: QueueChange, *, actor: str) -> Change:
-    """Make the change; it is obeyed as soon as the queue is told, within a second. Raises BadRequest, NotFound."""
-    with transaction(office.engine) as connection:
-        before = queue_settings.get(connection, event_id)
-        if before is None:
-            raise NotFound
-        after = queue_settings.change(connection, event_id, wanted, actor=actor)
-    office.statuses.forget(event_id)
-    return described(before, after)
+def _number(name: str, text: str) -> int:
+    least, most = NUMBERS[name]
+    if not (text.isascii() and text.isdigit() and len(text) < 10 and least <= int(text) <= most):
+        raise BadRequest(f"Give a whole number between {least:,} and {most:,}.", field=name)
+    return int(text)
+
+
+def _phase(text: str, *, reason: object) -> Phase:
+    if text not in SETTABLE_PHASES:
+        raise BadRequest("Admission can be paused or open.", field="phase")
+    if text == Phase.PAUSED and not reason:
+        raise BadRequest("Say why: everybody in the queue reads it.", field="reason")
+    return Phase(text)
+
+
+def change(office: BoxOffice, event_id: EventId, member: StaffMember, wanted: QueueChange) -> Change:
+    """Make the change: in the record, then at once in the queue. Raises what `dial.change` raises."""
+    before = dial.sale(office, event_id, member).settings
+    return described(before, dial.change(office, event_id, member, wanted))
 
 
 def described(before: QueueSettings, after: QueueSettings) -> Change:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from flask import Blueprint, Response, flash, render_template, request, url_for
 
 from onsale.errors import BadRequest, EmailTaken, OnsaleError, TooManyRequests, WrongCredentials
-from onsale.web import auth
+from onsale.web import auth, limits
 from onsale.web.box_office import box_office
 from onsale.web.pages import going
 from onsale.web.pages.context import next_page
@@ -29,6 +29,7 @@ def sign_in_with() -> Response | tuple[str, int]:
     """Sign in and go on to where the visitor wanted to go."""
     email = request.form.get("email", "").strip()[:EMAIL_CHARACTERS_MAX]
     try:
+        limits.sign_in(email)
         signed_in = auth.sign_in(box_office(), email=email, password=request.form.get("password", ""))
     except REFUSALS as error:
         return _sign_in_form(email, str(error)), _status(error)
@@ -54,6 +55,7 @@ def sign_up_with() -> Response | tuple[str, int]:
     visitor = auth.buyer_if_any()
     guest = visitor if visitor and visitor.guest else None
     try:
+        limits.by_address(limits.SIGN_UPS)
         signed_in = auth.sign_up(box_office(), email=email, password=password, name=name, guest=guest)
     except REFUSALS as error:
         return _sign_up_form(email, name, str(error)), _status(error)

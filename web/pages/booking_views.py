@@ -72,4 +72,4 @@ def lines_of(office: BoxOffice, buyer_id: BuyerId) -> list[BookingLine]:
 def _words(booking: Booking, attempt: Attempt | None) -> BookingWords:
     declined = attempt is not None and attempt.outcome is AttemptOutcome.DECLINED
     charging = booking.payment_method is not None and attempt is None
-    return booking_words.words_for(booking.state, charging=charging, declined=declined)
+    return booking_words.words_for(booking.state, charging=charging, declined=declined, cancelling=booking.voiding)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from onsale.db.states import HOLDING
 from onsale.db.states import BookingState as S
 
 
@@ -119,12 +120,22 @@ WORDS: dict[S, BookingWords] = {
 }
 
 
-def words_for(state: S, *, charging: bool = False, declined: bool = False) -> BookingWords:
+CANCELLING = BookingWords(
+    "Cancelling",
+    "Making sure that nothing is charged",
+    "We are asking the bank to release the payment. Then the tickets go back on sale.",
+    mark="cancelling",
+)
+
+
+def words_for(state: S, *, charging: bool = False, declined: bool = False, cancelling: bool = False) -> BookingWords:
     """The words of a state; `charging`: a card is known and being tried, so a held booking asks for nothing.
 
     `declined` is the last attempt's outcome: the hold goes on and asks for another card.
     """
     words = WORDS[state]
+    if cancelling and state in HOLDING:
+        return CANCELLING
     if state is S.HELD and charging:
         return replace(
             words,

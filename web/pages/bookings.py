@@ -11,9 +11,9 @@ from onsale.db.catalogue import Event
 from onsale.db.ids import BookingId, BuyerId, TicketId, event_of_booking
 from onsale.db.wishes import Wish
 from onsale.errors import BadRequest, NotFound, OnsaleError, TicketTaken
-from onsale.web import auth, booking
+from onsale.web import auth, booking, limits
 from onsale.web.box_office import box_office
-from onsale.web.pages import booking_views, cookies, going, shows, test_cards
+from onsale.web.pages import booking_views, cookies, going, guests, shows, test_cards
 from onsale.web.pages.events import wish_from
 
 bookings = Blueprint("bookings", __name__)
@@ -24,13 +24,15 @@ def book(event_id: int) -> Response:
     """Book the seats picked, or the best available, with the admission this browser holds."""
     event = shows.event(event_id)
     section = request.form.get("section", type=int)
+    buyer_id = auth.current_buyer().id
     try:
+        _limit(buyer_id)
         wish = _picked(event) if "ticket" in request.form else wish_from(request.form, event)
         accepted = booking.accept_booking(
             box_office(),
             booking.Request(
                 event_id=event.id,
-                buyer_id=auth.current_buyer().id,
+                buyer_id=buyer_id,
                 key=_form_key(),
                 wishes=(wish,),
                 admission_token=cookies.admission_token(),
@@ -50,10 +52,9 @@ def handsfree(event_id: int) -> Response:
     """Say once what is wanted and how it is paid; the booking waits in the queue in the buyer's stead."""
     office = box_office()
     event = shows.event(event_id)
-    visitor = auth.buyer_if_any()
-    fresh = None if visitor else auth.guest(office)
-    buyer_id = visitor.id if visitor else auth.buyer_of(office.config, fresh.token if fresh else None).id
+    buyer_id, fresh = guests.buyer_or_guest(office)
     try:
+        _limit(buyer_id)
         accepted = _accept_handsfree(event, buyer_id)
     except OnsaleError as error:
         response = going.back(error, "events.show", event_id=event_id)
@@ -120,6 +121,7 @@ def pay(booking_id: UUID) -> Response:
     mine_id, buyer_id = _mine(booking_id)
     card = request.form.get("payment_method", "")
     try:
+        limits.by_buyer(limits.PAYMENTS_OF_BUYER, buyer_id)
         if card not in {each.method for each in test_cards.cards(office.config)}:
             raise BadRequest("Choose a card.", field="payment_method")
         booking.pay(office, mine_id, buyer_id, payment_method=card, key=_form_key())
@@ -148,6 +150,11 @@ def cancel(booking_id: UUID) -> Response:
     except OnsaleError as error:
         return going.back(error, "bookings.show", booking_id=booking_id)
     return going.to("bookings.show", booking_id=booking_id)
+
+
+def _limit(buyer_id: BuyerId) -> None:
+    limits.by_buyer(limits.BOOKINGS_OF_BUYER, buyer_id)
+    limits.by_address(limits.BOOKINGS)
 
 
 def _mine(booking_id: UUID) -> tuple[BookingId, BuyerId]:

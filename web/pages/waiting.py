@@ -12,7 +12,7 @@ from onsale.errors import OnsaleError
 from onsale.web import auth, joining
 from onsale.web.box_office import BoxOffice, box_office
 from onsale.web.joining import MyPlace
-from onsale.web.pages import cookies, going, places, sales, shows, test_cards, words
+from onsale.web.pages import cookies, going, guests, places, sales, shows, test_cards, words
 from onsale.web.pages.events import WishForm
 
 waiting = Blueprint("waiting", __name__)
@@ -78,9 +78,7 @@ def join(event_id: int) -> Response:
     """Take a number; whoever is nobody yet becomes a guest without being asked anything."""
     office = box_office()
     event = shows.event(event_id)
-    visitor = auth.buyer_if_any()
-    fresh = None if visitor else auth.guest(office)
-    buyer_id = visitor.id if visitor else auth.buyer_of(office.config, fresh.token if fresh else None).id
+    buyer_id, fresh = guests.buyer_or_guest(office)
     address = request.remote_addr or ""
     try:
         joined = places.with_token(

@@ -51,8 +51,8 @@ function seats() {
   show(kept);
   changed();
   availability(form.dataset.availability, Number(form.dataset.section), (free) => {
-    for (const box of boxes) {
-      const taken = !free(box);
+    for (const [index, box] of boxes.entries()) {
+      const taken = !free(index);
       if (taken && box.checked) {
         box.checked = false;
         say(`Row ${box.closest('fieldset').dataset.row}, seat ${box.dataset.seat} has just been taken.`);
