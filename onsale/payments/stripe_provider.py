@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 from uuid import UUID
@@ -34,6 +34,8 @@ RETRY_SECONDS_MAX = 300
 # How many fresh keys one call may use when Stripe replays a stored 5xx under the old one.
 KEYS_MAX = 3
 DESCRIPTION_CHARACTERS_MAX = 500
+# Refunds of one payment looked through; Stripe's longest page.
+REFUNDS_MAX = 100
 
 log = structlog.get_logger(__name__)
 
@@ -112,13 +114,21 @@ class StripeProvider:
 
     def refund_intent(self, intent_id: str, *, amount_minor: int, key: str) -> Refund:
         """Give back part or all of a captured payment."""
-        params: stripe.params.RefundCreateParams = {"payment_intent": intent_id, "amount": amount_minor}
-        # One key only: two refunds of a part are both legal, so a fresh key could pay twice.
-        try:
-            raw = self._api.refunds.create(params, {"idempotency_key": key}).to_dict()
-        except stripe.StripeError as error:
-            raise translated(error) from None
-        return refund_value(raw)
+        params: stripe.params.RefundCreateParams = {
+            "payment_intent": intent_id,
+            "amount": amount_minor,
+            "metadata": {"key": key},
+        }
+        for fresh in _keys(key):
+            try:
+                return refund_value(self._api.refunds.create(params, {"idempotency_key": fresh}).to_dict())
+            except stripe.StripeError as error:
+                if not _replayed_failure(error):
+                    raise translated(error) from None
+            # Two refunds of a part are both legal: a fresh key only once it is known that this one was not made.
+            if made := self._refund_made(intent_id, key):
+                return made
+        raise ProviderUnavailable(retry_after_seconds=RETRY_FAILING_SECONDS)
 
     def create_customer(self, *, buyer_id: UUID, email: str | None = None) -> str:
         """The id under which this buyer's cards are saved."""
@@ -164,7 +174,7 @@ class StripeProvider:
         Safe only because an intent's state refuses a second confirmation, capture or cancellation, and because a second
         unconfirmed intent charges nobody.
         """
-        for fresh in (key, *(f"{key}:{count}" for count in range(2, KEYS_MAX + 1))):
+        for fresh in _keys(key):
             try:
                 return intent_value(call(fresh).to_dict())
             except stripe.StripeError as error:
@@ -172,6 +182,15 @@ class StripeProvider:
                     return intent_in(error)
         # As many failures as keys: it is Stripe that is unwell, and not this one answer.
         raise ProviderUnavailable(retry_after_seconds=RETRY_FAILING_SECONDS)
+
+    def _refund_made(self, intent_id: str, key: str) -> Refund | None:
+        """The refund that was asked for under this key, if Stripe made it after all."""
+        try:
+            refunds = self._api.refunds.list({"payment_intent": intent_id, "limit": REFUNDS_MAX}).data
+        except stripe.StripeError as error:
+            raise translated(error) from None
+        made = (refund.to_dict() for refund in refunds)
+        return next((refund_value(raw) for raw in made if (raw.get("metadata") or {}).get("key") == key), None)
 
 
 class UnusableCard(PaymentRefused):
@@ -257,6 +276,11 @@ def refund_value(raw: Raw) -> Refund:
         amount_minor=int(raw["amount"]),
         currency=raw["currency"],
     )
+
+
+def _keys(key: str) -> Iterator[str]:
+    yield key
+    yield from (f"{key}:{count}" for count in range(2, KEYS_MAX + 1))
 
 
 def _decline(error: Raw | None) -> dict[str, str | None]:
