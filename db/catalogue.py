@@ -6,13 +6,16 @@ Reads return None for what is not there; whoever needs an error raises NotFound.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 
-from sqlalchemy import Connection
+import orjson
+from sqlalchemy import Connection, Row, TextClause, text
 
-from onsale.db.ids import EventId, TicketId
+from onsale.db import sql
+from onsale.db.ids import EVENT_ID_MAX, TICKETS_PER_EVENT_MAX, EventId, TicketId, event_of_ticket
 
 LISTING_MAX = 200
 MATCHES_MAX = 100
@@ -164,17 +167,24 @@ class Ticket:
 
 def add_organiser(connection: Connection, name: str) -> int:
     """The id of the organiser with this name, made at the first call."""
-    raise NotImplementedError
+    connection.execute(_ADD_ORGANISER, {"name": name})
+    found: int = connection.execute(_ORGANISER, {"name": name}).scalar_one()
+    return found
 
 
 def put_venue(connection: Connection, venue: Venue) -> None:
     """Write the venue, or bring the one with this id up to date."""
-    raise NotImplementedError
+    connection.execute(_PUT_VENUE, asdict(venue))
 
 
 def add_event(connection: Connection, new: NewEvent) -> EventId:
-    """Write an event without sections; its artists are made where they are new. Slugs are unique."""
-    raise NotImplementedError
+    """Write an event without sections, with its queue set to scheduled; artists are made where they are new."""
+    event_id: int = connection.execute(_ADD_EVENT, {**asdict(new), "status": new.status.value}).scalar_one()
+    artists = {"event_id": event_id, "artists": list(new.artists)}
+    connection.execute(_ADD_ARTISTS, artists)
+    connection.execute(_BILL_ARTISTS, artists)
+    connection.execute(_SET_QUEUE, {"event_id": event_id, "opens_at": new.on_sale_at})
+    return EventId(event_id)
 
 
 def add_sections(connection: Connection, event_id: EventId, sections: Sequence[NewSection]) -> int:
@@ -182,49 +192,177 @@ def add_sections(connection: Connection, event_id: EventId, sections: Sequence[N
 
     Rows are named A, B, ... AA; seats 1, 2, ... Ordinals continue after the tickets the event has.
     """
-    raise NotImplementedError
+    ordinal: int = connection.execute(_LAST_ORDINAL, {"event_id": event_id}).scalar_one()
+    if ordinal + sum(section.capacity for section in sections) > TICKETS_PER_EVENT_MAX:
+        raise ValueError(f"an event has at most {TICKETS_PER_EVENT_MAX} tickets")
+    rows = []
+    for section in sections:
+        rows.append({**asdict(section), "kind": section.kind.value, "capacity": section.capacity, "before": ordinal})
+        ordinal += section.capacity
+    document = {"event_id": event_id, "sections": orjson.dumps(rows).decode()}
+    connection.execute(_ADD_SECTIONS, document)
+    return connection.execute(sql.load("add_tickets"), document).rowcount
 
 
 def set_status(connection: Connection, event_id: EventId, status: EventStatus) -> None:
     """Publish, unpublish or cancel an event."""
-    raise NotImplementedError
+    connection.execute(_SET_STATUS, {"event_id": event_id, "status": status.value})
 
 
 def rename_slug(connection: Connection, event_id: EventId, slug: str) -> None:
     """Give an event another address; the old one becomes free."""
-    raise NotImplementedError
+    connection.execute(_RENAME_SLUG, {"event_id": event_id, "slug": slug})
 
 
 def event_by_id(connection: Connection, event_id: EventId) -> Event | None:
     """The event whatever its status, with sections."""
-    raise NotImplementedError
+    return _event(connection, _EVENT_BY_ID, {"event_id": event_id}) if 0 < event_id <= EVENT_ID_MAX else None
 
 
 def event_by_slug(connection: Connection, slug: str) -> Event | None:
     """The event with this address."""
-    raise NotImplementedError
+    return _event(connection, _EVENT_BY_SLUG, {"slug": slug})
 
 
 def matching_events(connection: Connection, name_or_id: str) -> tuple[EventId, ...]:
     """Published events with this id, or whose name is this or contains it (any case); soonest first, at most 100."""
-    raise NotImplementedError
+    wanted = name_or_id.strip()
+    number = int(wanted) if wanted.isascii() and wanted.isdigit() and len(wanted) <= len(str(EVENT_ID_MAX)) else 0
+    if not wanted:
+        return ()
+    arguments = {"id": number, "name": wanted, "limit": MATCHES_MAX}
+    return tuple(EventId(found) for found in connection.execute(_MATCHING, arguments).scalars())
 
 
 def ticket_by_id(connection: Connection, ticket_id: TicketId) -> Ticket | None:
     """A ticket of a published event."""
-    raise NotImplementedError
+    event_id = event_of_ticket(ticket_id)
+    if not 0 < event_id <= EVENT_ID_MAX:
+        return None
+    row = connection.execute(_TICKET, {"event_id": event_id, "id": ticket_id}).one_or_none()
+    return Ticket(**{**row._mapping, "artists": tuple(row.artists)}) if row else None
 
 
 def upcoming(connection: Connection, *, limit: int = 60, after: datetime | None = None) -> tuple[EventListing, ...]:
     """Published shows that have not begun (or begin after `after`), soonest first; at most 200."""
-    raise NotImplementedError
+    return _listed(connection, _UPCOMING, {"limit": min(limit, LISTING_MAX), "after": after})
 
 
 def listings(connection: Connection, ids: Sequence[EventId]) -> tuple[EventListing, ...]:
     """The listings of these events, in this order; unknown and unpublished ones are left out."""
-    raise NotImplementedError
+    return _listed(connection, _LISTINGS, {"ids": list(ids)[:LISTING_MAX]})
 
 
 def of_organiser(connection: Connection, organiser_id: int) -> tuple[EventListing, ...]:
     """The organiser's events whatever their status, soonest first; at most 200."""
-    raise NotImplementedError
+    return _listed(connection, _OF_ORGANISER, {"organiser_id": organiser_id, "limit": LISTING_MAX})
+
+
+def _event(connection: Connection, statement: TextClause, arguments: dict[str, object]) -> Event | None:
+    row = connection.execute(statement, arguments).one_or_none()
+    if row is None:
+        return None
+    sections = connection.execute(_SECTIONS, {"event_id": row.id}).all()
+    return Event(
+        id=row.id,
+        organiser_id=row.organiser_id,
+        organiser_name=row.organiser_name,
+        name=row.name,
+        slug=row.slug,
+        description=row.description,
+        starts_at=row.starts_at,
+        on_sale_at=row.on_sale_at,
+        currency=row.currency,
+        tickets_per_buyer=row.tickets_per_buyer,
+        status=EventStatus(row.status),
+        venue=Venue(
+            row.venue_id, row.venue_name, row.city, row.country, row.region, row.latitude, row.longitude, row.capacity
+        ),
+        artists=tuple(row.artists),
+        sections=tuple(_section(section) for section in sections),
+    )
+
+
+def _section(row: Row[Any]) -> Section:
+    return Section(**{**row._mapping, "kind": SectionKind(row.kind)})
+
+
+def _listed(connection: Connection, statement: TextClause, arguments: dict[str, object]) -> tuple[EventListing, ...]:
+    rows = connection.execute(statement, arguments)
+    return tuple(EventListing(**{**row._mapping, "artists": tuple(row.artists)}) for row in rows)
+
+
+_ADD_ORGANISER = text("INSERT INTO organisers (name) VALUES (:name) ON CONFLICT DO NOTHING")
+_ORGANISER = text("SELECT id FROM organisers WHERE name = :name")
+_PUT_VENUE = text("""
+    INSERT INTO venues (id, name, city, country, region, latitude, longitude, capacity)
+    VALUES (:id, :name, :city, :country, :region, :latitude, :longitude, :capacity)
+    ON CONFLICT (id) DO UPDATE SET
+        name = excluded.name, city = excluded.city, country = excluded.country, region = excluded.region,
+        latitude = excluded.latitude, longitude = excluded.longitude, capacity = excluded.capacity
+""")
+_ADD_EVENT = text("""
+    INSERT INTO events (organiser_id, venue_id, name, slug, description, starts_at, on_sale_at, currency,
+                        tickets_per_buyer, status)
+    VALUES (:organiser_id, :venue_id, :name, :slug, :description, :starts_at, :on_sale_at, :currency,
+            :tickets_per_buyer, :status)
+    RETURNING id
+""")
+_ADD_ARTISTS = text("""
+    INSERT INTO artists (name) SELECT DISTINCT unnest(CAST(:artists AS text[])) ON CONFLICT DO NOTHING
+""")
+_BILL_ARTISTS = text("""
+    INSERT INTO event_artists (event_id, artist_id, position)
+    SELECT :event_id, a.id, billed.position
+      FROM unnest(CAST(:artists AS text[])) WITH ORDINALITY AS billed (name, position)
+      JOIN artists a ON a.name = billed.name
+    ON CONFLICT DO NOTHING
+""")
+_SET_QUEUE = text("INSERT INTO queue_settings (event_id, opens_at) VALUES (:event_id, :opens_at)")
+_LAST_ORDINAL = text("""
+    SELECT coalesce(max(id) & ((1 << 20) - 1), 0) FROM tickets WHERE event_id = :event_id
+""")
+_ADD_SECTIONS = text("""
+    INSERT INTO sections (event_id, id, name, kind, price_minor, capacity, map_x, map_y, map_w, map_h)
+    SELECT :event_id, id, name, kind, price_minor, capacity, map_x, map_y, map_w, map_h
+      FROM jsonb_to_recordset(CAST(:sections AS jsonb)) AS section (
+           id integer, name text, kind text, price_minor bigint, capacity integer,
+           map_x integer, map_y integer, map_w integer, map_h integer)
+""")
+_SET_STATUS = text("UPDATE events SET status = :status WHERE id = :event_id")
+_RENAME_SLUG = text("UPDATE events SET slug = :slug WHERE id = :event_id")
+_EVENT_BY_ID = text("SELECT * FROM event_pages WHERE id = :event_id")
+_EVENT_BY_SLUG = text("SELECT * FROM event_pages WHERE slug = :slug")
+_SECTIONS = text("""
+    SELECT id, name, kind, price_minor, capacity, map_x, map_y, map_w, map_h
+      FROM sections WHERE event_id = :event_id ORDER BY id
+""")
+_MATCHING = text("""
+    SELECT id FROM events
+     WHERE status = 'published' AND (id = :id OR strpos(lower(name), lower(:name)) > 0)
+     ORDER BY id <> :id, lower(name) <> lower(:name), starts_at, id LIMIT :limit
+""")
+_TICKET = text("""
+    SELECT t.id, t.event_id, e.name AS event_name, e.starts_at, e.artists, t.section_id, s.name AS section_name,
+           t.row_name, t.seat_name, s.price_minor, e.currency, t.state
+      FROM tickets t
+      JOIN sections s ON s.event_id = t.event_id AND s.id = t.section_id
+      JOIN event_pages e ON e.id = t.event_id
+     WHERE t.event_id = :event_id AND t.id = :id AND e.status = 'published'
+""")
+_UPCOMING = text("""
+    SELECT l.* FROM event_listings l JOIN events e ON e.id = l.id
+     WHERE e.status = 'published' AND e.starts_at > coalesce(CAST(:after AS timestamptz), now())
+     ORDER BY e.starts_at, e.id LIMIT :limit
+""")
+_LISTINGS = text("""
+    SELECT l.* FROM unnest(CAST(:ids AS bigint[])) WITH ORDINALITY AS wanted (id, position)
+      JOIN event_listings l ON l.id = wanted.id
+      JOIN events e ON e.id = l.id
+     WHERE e.status = 'published'
+     ORDER BY wanted.position
+""")
+_OF_ORGANISER = text("""
+    SELECT l.* FROM event_listings l JOIN events e ON e.id = l.id
+     WHERE e.organiser_id = :organiser_id ORDER BY e.starts_at, e.id LIMIT :limit
+""")

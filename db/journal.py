@@ -6,11 +6,13 @@ Recovery reads it back when Redis is lost. Everything may be written twice.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection
+import orjson
+from sqlalchemy import Connection, text
 
+from onsale.db import sql
 from onsale.db.ids import BuyerId, EventId
 
 PAGE_MAX = 10_000
@@ -55,42 +57,101 @@ class Checkpoint:
 
 
 def record_joins(connection: Connection, event_id: EventId, joins: Sequence[Join]) -> tuple[Join, ...]:
-    """Write joins; returns those that contradict the record (another buyer has the number, or the buyer another number)."""
-    raise NotImplementedError
+    """Write joins; returns those that contradict the record (the number is another buyer's, or the buyer has another)."""
+    if not joins:
+        return ()
+    arguments = {
+        "event_id": event_id,
+        "numbers": [join.number for join in joins],
+        "buyers": [str(join.buyer_id) for join in joins],
+        "moments": [join.joined_at for join in joins],
+    }
+    connection.execute(_RECORD_JOINS, arguments)
+    # A statement of its own: it must see what a twin wrote while ours was waiting.
+    known = set(connection.execute(_KNOWN_JOINS, arguments).scalars())
+    return tuple(join for join in joins if join.number not in known)
 
 
 def record_admissions(connection: Connection, event_id: EventId, admissions: Sequence[Admission]) -> int:
     """Write runs of the queue; returns how many were new."""
-    raise NotImplementedError
+    if not admissions:
+        return 0
+    rows = [{**asdict(one), "event_id": event_id} for one in admissions]
+    return connection.execute(sql.load("record_admissions"), {"rows": orjson.dumps(rows).decode()}).rowcount
 
 
 def put_checkpoint(connection: Connection, checkpoint: Checkpoint) -> None:
-    """Remember how far the queue is; an older or lower one changes nothing."""
-    raise NotImplementedError
+    """Remember how far the queue is; numbers never go back, and an older one than the record's changes nothing."""
+    connection.execute(_PUT_CHECKPOINT, asdict(checkpoint))
 
 
 def last_checkpoint(connection: Connection, event_id: EventId) -> Checkpoint | None:
     """How far the queue was when it was last written down."""
-    raise NotImplementedError
+    row = connection.execute(_LAST_CHECKPOINT, {"event_id": event_id}).one_or_none()
+    return Checkpoint(*row) if row else None
 
 
 def joins_after(connection: Connection, event_id: EventId, number: int, *, limit: int = PAGE_MAX) -> tuple[Join, ...]:
     """Joins with a higher number than this, in order: page through them to rebuild the queue."""
-    raise NotImplementedError
+    rows = connection.execute(_JOINS_AFTER, {"event_id": event_id, "number": number, "limit": min(limit, PAGE_MAX)})
+    return tuple(Join(*row) for row in rows)
 
 
 def number_of(connection: Connection, event_id: EventId, buyer_id: BuyerId) -> int | None:
     """The number a buyer has according to the record."""
-    raise NotImplementedError
+    number: int | None = connection.execute(_NUMBER_OF, {"event_id": event_id, "buyer_id": buyer_id}).scalar()
+    return number
 
 
 def admitted_total(connection: Connection, event_id: EventId) -> int:
     """How many were admitted, returns included."""
-    raise NotImplementedError
+    total: int = connection.execute(_ADMITTED_TOTAL, {"event_id": event_id}).scalar_one()
+    return total
 
 
 def admissions_after(
     connection: Connection, event_id: EventId, seq: int, *, limit: int = PAGE_MAX
 ) -> tuple[Admission, ...]:
     """Runs of the queue after this one, in order."""
-    raise NotImplementedError
+    rows = connection.execute(_ADMISSIONS_AFTER, {"event_id": event_id, "seq": seq, "limit": min(limit, PAGE_MAX)})
+    return tuple(
+        Admission(**{**row._mapping, "passed": tuple((first, last) for first, last in row.passed)}) for row in rows
+    )
+
+
+_RECORD_JOINS = text("""
+    INSERT INTO join_journal (event_id, number, buyer_id, joined_at)
+    SELECT :event_id, * FROM unnest(CAST(:numbers AS bigint[]), CAST(:buyers AS uuid[]), CAST(:moments AS timestamptz[]))
+    ON CONFLICT DO NOTHING
+""")
+_KNOWN_JOINS = text("""
+    SELECT j.number FROM join_journal j
+      JOIN unnest(CAST(:numbers AS bigint[]), CAST(:buyers AS uuid[])) AS asked (number, buyer_id)
+        ON j.number = asked.number AND j.buyer_id = asked.buyer_id
+     WHERE j.event_id = :event_id
+""")
+_PUT_CHECKPOINT = text("""
+    INSERT INTO queue_checkpoints (event_id, serving, return_serving, issued, return_issued, at)
+    VALUES (:event_id, :serving, :return_serving, :issued, :return_issued, :at)
+    ON CONFLICT (event_id) DO UPDATE SET
+        serving = greatest(queue_checkpoints.serving, excluded.serving),
+        return_serving = greatest(queue_checkpoints.return_serving, excluded.return_serving),
+        issued = greatest(queue_checkpoints.issued, excluded.issued),
+        return_issued = greatest(queue_checkpoints.return_issued, excluded.return_issued),
+        at = excluded.at
+     WHERE queue_checkpoints.at <= excluded.at
+""")
+_LAST_CHECKPOINT = text("""
+    SELECT event_id, serving, return_serving, issued, return_issued, at FROM queue_checkpoints
+     WHERE event_id = :event_id
+""")
+_JOINS_AFTER = text("""
+    SELECT number, buyer_id, joined_at FROM join_journal
+     WHERE event_id = :event_id AND number > :number ORDER BY number LIMIT :limit
+""")
+_NUMBER_OF = text("SELECT number FROM join_journal WHERE event_id = :event_id AND buyer_id = :buyer_id")
+_ADMITTED_TOTAL = text("SELECT coalesce(sum(admitted), 0) FROM admission_log WHERE event_id = :event_id")
+_ADMISSIONS_AFTER = text("""
+    SELECT seq, at, first, last, return_first, return_last, admitted, passed FROM admission_log
+     WHERE event_id = :event_id AND seq > :seq ORDER BY seq LIMIT :limit
+""")

@@ -2,16 +2,33 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Row, text
 
+from onsale.db import sale_log
 from onsale.db.ids import EventId
+from onsale.errors import BadRequest, IllegalMove, NotFound
 
 RATE_PER_MINUTE_MAX = 600_000
 MAX_ACTIVE_MAX = 1_000_000
+SECONDS_MAX = 86_400
+LIMIT_MAX = 1_000_000
+TEXT_CHARACTERS_MAX = 500
+
+# Whole numbers and where they may be; a change outside is refused with the name of the field.
+_RANGES = {
+    "rate_per_minute": (0, RATE_PER_MINUTE_MAX),
+    "max_active": (0, MAX_ACTIVE_MAX),
+    "enter_seconds": (1, SECONDS_MAX),
+    "choose_seconds": (1, SECONDS_MAX),
+    "pay_seconds": (1, SECONDS_MAX),
+    "address_limit": (0, LIMIT_MAX),
+    "handsfree_per_minute": (0, LIMIT_MAX),
+}
 
 
 class Phase(StrEnum):
@@ -68,23 +85,88 @@ class QueueChange:
 
 
 def get(connection: Connection, event_id: EventId) -> QueueSettings | None:
-    """The event's settings; None when there is no such event. Every event has them from its first moment (phase scheduled)."""
-    raise NotImplementedError
+    """The event's settings; None when there is no such event. Every event has them from its first moment."""
+    row = connection.execute(_GET, {"event_id": event_id}).one_or_none()
+    return _settings(row) if row else None
 
 
 def change(
     connection: Connection, event_id: EventId, changed: QueueChange, *, actor: str, expected_version: int | None = None
 ) -> QueueSettings:
-    """Change settings, one version up, and say so in the sale log. NotFound; BadRequest names the field that is out of range;
-    IllegalMove when `expected_version` is given and no longer the newest."""
-    raise NotImplementedError
+    """Change settings, one version up, and say so in the sale log; a change that changes nothing does neither.
+
+    NotFound; BadRequest names the field that is out of range; IllegalMove when `expected_version` is given and no longer
+    the newest.
+    """
+    row = connection.execute(_GET_FOR_UPDATE, {"event_id": event_id}).one_or_none()
+    if row is None:
+        raise NotFound
+    before = _settings(row)
+    if expected_version not in (None, before.version):
+        raise IllegalMove("Somebody else has changed the settings. Read them again.")
+    wanted = {name: value for name, value in asdict(changed).items() if value is not None}
+    fresh = {name: value for name, value in wanted.items() if value != getattr(before, name)}
+    _check(fresh)
+    if not fresh:
+        return before
+    after = {name: getattr(before, name) for name in asdict(changed)} | fresh
+    after_row = connection.execute(_CHANGE, {**after, "event_id": event_id, "actor": actor}).one()
+    body = {name: {"from": _plain(getattr(before, name)), "to": _plain(value)} for name, value in fresh.items()}
+    sale_log.append(connection, event_id, actor=actor, kind="queue_changed", body=body)
+    return _settings(after_row)
 
 
 def running(connection: Connection, *, limit: int = 500) -> tuple[QueueSettings, ...]:
     """The settings of every published event with a queue that is not closed: what `onsale admit` looks after."""
-    raise NotImplementedError
+    return tuple(_settings(row) for row in connection.execute(_RUNNING, {"limit": limit}))
 
 
 def open_due(connection: Connection, event_id: EventId) -> bool:
     """scheduled or pre_queue -> open once opens_at has come by the database's clock; True when this call did it."""
-    raise NotImplementedError
+    opened = connection.execute(_OPEN_DUE, {"event_id": event_id}).one_or_none()
+    if opened is None:
+        return False
+    sale_log.append(connection, event_id, actor="clock", kind="queue_opened", body={"version": opened.version})
+    return True
+
+
+def _check(fresh: dict[str, Any]) -> None:
+    for name, value in fresh.items():
+        if name in _RANGES:
+            lowest, highest = _RANGES[name]
+            if not lowest <= value <= highest:
+                raise BadRequest(f"{name} is a whole number from {lowest} to {highest}.", field=name)
+        if isinstance(value, str) and len(value) > TEXT_CHARACTERS_MAX:
+            raise BadRequest(f"{name} has at most {TEXT_CHARACTERS_MAX} characters.", field=name)
+
+
+def _plain(value: object) -> object:
+    return value.isoformat() if isinstance(value, datetime) else value
+
+
+def _settings(row: Row[Any]) -> QueueSettings:
+    return QueueSettings(**{**row._mapping, "phase": Phase(row.phase)})
+
+
+_GET = text("SELECT * FROM queue_settings WHERE event_id = :event_id")
+_GET_FOR_UPDATE = text("SELECT * FROM queue_settings WHERE event_id = :event_id FOR UPDATE")
+_CHANGE = text("""
+    UPDATE queue_settings
+       SET enabled = :enabled, phase = :phase, opens_at = :opens_at, rate_per_minute = :rate_per_minute,
+           max_active = :max_active, selling = :selling, reason = :reason, notice = :notice,
+           enter_seconds = :enter_seconds, choose_seconds = :choose_seconds, pay_seconds = :pay_seconds,
+           address_limit = :address_limit, handsfree_per_minute = :handsfree_per_minute,
+           version = version + 1, updated_at = clock_timestamp(), updated_by = :actor
+     WHERE event_id = :event_id
+    RETURNING *
+""")
+_RUNNING = text("""
+    SELECT s.* FROM queue_settings s JOIN events e ON e.id = s.event_id
+     WHERE s.enabled AND s.phase <> 'closed' AND e.status = 'published' ORDER BY s.event_id LIMIT :limit
+""")
+_OPEN_DUE = text("""
+    UPDATE queue_settings
+       SET phase = 'open', version = version + 1, updated_at = clock_timestamp(), updated_by = 'clock'
+     WHERE event_id = :event_id AND phase IN ('scheduled', 'pre_queue') AND opens_at <= clock_timestamp()
+    RETURNING version
+""")

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection
+import orjson
+from sqlalchemy import Connection, text
 
 from onsale.db.ids import EventId
 
@@ -25,15 +26,39 @@ class Line:
 
 
 def append(connection: Connection, event_id: EventId, *, actor: str, kind: str, body: Mapping[str, object]) -> int:
-    """Write a line in the caller's transaction; returns its seq."""
-    raise NotImplementedError
+    """Write a line in the caller's transaction; returns its seq.
+
+    Writers take turns by locking the event until they commit, so that seq has no gap and no line appears behind a later one.
+    """
+    connection.execute(_TAKE_TURNS, {"event_id": event_id})
+    arguments = {"event_id": event_id, "actor": actor, "kind": kind, "body": orjson.dumps(body, default=str).decode()}
+    seq: int = connection.execute(_APPEND, arguments).scalar_one()
+    return seq
 
 
 def read(connection: Connection, event_id: EventId, *, after: int = 0, limit: int = 100) -> tuple[Line, ...]:
     """Lines after `after`, oldest first."""
-    raise NotImplementedError
+    arguments = {"event_id": event_id, "after": after, "limit": min(limit, PAGE_MAX)}
+    return tuple(Line(*row) for row in connection.execute(_READ, arguments))
 
 
 def newest(connection: Connection, event_id: EventId, *, limit: int = 50) -> tuple[Line, ...]:
     """The newest lines, newest first."""
-    raise NotImplementedError
+    rows = connection.execute(_NEWEST, {"event_id": event_id, "limit": min(limit, PAGE_MAX)})
+    return tuple(Line(*row) for row in rows)
+
+
+_TAKE_TURNS = text("SELECT FROM events WHERE id = :event_id FOR NO KEY UPDATE")
+_APPEND = text("""
+    INSERT INTO sale_log (event_id, seq, actor, kind, body)
+    SELECT :event_id, coalesce(max(seq), 0) + 1, :actor, :kind, CAST(:body AS jsonb)
+      FROM sale_log WHERE event_id = :event_id
+    RETURNING seq
+""")
+_READ = text("""
+    SELECT seq, at, actor, kind, body FROM sale_log
+     WHERE event_id = :event_id AND seq > :after ORDER BY seq LIMIT :limit
+""")
+_NEWEST = text("""
+    SELECT seq, at, actor, kind, body FROM sale_log WHERE event_id = :event_id ORDER BY seq DESC LIMIT :limit
+""")
