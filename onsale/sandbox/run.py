@@ -29,7 +29,7 @@ from onsale.sandbox.passwords import passwords
 from onsale.sandbox.ports import LOOPBACK, first_free
 from onsale.sandbox.postgres import EmbeddedPostgres
 from onsale.sandbox.procfile import procfile
-from onsale.sandbox.screen import Facts, screen
+from onsale.sandbox.screen import Facts, screen, shown_path
 from onsale.sandbox.seed import seed
 from onsale.sandbox.settings import Addresses, Wanted
 from onsale.sandbox.signals import StopAsked, StopSignals
@@ -247,7 +247,7 @@ class Run:
         for part in self.parts:
             if part.start_again_if_ended():
                 self.part_restarts += 1
-                self.say(f"{part.name} had ended and was started again; see {part.log_file}")
+                self.say(f"{part.name} had ended and was started again; see {shown_path(part.log_file)}")
         if self.part_restarts > PART_RESTARTS_MAX:
             raise PartFailed(f"PostgreSQL or Valkey ended {self.part_restarts} times; see the logs in {self.folder}.")
         self.supervisor.look()

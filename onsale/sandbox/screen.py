@@ -42,10 +42,10 @@ def screen(facts: Facts) -> str:
   Start here      {facts.web}/demo
   Buyer           {BUYER}, or just come in as a guest
   Admin           {ADMIN} at {facts.web}/admin
-  Passwords       {_short(facts.passwords)}
+  Passwords       {shown_path(facts.passwords)}
   API             {facts.web}/docs
   Payments        {payments}
-  Logs            {_short(facts.folder / "logs")}
+  Logs            {shown_path(facts.folder / "logs")}
 
 Test cards (the pages and the API take them by name)
 {CARDS}
@@ -65,7 +65,7 @@ def _rule(title: str) -> str:
     return f"{title:─^80}"
 
 
-def _short(path: Path) -> str:
-    """As one would type it from here."""
+def shown_path(path: Path) -> str:
+    """The path as one would type it from here."""
     here = Path.cwd()
     return str(path.relative_to(here)) if path.is_relative_to(here) else str(path)

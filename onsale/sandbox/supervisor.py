@@ -19,6 +19,7 @@ from pathlib import Path
 import psutil
 
 from onsale.sandbox.embedded import PartFailed, launch, poll
+from onsale.sandbox.screen import shown_path
 
 MARK = "ONSALE_RUN_FOLDER"
 # A line that crashed starts again after this long, doubled each time; after so many crashes the run ends.
@@ -127,7 +128,7 @@ class Supervisor:
             del self.lines[line.name]
             return
         line.crashes = 1 if now - line.started_at > STEADY_SECONDS else line.crashes + 1
-        log = self.log_file(line.name)
+        log = shown_path(self.log_file(line.name))
         if line.crashes > CRASHES_MAX:
             if line.may_end:
                 self.say(f"{line.name} gave up; see {log}")
