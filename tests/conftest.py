@@ -15,6 +15,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -189,6 +190,23 @@ def settings(record_url: str, valkey_server: EmbeddedValkey, tmp_path: Path) -> 
 def config(settings: dict[str, str], redis_client: redis.Redis) -> Config:
     """The configuration of this test's parts, with an empty queue."""
     return Config.from_env(settings)
+
+
+@pytest.fixture
+def shop(config: Config) -> Iterator[Any]:
+    """What a worker process works with, on this test's parts; Stripe is nowhere."""
+    opened = import_module("onsale.workers.shop").open_shop(config)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def paying_shop(settings: dict[str, str], redis_client: redis.Redis, simulator: str) -> Iterator[Any]:
+    """The same with an empty Stripe simulator."""
+    config = Config.from_env({**settings, "ONSALE_STRIPE_API_BASE": simulator})
+    opened = import_module("onsale.workers.shop").open_shop(config)
+    yield opened
+    opened.close()
 
 
 # The whole house, as `onsale run` starts it.

@@ -83,13 +83,13 @@ class Decided:
     written: Written | None = None
 
 
-def work_lane(shop: Shop, event_id: EventId, *, last_look: bool) -> LaneRun:
+def work_lane(shop: Shop, event_id: EventId, *, last_look: bool, batch_max: int = BATCH_MAX) -> LaneRun:
     """Decide what the event's lane holds, at most 20 batches or a second; then the wake-up is sent again.
 
     `last_look=False` leaves out the look after the commit (the guard's negative control).
     """
     started = time.monotonic()
-    look = _Look(shop, event_id, last_look=last_look)
+    look = _Look(shop, event_id, last_look=last_look, batch_max=batch_max)
     while look.batches < BATCHES_MAX and time.monotonic() - started < SECONDS_MAX:
         end = look.next_batch()
         if end is not None:
@@ -101,9 +101,9 @@ def work_lane(shop: Shop, event_id: EventId, *, last_look: bool) -> LaneRun:
 class _Look:
     """One wake-up's work on a lane: how much to read next, and what came of it so far."""
 
-    def __init__(self, shop: Shop, event_id: EventId, *, last_look: bool) -> None:
+    def __init__(self, shop: Shop, event_id: EventId, *, last_look: bool, batch_max: int) -> None:
         self.shop, self.event_id, self.last_look = shop, event_id, last_look
-        self.size = BATCH_MAX
+        self.size = self.batch_max = batch_max
         self.batches = self.decided = self.stale = 0
         self.failed: list[BookingId] = []
 
@@ -143,7 +143,7 @@ class _Look:
         if poisoned.head is None:
             self.size = max(1, poisoned.size // 2)
             return
-        self.size = BATCH_MAX
+        self.size = self.batch_max
         if _fail(self.shop, self.event_id, poisoned.head, poisoned.__cause__):
             self.failed.append(poisoned.head)
 
