@@ -3,12 +3,12 @@ WITH due AS (
     SELECT id FROM (
         (SELECT id, number, created_at FROM bookings
           WHERE event_id = :event_id AND state = 'waiting' AND return_number IS NULL AND number <= :serving
-          ORDER BY number LIMIT :limit FOR UPDATE)
+          ORDER BY number LIMIT :limit)
         UNION ALL
         (SELECT id, number, created_at FROM bookings
           WHERE event_id = :event_id AND state = 'waiting' AND return_number IS NOT NULL
             AND return_number <= :return_serving
-          ORDER BY return_number LIMIT :limit FOR UPDATE)
+          ORDER BY return_number LIMIT :limit)
     ) AS both_ways ORDER BY number, created_at, id LIMIT :limit
 )
 UPDATE bookings b
