@@ -2,7 +2,8 @@
 
     app = create_app(Config.from_env(os.environ))
 
-The API (`web/api/`) and the pages (`web/pages/`) are two ways in to the same verbs: `joining`, `booking`, `showing`, `auth`.
+The API (`web/api/`) and the pages (`web/pages/`) are two ways in to the same verbs: `joining`, `booking`, `dial`,
+`showing`, `auth`.
 """
 
 from onsale.web.application import create_app

@@ -1,4 +1,4 @@
-"""A booking from asking to paying, as its buyer drives it: book, look, pay, extend, cancel. API and pages both call these.
+"""A booking as its buyer drives it: book, look, pay, extend, cancel. API and pages both call these.
 
 Everything here writes the record and wakes a worker by task name; nothing here decides who gets a ticket or charges a
 card. What follows the commit (a slot in Redis, a wake-up) may fail without failing the request: the sweeps catch up.
@@ -77,8 +77,8 @@ class Turn:
 def accept_booking(office: BoxOffice, request: Request) -> Booking:
     """Write the booking down and wake its lane; the same key and request give the same booking.
 
-    With an admission token it is decided at once; without one it is hands-free: it takes or keeps the buyer's number and
-    waits for it. Raises NotFound, BadRequest, IdempotencyKeyReused, TicketTaken, BadAdmissionToken, AdmissionSpent,
+    With an admission token it is decided at once; without one it is hands-free: it takes or keeps the buyer's number
+    and waits for it. Raises NotFound, BadRequest, IdempotencyKeyReused, TicketTaken, BadAdmissionToken, AdmissionSpent,
     BuyerLimitReached, QueueClosed, TooManyRequests and what `joining.join` raises.
     """
     event = office.shows.event(request.event_id)
@@ -137,7 +137,7 @@ def pay(office: BoxOffice, booking_id: BookingId, buyer_id: BuyerId, *, payment_
 
 
 def returned(office: BoxOffice, booking_id: BookingId, buyer_id: BuyerId) -> Booking:
-    """The buyer came back from the bank (3-D Secure): wake `resume`, answer what the record says now. Raises NotFound."""
+    """The buyer came back from the bank (3-D Secure): wake `resume`, answer what the record says now."""
     found = booking_of(office, booking_id, buyer_id)
     if found.state is BookingState.REQUIRES_ACTION:
         office.wakes.wake_resume(booking_id)

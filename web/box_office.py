@@ -1,10 +1,11 @@
-"""What a web process works with: its configuration, its connections to the record, the queue and the broker, its copies.
+"""What a web process works with: its configuration, its connections, its copies of what everybody asks for.
 
-    office = box_office()     # of the app that serves this request
+office = box_office()     # of the app that serves this request
 """
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass
 
 from flask import current_app
@@ -54,6 +55,8 @@ class BoxOffice:
     availabilities: Availabilities
     queue_client: Redis
     cache_client: Redis
+    # Set when the process was told to end: it finishes what it began and takes nothing new.
+    draining: threading.Event
 
     def close(self) -> None:
         """End the threads and let go of the connections."""
@@ -102,11 +105,12 @@ def open_box_office(config: Config) -> BoxOffice:
         availabilities=Availabilities(engine, shows),
         queue_client=queue_client,
         cache_client=cache_client,
+        draining=threading.Event(),
     )
 
 
 def redis_client(url: str) -> Redis:
-    """A client that answers or gives up within two seconds. One retry: a connection from the pool may have died since."""
+    """A client that gives up after two seconds. It tries twice: a connection from the pool may have died since."""
     return Redis.from_url(
         url,
         socket_timeout=REDIS_SECONDS,

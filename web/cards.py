@@ -1,4 +1,4 @@
-"""Which cards a booking may name: saved by its buyer for hands-free bookings, fresh from the browser for paying in person.
+"""Which cards a booking may name: saved ones for hands-free bookings, fresh from the browser for paying in person.
 
 Card numbers never come here: the browser gives them to the provider and gets a name for them (`pm_...`).
 """
@@ -32,7 +32,7 @@ def check_fresh(office: BoxOffice, payment_method: str) -> None:
 
 
 def save(office: BoxOffice, buyer_id: BuyerId, *, key: str, payment_method: str | None, return_url: str) -> SetupIntent:
-    """Begin saving a card; with a `payment_method` it is saved in this call, unless the bank asks. Same key, same saving.
+    """Begin saving a card; a `payment_method` is saved in this call, unless the bank asks. Same key, same saving.
 
     Raises ProviderUnavailable, PaymentRefused.
     """

@@ -44,7 +44,7 @@ class _Kept(Generic[V]):
 
 
 class Copies(Generic[K, V]):
-    """Copies by key; `read` is called in one thread at a time per key, and at most once per interval while it is asked for."""
+    """Copies by key. `read` runs in one thread at a time per key, at most once per interval while somebody asks."""
 
     def __init__(
         self, read: Callable[[K], V], *, name: str, every_seconds: float = 1.0, stale_seconds: float = 30.0
@@ -59,7 +59,7 @@ class Copies(Generic[K, V]):
         self._stopped = threading.Event()
 
     def get(self, key: K) -> V:
-        """The copy; read now only if there is none, or if it was idle. Raises what `read` raised once no copy is left to serve."""
+        """The copy; read now only if there is none, or it was idle. Raises what `read` raised once no copy is left."""
         kept = self._kept.get(key)
         now = time.monotonic()
         if kept is None:

@@ -1,4 +1,4 @@
-"""The dial: what staff change of a running sale, written to the record first, then turned in Redis. API and console both call this."""
+"""The dial: what staff change of a running sale, in the record first, then in Redis. API and console both call this."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True)
 class Sale:
-    """A sale as its staff see it: the settings on record, the queue as it stands (None: Redis does not answer), the numbers."""
+    """A sale as its staff see it: settings on record, the queue as it stands (None: Redis is away), the numbers."""
 
     settings: QueueSettings
     status: Status | None
@@ -51,8 +51,8 @@ def change(
 ) -> QueueSettings:
     """Change settings: in the record with a line in the sale log, then at once in Redis.
 
-    Raises NotFound for an event of another organiser, NotAllowed for a viewer, BadRequest naming the field that is out of
-    range, IllegalMove when `expected_version` is no longer the newest.
+    Raises NotFound for an event of another organiser, NotAllowed for a viewer, BadRequest naming the field that is out
+    of range, IllegalMove when `expected_version` is no longer the newest.
     """
     with transaction(office.engine) as connection:
         if staff.of_event(connection, member.id, event_id) is None:

@@ -1,4 +1,4 @@
-"""The queue as one buyer sees it: join, where I stand, here I am, enter, come back, leave. API and pages both call these.
+"""The queue as one buyer sees it: join, where I stand, here I am, enter, come back, leave. API and pages call these.
 
 A queue token proves a number, also when Redis lost everything; whoever has one passes it in `queue_token`. Tokens are
 signed here and travel in headers (API) or HttpOnly cookies (pages), never in a URL.
@@ -32,8 +32,8 @@ class Joined:
 class MyPlace:
     """Where one buyer stands; `deadline` is until when to come in, to choose or to pay.
 
-    `ahead` counts the numbers before this one; the wait is a band in seconds, None where nobody can know. `heartbeat` asks
-    to show presence with every poll.
+    `ahead` counts the numbers before this one; the wait is a band in seconds, None where nobody can know. `heartbeat`
+    asks to show presence with every poll.
     """
 
     number: int
@@ -86,7 +86,7 @@ def my_place(
     queue_token: str | None = None,
     seen_serving: int = 0,
 ) -> MyPlace:
-    """Where this buyer stands now. `seen_serving`: the largest serving number shown to them, below which none is shown again.
+    """Where this buyer stands now. `seen_serving`: the largest serving number they saw; it is never shown falling.
 
     Raises NotFound, NotInQueue, BadQueueToken.
     """
@@ -119,7 +119,7 @@ def heartbeat(office: BoxOffice, event_id: EventId, buyer_id: BuyerId, *, queue_
 
 
 def enter(office: BoxOffice, event_id: EventId, buyer_id: BuyerId, *, queue_token: str | None = None) -> Entered:
-    """Come in, or get the same admission again. Raises NotFound, NotInQueue, NotYourTurn, TurnLapsed, AdmissionSpent."""
+    """Come in, or get the same admission again. Raises NotInQueue, NotYourTurn, TurnLapsed, AdmissionSpent."""
     place = place_of(office, event_id, buyer_id, queue_token=queue_token)
     entered = office.store.enter(event_id, place.admission_id)
     token = AdmissionToken(event_id, entered.number, entered.return_number, buyer_id, entered.deadline_ms)

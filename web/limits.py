@@ -1,4 +1,4 @@
-"""How often one buyer or one network address may ask: Flask-Limiter's counters in Redis; without Redis nobody is refused.
+"""How often one buyer or one address may ask: Flask-Limiter's counters in Redis; without Redis nobody is refused.
 
 Joining has its own limit per address inside the queue's script, which costs no further call; reads are limited by their
 caches. An address counts as its fingerprint, an IPv6 address as its /64: no address is written down here.

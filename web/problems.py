@@ -59,7 +59,7 @@ STATUS: dict[type[e.OnsaleError], int] = {
 
 @dataclass(frozen=True)
 class Problem:
-    """One answer to a request that went wrong; `errors` are (field, what it wants), `retry_after_seconds` when to come back."""
+    """One answer to a request that went wrong; `errors` are (field, what it wants)."""
 
     slug: str
     title: str
@@ -71,7 +71,7 @@ class Problem:
     # What HTTP itself wants beside the document: Allow, WWW-Authenticate.
     headers: tuple[tuple[str, str], ...] = ()
 
-    def document(self) -> dict[str, object]:
+    def document(self, request_id: str | None = None) -> dict[str, object]:
         """The problem+json document."""
         document: dict[str, object] = {
             "type": f"/problems/{self.slug}",
@@ -83,10 +83,12 @@ class Problem:
             document["field"] = self.field
         if self.errors:
             document["errors"] = [{"field": field, "detail": detail} for field, detail in self.errors]
+        if request_id:
+            document["request_id"] = request_id
         return document
 
-    def body(self) -> bytes:
-        return orjson.dumps(self.document())
+    def body(self, request_id: str | None = None) -> bytes:
+        return orjson.dumps(self.document(request_id))
 
     def all_headers(self) -> list[tuple[str, str]]:
         """The headers of the answer; nobody may keep a problem for longer than the moment."""

@@ -1,4 +1,4 @@
-"""The queue status of every event somebody looks at: a copy per process, a second old at most, served without a call to Redis."""
+"""The queue status of every event somebody looks at: a copy per process, a second old at most; a poll costs no call."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Statuses:
         self._copies: Copies[EventId, Status] = Copies(self._read, name="status")
 
     def of(self, event_id: EventId) -> Status:
-        """The status of an event's queue. Raises NotFound; QueueUnavailable or QueueRecovering when there is nothing to show."""
+        """The status of an event's queue. Raises NotFound; QueueUnavailable or QueueRecovering when there is none."""
         return self._copies.get(event_id)
 
     def known(self, event_id: EventId) -> Status | None:

@@ -1,4 +1,4 @@
-"""Signs and checks the JWTs of buyers and staff (HS256, RFC 8725): one algorithm, one issuer, an audience each, a key id.
+"""Signs and checks the JWTs of buyers and staff (HS256, RFC 8725): one algorithm and issuer, an audience each.
 
 The first of the configured keys signs and all verify, so a key is changed by putting a new one in front and taking the
 old one away when its tokens have run out.
@@ -64,7 +64,7 @@ def sign(config: Config, subject: UUID, *, audience: str, guest: bool = False, n
 
 
 def check(config: Config, token: str, *, audience: str) -> Claims:
-    """What a token says, if we signed it for this audience and it has not run out. Raises NotSignedIn, never saying why."""
+    """What a token says, if we signed it for this audience and it has not run out. Raises NotSignedIn, without why."""
     if len(token) > TOKEN_CHARACTERS_MAX:
         raise NotSignedIn
     try:

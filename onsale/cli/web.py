@@ -22,7 +22,9 @@ def web() -> None:
     """Serve the API and the pages on ONSALE_WEB_HOST and ONSALE_WEB_PORT until SIGTERM, which lets requests end."""
     config = Config.from_env(os.environ)
     Granian(
-        "onsale.web.wsgi:app",
+        "onsale.web.wsgi:application",
+        # Called once in each worker, so that nothing is connected before the fork.
+        factory=True,
         address=config.web_host,
         port=config.web_port,
         interface=Interfaces.WSGI,

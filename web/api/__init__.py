@@ -1,1 +1,39 @@
 """The API, version 1: one module per noun, each a table of operations that routes and OpenAPI are both made from."""
+
+from __future__ import annotations
+
+from flask import Blueprint, Flask, current_app
+
+from onsale.config import Config
+from onsale.web.api import openapi as description
+from onsale.web.api.accounts import accounts
+from onsale.web.api.admin import admin
+from onsale.web.api.bookings import bookings
+from onsale.web.api.cards import saved_cards
+from onsale.web.api.contract import Operation
+from onsale.web.api.events import events
+from onsale.web.api.queue import waiting_room
+from onsale.web.api.seats import house
+from onsale.web.api.webhooks import provider
+
+NOUNS = (accounts, events, house, waiting_room, bookings, saved_cards, provider, admin)
+DOCUMENT = "onsale-openapi"
+
+
+def operations() -> list[Operation]:
+    """Everything the API promises, in the order of the document."""
+    return [operation for noun in NOUNS for operation in noun.operations]
+
+
+def register(app: Flask, config: Config) -> list[Blueprint]:
+    """Mount the API; returns its blueprints."""
+    app.extensions[DOCUMENT] = description.document(operations(), server=config.public_url)
+    for noun in NOUNS:
+        app.register_blueprint(noun.blueprint)
+    return [noun.blueprint for noun in NOUNS]
+
+
+def openapi() -> bytes:
+    """The OpenAPI document of the app that serves this request."""
+    document: bytes = current_app.extensions[DOCUMENT]
+    return document

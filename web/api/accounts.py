@@ -17,7 +17,9 @@ from onsale.web.box_office import box_office
 accounts = Routes("accounts", "Accounts")
 
 # Whether a mailbox exists is found out by writing to it; this only catches what cannot be one.
-Email = Annotated[str, StringConstraints(max_length=254, pattern=r"^[^@\s\x00-\x1f\x7f]+@[^@\s\x00-\x1f\x7f]+\.[^@\s\x00-\x1f\x7f]+$")]
+Email = Annotated[
+    str, StringConstraints(max_length=254, pattern=r"^[^@\s\x00-\x1f\x7f]+@[^@\s\x00-\x1f\x7f]+\.[^@\s\x00-\x1f\x7f]+$")
+]
 PASSWORD_MIN, PASSWORD_MAX = 10, 200
 
 

@@ -141,9 +141,7 @@ def show_sale(path: EventPath, staff: StaffMember) -> Answer[SaleDocument]:
 @admin.patch("/v1/admin/events/{event_id}/queue", raises=(NotAllowed, IllegalMove, BadRequest))
 def change_queue(path: EventPath, body: QueueBody, staff: StaffMember) -> Answer[SettingsDocument]:
     """Turn it: rate, max active, phase, selling, the words that buyers read"""
-    changed = dial.change(
-        box_office(), EventId(path.event_id), staff, body.change(), expected_version=body.version
-    )
+    changed = dial.change(box_office(), EventId(path.event_id), staff, body.change(), expected_version=body.version)
     return Answer(_settings(changed), headers={"Cache-Control": "no-store"})
 
 
@@ -156,6 +154,4 @@ def _live(sale: dial.Sale) -> LiveQueueDocument | None:
         return None
     state = sale.status.state
     names = LiveQueueDocument.model_fields.keys() - {"phase"}
-    return LiveQueueDocument(
-        phase=str(sale.status.document["phase"]), **{name: getattr(state, name) for name in names}
-    )
+    return LiveQueueDocument(phase=str(sale.status.document["phase"]), **{name: getattr(state, name) for name in names})

@@ -41,7 +41,7 @@ Section = Annotated[int, Field(ge=0, le=(1 << 31) - 1)]
 
 
 class WishBody(Asked):
-    """Named `tickets`, or the best available `quantity`. `or_similar`: neighbours nearby when a named ticket is gone."""
+    """Named `tickets`, or the best available `quantity`. `or_similar`: nearby seats when a named ticket is gone."""
 
     tickets: list[TicketNumber] = Field([], max_length=TICKETS_PER_WISH_MAX)
     quantity: int = Field(0, ge=0, le=TICKETS_PER_WISH_MAX)
@@ -75,7 +75,7 @@ class BookHeaders(Asked):
     """The key makes a repeated request harmless; the admission token says that it is this buyer's turn."""
 
     key: Key = Field(alias=KEY, description="Yours; the same key and body give the same booking.")
-    admission_token: Token | None = Field(None, alias=ADMISSION_TOKEN, description="From entering; without: hands-free.")
+    admission_token: Token | None = Field(None, alias=ADMISSION_TOKEN, description="From entering; else hands-free.")
     queue_token: Token | None = Field(None, alias=QUEUE_TOKEN, description="From joining; proves the number.")
 
 
@@ -111,8 +111,8 @@ _LIKE_JOINING = {202: BookingDocument}
 def book(path: EventPath, headers: BookHeaders, body: BookBody, buyer: Buyer) -> Answer[BookingDocument]:
     """Book: 202 and a URL to poll
 
-    With an admission token it is decided at once, in the order of the numbers. Without one it is hands-free: it takes or
-    keeps this buyer's number and is worked off when that is admitted.
+    With an admission token it is decided at once, in the order of the numbers. Without one it is hands-free: it takes
+    or keeps this buyer's number and is worked off when that is admitted.
     """
     wishes = [
         Wish(

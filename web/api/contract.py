@@ -1,4 +1,4 @@
-"""What makes a route: method, path, models, answers and problems in one place; checked at the edge, written in the OpenAPI.
+"""What makes a route: method, path, models, answers and problems; checked at the edge, told in the OpenAPI.
 
     events = Routes("events", "Events and tickets")
 
@@ -7,7 +7,7 @@
         \"\"\"An event\"\"\"
 
 A view names what it takes by its parameters: `path`, `query`, `headers`, `body` (pydantic models), `buyer` and `staff`
-(who must be signed in). What comes in is validated before the view runs; what goes out is a model, so it is as promised.
+(who must be signed in). What comes in is validated before the view runs; what goes out is a model, so as promised.
 """
 
 from __future__ import annotations
@@ -148,7 +148,11 @@ class Routes:
             )
             self.operations.append(operation)
             self.blueprint.add_url_rule(
-                operation.rule, operation.name, _checked(view, operation), methods=[method], provide_automatic_options=False
+                operation.rule,
+                operation.name,
+                _checked(view, operation),
+                methods=[method],
+                provide_automatic_options=False,
             )
             return view
 
@@ -246,4 +250,3 @@ def statuses_of(operation: Operation) -> frozenset[int]:
     if "body" in operation.takes or operation.raw_body:
         found.update({400, 413, 415, 422})
     return frozenset(found)
-

@@ -11,7 +11,7 @@ from uuid import UUID
 
 from pydantic import BeforeValidator, Field, PlainSerializer, StringConstraints
 
-from onsale.db.ids import EVENT_ID_MAX, TICKETS_PER_EVENT_BITS
+from onsale.db.ids import EVENT_ID_MAX, TICKETS_PER_EVENT_BITS, TICKETS_PER_EVENT_MAX
 from onsale.db.states import BookingState
 from onsale.web.api.contract import Asked, Told
 
@@ -30,9 +30,8 @@ def _zulu(moment: datetime) -> str:
 # PostgreSQL's text cannot hold a NUL, and no other control character is anybody's name.
 PRINTABLE = r"^[^\x00-\x1f\x7f]*$"
 EventNumber = Annotated[int, BeforeValidator(_plain), Field(ge=1, le=EVENT_ID_MAX)]
-TicketNumber = Annotated[
-    int, BeforeValidator(_plain), Field(ge=1, le=(EVENT_ID_MAX << TICKETS_PER_EVENT_BITS | (1 << TICKETS_PER_EVENT_BITS) - 1))
-]
+TICKET_ID_MAX = EVENT_ID_MAX << TICKETS_PER_EVENT_BITS | TICKETS_PER_EVENT_MAX
+TicketNumber = Annotated[int, BeforeValidator(_plain), Field(ge=1, le=TICKET_ID_MAX)]
 Moment = Annotated[datetime, PlainSerializer(_zulu, return_type=str), Field(json_schema_extra={"format": "date-time"})]
 Term = Annotated[str, StringConstraints(max_length=200, pattern=PRINTABLE)]
 

@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import Field, StringConstraints
 
 from onsale.db.catalogue import Event, Ticket
-from onsale.db.ids import TicketId
+from onsale.db.ids import EventId, TicketId
 from onsale.search import PAGE_SIZE_DEFAULT, PAGE_SIZE_MAX, TERM_CHARACTERS_MAX, Hit, SearchQuery
 from onsale.search.when import between
 from onsale.web.api.contract import Asked, Routes, Shared, shared
@@ -56,7 +56,7 @@ class SearchAsked(Asked):
 @events.get("/v1/events/{event_id}", statuses=(304,))
 def show_event(path: EventPath) -> Shared[EventDocument]:
     """An event"""
-    return shared(event_document(box_office().shows.event(path.event_id)))
+    return shared(event_document(box_office().shows.event(EventId(path.event_id))))
 
 
 @events.get("/v1/event={name}", statuses=(304,))

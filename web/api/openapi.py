@@ -19,9 +19,10 @@ from onsale.web.api.documents import ProblemDocument
 VERSION = "1"
 _REFERENCE = "#/components/schemas/{model}"
 _IN = {"path": "path", "query": "query", "headers": "header"}
+_BEARER = {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}
 _SCHEMES = {
-    "buyer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT", "description": "From /v1/guests, /v1/accounts or /v1/sessions."},
-    "staff": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT", "description": "From /v1/admin/sessions."},
+    "buyer": _BEARER | {"description": "From /v1/guests, /v1/accounts or /v1/sessions."},
+    "staff": _BEARER | {"description": "From /v1/admin/sessions."},
 }
 
 Json = dict[str, Any]
@@ -84,7 +85,8 @@ def _parameters(operation: Operation, name: str) -> Iterable[Json]:
     for field, one in schema.get("properties", {}).items():
         one.pop("title", None)
         one.pop("default", None)
-        parameter = {"name": field, "in": _IN[name], "required": field in schema.get("required", ()), "schema": _not_null(one)}
+        required = field in schema.get("required", ())
+        parameter = {"name": field, "in": _IN[name], "required": required, "schema": _not_null(one)}
         if "description" in one:
             parameter["description"] = one.pop("description")
         yield parameter
@@ -93,7 +95,9 @@ def _parameters(operation: Operation, name: str) -> Iterable[Json]:
 def _not_null(schema: Json) -> Json:
     """A parameter is given or left out; it is never null."""
     kinds = [each for each in schema.get("anyOf", ()) if each != {"type": "null"}]
-    return {**{key: value for key, value in schema.items() if key != "anyOf"}, **kinds[0]} if len(kinds) == 1 else schema
+    if len(kinds) != 1:
+        return schema
+    return {**{key: value for key, value in schema.items() if key != "anyOf"}, **kinds[0]}
 
 
 def _responses(operation: Operation, schemas: Any) -> dict[str, Json]:

@@ -18,7 +18,7 @@ from onsale.errors import (
     QueueClosed,
     TurnLapsed,
 )
-from onsale.queue.state import Phase, Standing
+from onsale.queue.state import Standing
 from onsale.web import joining
 from onsale.web.api.contract import Answer, Asked, Routes, Shared, Told
 from onsale.web.api.documents import EventNumber, EventPath, Moment
@@ -36,6 +36,19 @@ class QueueHeaders(Asked):
     """A queue token proves a number, also when the queue has lost it."""
 
     queue_token: Token | None = Field(None, alias=QUEUE_TOKEN, description="From joining; proves the number.")
+
+
+class PriceLeft(Told):
+    """Tickets left at a price."""
+
+    price_minor: int
+    free: int
+
+
+class StatusDocument(Told):
+    """How the queue stands, alike for everybody; counters only grow."""
+
+    phase: str
 
 
 class SeenAsked(Asked):
@@ -57,7 +70,7 @@ class JoinedDocument(Told):
 
 
 class PlaceDocument(Told):
-    """Where one buyer stands; the wait is a band, null where nobody can know. Poll every `poll_seconds`, with jitter."""
+    """Where one buyer stands; the wait is a band, null where nobody can know. Poll every `poll_seconds`, jittered."""
 
     event_id: int
     number: int
@@ -106,9 +119,7 @@ def show_queue(path: EventPath) -> Shared[StatusDocument]:
 def show_place(path: EventPath, query: SeenAsked, headers: QueueHeaders, buyer: Buyer) -> Answer[PlaceDocument]:
     """Where I stand"""
     event_id = EventId(path.event_id)
-    place = joining.my_place(
-        box_office(), event_id, buyer.id, queue_token=headers.queue_token, seen_serving=query.seen
-    )
+    place = joining.my_place(box_office(), event_id, buyer.id, queue_token=headers.queue_token, seen_serving=query.seen)
     return _place(event_id, place)
 
 

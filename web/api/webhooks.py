@@ -16,9 +16,7 @@ from onsale.web.box_office import BoxOffice, box_office
 provider = Routes("webhooks", "From the payment provider")
 
 
-@provider.post(
-    "/v1/webhooks/stripe", answers={204: None}, raises=(BadWebhook, ProviderUnavailable), raw_body=True
-)
+@provider.post("/v1/webhooks/stripe", answers={204: None}, raises=(BadWebhook, ProviderUnavailable), raw_body=True)
 def receive_webhook() -> Answer[Told]:
     """An event from Stripe, signed over its raw body"""
     office = box_office()

@@ -1,0 +1,96 @@
+"""The app factory: one Flask app with the API, the pages, the console and what an operator asks of a process."""
+
+from __future__ import annotations
+
+import structlog
+from flask import Flask, Response, g, request
+from flask_wtf import CSRFProtect
+from werkzeug.exceptions import HTTPException
+
+from onsale.config import Config
+from onsale.errors import OnsaleError
+from onsale.web import api, docs, edge, health, limits, pages, problems, tokens
+from onsale.web.api.contract import Refused
+from onsale.web.auth import API_PREFIX
+from onsale.web.box_office import EXTENSION, BoxOffice, open_box_office
+from onsale.web.pages import mishaps
+from onsale.web.problems import Problem
+
+# Nothing that a buyer or an admin sends is a tenth of this; a webhook has a limit of its own.
+BODY_BYTES_MAX = 64 * 1024
+
+log = structlog.get_logger()
+
+
+def create_app(config: Config, *, office: BoxOffice | None = None) -> Flask:
+    """The app for this configuration; it connects to its parts when the first request needs them."""
+    app = Flask("onsale.web")
+    app.config.update(_settings(config))
+    app.json.sort_keys = False  # type: ignore[attr-defined]  # of Flask's own provider
+    app.extensions[EXTENSION] = office or open_box_office(config)
+    csrf = CSRFProtect(app)
+    limits.register(app, config)
+    for blueprint in api.register(app, config):
+        # The API takes no cookie, so nobody else's page can speak for a buyer there.
+        csrf.exempt(blueprint)
+    docs.register(app)
+    health.register(app)
+    pages.register(app)
+    edge.register(app, config)
+    # Last, so that every error has one way out.
+    _tell_errors(app)
+    return app
+
+
+def _settings(config: Config) -> dict[str, object]:
+    keys = [tokens.derived(secret, "session").hex() for _, secret in config.secret_keys]
+    https = config.public_url.startswith("https://")
+    return {
+        "SECRET_KEY": keys[0],
+        "SECRET_KEY_FALLBACKS": keys[1:],
+        "MAX_CONTENT_LENGTH": BODY_BYTES_MAX,
+        "MAX_FORM_MEMORY_SIZE": BODY_BYTES_MAX,
+        "MAX_FORM_PARTS": 200,
+        # Holds the CSRF token and what the next page says; who is signed in is in a cookie of `auth`.
+        "SESSION_COOKIE_NAME": "__Host-onsale_form" if https else "onsale_form",
+        "SESSION_COOKIE_HTTPONLY": True,
+        "SESSION_COOKIE_SAMESITE": "Lax",
+        "SESSION_COOKIE_SECURE": https,
+        # A queue page may be open for hours before its form is sent.
+        "WTF_CSRF_TIME_LIMIT": None,
+        "SEND_FILE_MAX_AGE_DEFAULT": 3600,
+    }
+
+
+def _tell_errors(app: Flask) -> None:
+    """Problems as problem+json below /v1, as pages elsewhere."""
+
+    @app.errorhandler(OnsaleError)
+    def ours(error: OnsaleError) -> Response:
+        problem = problems.problem_of(error)
+        if problem.status >= 500:
+            log.warning("refused", why=type(error).__name__, path=request.path)
+        return told(problem)
+
+    @app.errorhandler(Refused)
+    def refused(error: Refused) -> Response:
+        return told(error.problem)
+
+    @app.errorhandler(HTTPException)
+    def of_http(error: HTTPException) -> Response:
+        # A redirect to the address with the right slash is no problem.
+        if error.code is None or error.code < 400:
+            return error.get_response()  # type: ignore[return-value]  # Werkzeug's, which Flask sends as it is
+        return told(problems.of_http(error))
+
+    @app.errorhandler(Exception)
+    def unexpected(error: Exception) -> Response:
+        log.exception("request_broken", path=request.path, method=request.method)
+        return told(problems.of_status(500))
+
+
+def told(problem: Problem) -> Response:
+    """The answer to a request that went wrong."""
+    if not request.path.startswith(API_PREFIX):
+        return mishaps.page(problem)
+    return Response(problem.body(g.get("request_id")), problem.status, problem.all_headers())

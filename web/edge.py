@@ -1,0 +1,83 @@
+"""What every answer has in common: a request id, headers that keep a browser safe, and one line in the access log.
+
+The log has the path and never the query, a header or a body: tokens travel in headers, but people paste anything
+anywhere. The short way of `web/wsgi.py` is not logged: ten thousand lines a second tell nobody anything.
+"""
+
+from __future__ import annotations
+
+import re
+import secrets
+import time
+
+import structlog
+from flask import Flask, Response, g, request
+
+from onsale.config import Config
+
+REQUEST_ID = "X-Request-Id"
+# Only ours: no address of another site, no inline script or style, no framing, no plugin.
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; font-src 'self'; connect-src 'self'; "
+    "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
+HEADERS = {
+    "Content-Security-Policy": POLICY,
+    "X-Content-Type-Options": "nosniff",
+    # Not even to our own provider's pages: whoever follows a link leaves nothing of the address behind.
+    "Referrer-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=()",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+}
+HSTS = "max-age=63072000; includeSubDomains"
+# Asked for every second by machines.
+QUIET = ("/healthz", "/readyz", "/metrics", "/static/")
+# A proxy's own request id, if it is one.
+GIVEN_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
+
+log = structlog.get_logger("onsale.access")
+
+
+def safe_headers(config: Config) -> dict[str, str]:
+    """The headers of every answer."""
+    https = config.public_url.startswith("https://")
+    return HEADERS | ({"Strict-Transport-Security": HSTS} if https else {})
+
+
+def new_request_id(config: Config, given: str | None) -> str:
+    """The id that finds this request in the logs: the proxy's, where one is believed, else our own."""
+    if given and config.trusted_proxies and GIVEN_ID.fullmatch(given):
+        return given
+    return secrets.token_hex(8)
+
+
+def register(app: Flask, config: Config) -> None:
+    """Put it around every request of the app."""
+    headers = safe_headers(config)
+
+    @app.before_request
+    def begin() -> None:
+        g.began = time.perf_counter()
+        g.request_id = new_request_id(config, request.headers.get(REQUEST_ID))
+        structlog.contextvars.clear_contextvars()
+        structlog.contextvars.bind_contextvars(request_id=g.request_id)
+
+    @app.after_request
+    def end(response: Response) -> Response:
+        for name, value in headers.items():
+            response.headers.setdefault(name, value)
+        response.headers[REQUEST_ID] = g.get("request_id", "")
+        if not request.path.startswith(QUIET):
+            log.info(
+                "request",
+                method=request.method,
+                path=request.path,
+                status=response.status_code,
+                ms=round((time.perf_counter() - g.get("began", time.perf_counter())) * 1000, 1),
+            )
+        return response
+
+    # In front of the CSRF check, so that its refusals have a request id too.
+    before = app.before_request_funcs[None]
+    before.insert(0, before.pop(before.index(begin)))

@@ -1,0 +1,94 @@
+"""The numbers Prometheus scrapes, all read from the record and the queue: every process of a cluster says the same."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import structlog
+from prometheus_client import CollectorRegistry
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.exposition import CONTENT_TYPE_LATEST as CONTENT_TYPE
+from prometheus_client.exposition import generate_latest
+from prometheus_client.registry import Collector
+
+from onsale.db import queue_settings, stats
+from onsale.db.engine import reading
+from onsale.db.ids import EventId
+from onsale.errors import OnsaleError
+from onsale.queue.state import QueueState
+from onsale.web.box_office import BoxOffice
+
+# Each costs a round trip to Redis.
+EVENTS_MAX = 200
+
+__all__ = ["CONTENT_TYPE", "written"]
+
+log = structlog.get_logger()
+
+
+def written(office: BoxOffice) -> bytes:
+    """The exposition text, computed now."""
+    registry = CollectorRegistry()
+    registry.register(_Numbers(office))
+    return generate_latest(registry)
+
+
+class _Numbers(Collector):
+    """Everything in one reading. A part that is away leaves its numbers out: a missing series alarms, a zero lies."""
+
+    def __init__(self, office: BoxOffice) -> None:
+        self._office = office
+
+    def collect(self) -> Iterator[Metric]:
+        try:
+            yield from self._of_record()
+            yield from self._of_queues()
+        except OnsaleError as error:
+            log.warning("metrics_incomplete", why=type(error).__name__)
+
+    def _of_record(self) -> Iterator[Metric]:
+        with reading(self._office.engine) as connection:
+            oldest = stats.oldest_undecided_seconds(connection)
+            by_state = stats.bookings_by_state(connection)
+            by_outcome = stats.attempts_by_outcome(connection)
+        name, says = "onsale_oldest_undecided_booking_seconds", "Age of the oldest booking that waits for a lane."
+        yield GaugeMetricFamily(name, says, value=oldest or 0)
+        bookings = GaugeMetricFamily("onsale_bookings", "Bookings by state.", labels=["state"])
+        for state, count in by_state.items():
+            bookings.add_metric([state], count)
+        yield bookings
+        payments = CounterMetricFamily("onsale_payments", "Cards tried, by outcome.", labels=["outcome"])
+        for outcome, count in by_outcome.items():
+            payments.add_metric([outcome], count)
+        yield payments
+
+    def _of_queues(self) -> Iterator[Metric]:
+        with reading(self._office.engine) as connection:
+            running = [settings.event_id for settings in queue_settings.running(connection, limit=EVENTS_MAX)]
+        states = {event_id: state for event_id in running if (state := self._state(event_id)) is not None}
+        for name, says, value in _BY_EVENT:
+            family = GaugeMetricFamily(name, says, labels=["event"])
+            for event_id, state in states.items():
+                family.add_metric([str(event_id)], value(state))
+            yield family
+        admissions = CounterMetricFamily("onsale_admissions", "People let in.", labels=["event"])
+        for event_id, state in states.items():
+            admissions.add_metric([str(event_id)], state.admitted_total)
+        yield admissions
+
+    def _state(self, event_id: EventId) -> QueueState | None:
+        try:
+            return self._office.store.snapshot(event_id)
+        except OnsaleError:
+            return None
+
+
+_BY_EVENT: tuple[tuple[str, str, Callable[[QueueState], float]], ...] = (
+    ("onsale_queue_waiting", "People who wait for their turn.", lambda state: state.waiting),
+    ("onsale_queue_admitted", "People let in who have not come yet.", lambda state: state.admitted),
+    ("onsale_queue_entered", "People inside who choose, or wait for a decision.", lambda state: state.entered),
+    ("onsale_holds", "People inside with tickets held.", lambda state: state.holding),
+    ("onsale_queue_rate_per_minute", "The rate that is set.", lambda state: state.rules.rate_per_minute),
+    ("onsale_tickets_free", "Tickets free, as last told to the queue.", lambda state: state.free or 0),
+    ("onsale_tickets_held", "Tickets held, as last told to the queue.", lambda state: state.held or 0),
+)
