@@ -60,9 +60,7 @@ class Audience:
 
 
 @click.command("crowd")
-@click.option(
-    "--ahead", default=SELLING_NOW_AHEAD, show_default=True, help="So many wait for the show that is selling."
-)
+@click.option("--ahead", default=SELLING_NOW_AHEAD, show_default=True, help="So many wait for the show on sale.")
 @click.option("--seed", default=None, type=int, help="Repeat the choices of an earlier crowd.")
 def main(ahead: int, seed: int | None) -> None:
     """Send a few hundred simulated buyers to the demo's queues; ends by itself."""

@@ -26,6 +26,8 @@ PAY_SECONDS = (4.0, 20.0)
 PARTY_SIZES = (1, 2, 2, 2, 3, 4)
 GOOD_CARD = "pm_card_visa"
 REFUSED_CARDS = ("pm_card_visa_chargeDeclined", "pm_card_visa_chargeDeclinedInsufficientFunds")
+# Nobody waits for a queue that is over.
+OVER = frozenset({"sold_out", "closed"})
 ENDED = frozenset({"confirmed", "sold_out", "unavailable", "payment_failed", "expired", "cancelled", "failed"})
 
 
@@ -49,6 +51,11 @@ class Stage(StrEnum):
     WAITING = "waiting"
     INSIDE = "inside"
     DONE = "done"
+
+
+def poll_seconds(bands: list[dict[str, int | None]], ahead: int) -> int:
+    """How often somebody this far away asks: the first band that reaches so far."""
+    return next(band["seconds"] or 0 for band in bands if band["ahead"] is None or ahead <= band["ahead"])
 
 
 class GaveUp(Exception):
@@ -95,13 +102,20 @@ class Shopper:
 
     async def _wait(self, number: int) -> None:
         """Poll the status everybody polls until it has reached the number, and show presence when asked to."""
+        shown_at = float("-inf")
+        clock = asyncio.get_running_loop().time
         for _ in range(WAIT_POLLS_MAX):
             status = await self._ask("GET", self._queue)
+            if status["phase"] in OVER:
+                raise GaveUp(f"the queue is {status['phase']}")
             if status["serving"] >= number:
                 return
-            if number <= status["heartbeat_to"]:
+            asked = status["heartbeat"]
+            if number <= asked["up_to"] and clock() - shown_at > asked["every_seconds"]:
                 await self._ask("POST", f"{self._queue}/me/heartbeat")
-            await asyncio.sleep(poll_seconds(status, number - status["serving"]) * self._chance.uniform(*JITTER))
+                shown_at = clock()
+            ahead = number - status["serving"] - 1
+            await asyncio.sleep(poll_seconds(status["poll"], ahead) * self._chance.uniform(*JITTER))
         raise GaveUp("waited too long")
 
     async def _buy(self, admission_token: str) -> str:
