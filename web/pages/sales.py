@@ -41,6 +41,7 @@ class Sale:
     free: int | None
     prices: tuple[PriceLeft, ...]
     wait_words: str
+    why: str
     reason: str
     notice: str
     enter_words: str
@@ -77,6 +78,7 @@ def _sale(event_id: EventId, found: Status) -> Sale:
         free=state.free,
         prices=_prices(state),
         wait_words=words.band(band.low_seconds, band.high_seconds) if band else words.band(None, None),
+        why=_why(state),
         reason=rules.reason,
         notice=rules.notice,
         enter_words=words.duration(rules.enter_seconds),
@@ -84,6 +86,16 @@ def _sale(event_id: EventId, found: Status) -> Sale:
         pay_seconds=rules.pay_seconds,
         status_url=f"/v1/events/{event_id}/queue",
     )
+
+
+def _why(state: QueueState) -> str:
+    """Where the band of a wait comes from."""
+    if status.derived_phase(state) is not Phase.OPEN:
+        return ""
+    pace, rate = status.pace_per_minute(state), state.rules.rate_per_minute
+    if pace < rate:
+        return f"About {pace:,} people per minute now: as many are inside as fit, and people come in as others finish."
+    return f"At {rate:,} people per minute, between everybody taking their turn and some staying away."
 
 
 def _prices(state: QueueState) -> tuple[PriceLeft, ...]:

@@ -1,7 +1,7 @@
 // Draws a section's seats from the checkboxes of the list; both always say the same.
 
 const SVG = 'http://www.w3.org/2000/svg';
-const STEP = 22;
+const STEP = 24;
 const RADIUS = 8;
 const NAMES_WIDTH = 34;
 

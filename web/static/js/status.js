@@ -7,9 +7,10 @@ const TIMEOUT_MS = 10_000;
 const JITTER = 0.2;
 
 export class Watch {
-  // `told(status)` is called with every document; `pace(status)` gives the wait in milliseconds; `lost(since)` after failures.
-  constructor(url, told, { pace = (status) => status.poll_ms ?? 10_000, lost = () => {} } = {}) {
-    Object.assign(this, { url, told, pace, lost, failures: 0, timer: null, stopped: false, lastAt: Date.now() });
+  // `told(status)` is called with every document; `pace(status)` gives the wait in milliseconds; `lost(since, failures)` after each failure;
+  // `hidden` is the shortest wait while nobody sees the page.
+  constructor(url, told, { pace = (status) => status.poll_ms ?? 10_000, lost = () => {}, hidden = HIDDEN_MIN_MS } = {}) {
+    Object.assign(this, { url, told, pace, lost, hidden, failures: 0, timer: null, stopped: false, lastAt: Date.now() });
     this.shown = () => { if (!document.hidden && !this.stopped) this.again(200 * Math.random()); };
   }
 
@@ -45,7 +46,7 @@ export class Watch {
       this.failures += 1;
       this.lost(this.lastAt, this.failures);
     }
-    if (document.hidden) wait = Math.max(wait, HIDDEN_MIN_MS);
+    if (document.hidden) wait = Math.max(wait, this.hidden);
     this.again(wait * (1 - JITTER + 2 * JITTER * Math.random()));
   }
 }
