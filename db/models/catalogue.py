@@ -1,0 +1,131 @@
+"""What is shown, where, and what is sold."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import CheckConstraint, Double, ForeignKey, ForeignKeyConstraint, Index, UniqueConstraint, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from onsale.db.models.base import Base, Big, BigKey, Key
+
+
+class Venue(Base):
+    """A place."""
+
+    __tablename__ = "venues"
+
+    id: Mapped[Key]
+    name: Mapped[str]
+    city: Mapped[str]
+    country: Mapped[str]
+    region: Mapped[str]
+    latitude: Mapped[float] = mapped_column(Double)
+    longitude: Mapped[float] = mapped_column(Double)
+    capacity: Mapped[int]
+
+
+class Artist(Base):
+    """Who plays."""
+
+    __tablename__ = "artists"
+    __table_args__ = (UniqueConstraint("name"),)
+
+    id: Mapped[BigKey]
+    name: Mapped[str]
+
+
+class Event(Base):
+    """A show."""
+
+    __tablename__ = "events"
+    __table_args__ = (
+        UniqueConstraint("slug"),
+        CheckConstraint("status IN ('draft', 'published', 'cancelled')", name="status"),
+        Index("events_by_date", "starts_at", "id", postgresql_where=text("status = 'published'")),
+    )
+
+    id: Mapped[BigKey]
+    organiser_id: Mapped[Big] = mapped_column(ForeignKey("organisers.id"))
+    venue_id: Mapped[int] = mapped_column(ForeignKey("venues.id"))
+    name: Mapped[str]
+    slug: Mapped[str]
+    description: Mapped[str]
+    starts_at: Mapped[datetime]
+    on_sale_at: Mapped[datetime]
+    currency: Mapped[str]
+    tickets_per_buyer: Mapped[int]
+    status: Mapped[str]
+    created_at: Mapped[datetime]
+
+
+class EventArtist(Base):
+    """Who plays at an event, in the order of the poster."""
+
+    __tablename__ = "event_artists"
+
+    event_id: Mapped[BigKey] = mapped_column(ForeignKey("events.id"))
+    artist_id: Mapped[BigKey] = mapped_column(ForeignKey("artists.id"))
+    position: Mapped[int]
+
+
+class Section(Base):
+    """A block of an event."""
+
+    __tablename__ = "sections"
+    __table_args__ = (CheckConstraint("kind IN ('seated', 'general')", name="kind"),)
+
+    event_id: Mapped[BigKey] = mapped_column(ForeignKey("events.id"))
+    id: Mapped[Key]
+    name: Mapped[str]
+    kind: Mapped[str]
+    price_minor: Mapped[Big]
+    capacity: Mapped[int]
+    map_x: Mapped[int]
+    map_y: Mapped[int]
+    map_w: Mapped[int]
+    map_h: Mapped[int]
+
+
+class SectionChanges(Base):
+    """How often what is free in a section has changed."""
+
+    __tablename__ = "section_changes"
+    __table_args__ = (
+        ForeignKeyConstraint(
+            ["event_id", "section_id"],
+            ["sections.event_id", "sections.id"],
+            name="fk_section_changes_section",
+            ondelete="CASCADE",
+        ),
+    )
+
+    event_id: Mapped[BigKey]
+    section_id: Mapped[Key]
+    changes: Mapped[Big]
+
+
+class Ticket(Base):
+    """One thing that is sold: a seat, or one unit of general admission."""
+
+    __tablename__ = "tickets"
+    __table_args__ = (
+        UniqueConstraint("event_id", "section_id", "row_number", "seat_number", name="uq_tickets_place"),
+        ForeignKeyConstraint(
+            ["event_id", "section_id"], ["sections.event_id", "sections.id"], name="fk_tickets_section"
+        ),
+        CheckConstraint("(state = 'free') = (booking_id IS NULL)", name="free_has_no_booking"),
+    )
+
+    event_id: Mapped[BigKey]
+    id: Mapped[BigKey]
+    section_id: Mapped[int]
+    row_number: Mapped[int | None]
+    row_name: Mapped[str | None]
+    seat_number: Mapped[int | None]
+    seat_name: Mapped[str | None]
+    state: Mapped[str]
+    booking_id: Mapped[UUID | None]
+    held_until: Mapped[datetime | None]
+    version: Mapped[int]

@@ -1,0 +1,101 @@
+"""The queue's settings, its numbers and its journal, and the sale log."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ForeignKey, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column
+
+from onsale.db.models.base import Base, Big, BigKey
+
+
+class QueueSettings(Base):
+    """What the organiser set for an event's queue."""
+
+    __tablename__ = "queue_settings"
+
+    event_id: Mapped[BigKey] = mapped_column(ForeignKey("events.id"))
+    enabled: Mapped[bool]
+    phase: Mapped[str]
+    opens_at: Mapped[datetime]
+    rate_per_minute: Mapped[int]
+    max_active: Mapped[int]
+    selling: Mapped[bool]
+    reason: Mapped[str]
+    notice: Mapped[str]
+    enter_seconds: Mapped[int]
+    choose_seconds: Mapped[int]
+    pay_seconds: Mapped[int]
+    address_limit: Mapped[int]
+    handsfree_per_minute: Mapped[int]
+    version: Mapped[int]
+    updated_at: Mapped[datetime]
+    updated_by: Mapped[str]
+
+
+class SaleLog(Base):
+    """One line of what was done to a sale; append-only."""
+
+    __tablename__ = "sale_log"
+
+    event_id: Mapped[BigKey] = mapped_column(ForeignKey("events.id"))
+    seq: Mapped[BigKey]
+    at: Mapped[datetime]
+    actor: Mapped[str]
+    kind: Mapped[str]
+    body: Mapped[dict[str, Any]]
+
+
+class NumberBlock(Base):
+    """Queue numbers reserved for Redis to give out; blocks never overlap (an EXCLUDE constraint in the migration)."""
+
+    __tablename__ = "number_blocks"
+
+    event_id: Mapped[BigKey] = mapped_column(ForeignKey("events.id"))
+    first: Mapped[BigKey]
+    last: Mapped[Big]
+    reserved_at: Mapped[datetime]
+
+
+class JoinJournal(Base):
+    """Who has which number; append-only."""
+
+    __tablename__ = "join_journal"
+    __table_args__ = (UniqueConstraint("event_id", "buyer_id", name="uq_join_journal_buyer"),)
+
+    event_id: Mapped[BigKey]
+    number: Mapped[BigKey]
+    buyer_id: Mapped[UUID]
+    joined_at: Mapped[datetime]
+
+
+class AdmissionLog(Base):
+    """One run of the queue; append-only."""
+
+    __tablename__ = "admission_log"
+
+    event_id: Mapped[BigKey]
+    seq: Mapped[BigKey]
+    first: Mapped[Big]
+    last: Mapped[Big]
+    return_first: Mapped[Big]
+    return_last: Mapped[Big]
+    admitted: Mapped[int]
+    passed: Mapped[list[Any]]
+    at: Mapped[datetime]
+
+
+class QueueCheckpoint(Base):
+    """How far an event's queue was."""
+
+    __tablename__ = "queue_checkpoints"
+
+    event_id: Mapped[BigKey]
+    serving: Mapped[Big]
+    return_serving: Mapped[Big]
+    issued: Mapped[Big]
+    return_issued: Mapped[Big]
+    at: Mapped[datetime]

@@ -1,0 +1,22 @@
+-- One page of events that fit everything asked for, best first. Raw: full text, near misses and the count in one round trip.
+WITH asked AS (
+    SELECT to_tsquery('simple', :artist_terms) AS artist,
+           to_tsquery('simple', :place_terms) AS place,
+           to_tsquery('simple', :all_terms) AS anything
+), found AS (
+    SELECT d.event_id, e.starts_at,
+           CASE WHEN :all_terms = '' THEN 0 ELSE ts_rank(d.all_terms, asked.anything) END AS rank
+      FROM search_documents d
+      JOIN events e ON e.id = d.event_id
+     CROSS JOIN asked
+     WHERE e.status = 'published'
+       AND e.starts_at >= coalesce(CAST(:first AS timestamptz), now())
+       AND e.starts_at < coalesce(CAST(:end AS timestamptz), 'infinity')
+       AND (:artist_terms = '' OR d.artist_terms @@ asked.artist)
+       AND (:place_terms = '' OR d.place_terms @@ asked.place)
+       AND (:all_terms = '' OR d.all_terms @@ asked.anything)
+)
+SELECT l.*, (SELECT count(*) FROM found) AS total
+  FROM (SELECT * FROM found ORDER BY rank DESC, starts_at, event_id OFFSET :offset LIMIT :limit) AS page
+  JOIN event_listings l ON l.id = page.event_id
+ ORDER BY page.rank DESC, page.starts_at, page.event_id
