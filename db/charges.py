@@ -5,16 +5,20 @@ Everything here is a guarded move that may be made twice. What to ask the paymen
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from datetime import datetime
+from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
 
-from sqlalchemy import Connection, Row, text
+from sqlalchemy import Connection, text
 
 from onsale.db import sql
-from onsale.db.bookings import Booking, booking_of, get, get_for_update
-from onsale.db.ids import BookingId, BuyerId, EventId, event_of_booking
+from onsale.db.bookings import Booking, booking_of, get_for_update
+from onsale.db.ids import BookingId, BuyerId, event_of_booking
+from onsale.db.payments import Attempt as Attempt
+from onsale.db.payments import AttemptOutcome as AttemptOutcome
+from onsale.db.payments import Charge as Charge
+from onsale.db.payments import Payment as Payment
+from onsale.db.payments import attempt_of, newest_attempt, payment_of
+from onsale.db.payments import charge_of as charge_of
 from onsale.db.states import BookingState
 from onsale.errors import HoldExpired, IllegalMove, NotFound
 
@@ -30,16 +34,6 @@ _UNDER_WAY = (S.AUTHORISING, S.REQUIRES_ACTION)
 _COMMITTED_OR_LATER = (S.COMMITTED, S.CONFIRMED, S.REFUNDING, S.REFUNDED)
 
 
-class AttemptOutcome(StrEnum):
-    """What came of one card."""
-
-    PENDING = "pending"
-    REQUIRES_ACTION = "requires_action"
-    DECLINED = "declined"
-    AUTHORISED = "authorised"
-    ABANDONED = "abandoned"
-
-
 class Commit(StrEnum):
     """What `commit` found: it did it now, a twin (or an earlier run) had done it, or the hold is gone and nothing may be charged."""
 
@@ -49,84 +43,12 @@ class Commit(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Attempt:
-    """One card tried; its parameters are stored before the provider is asked, so that a repeat asks the very same."""
-
-    event_id: EventId
-    booking_id: BookingId
-    attempt: int
-    payment_method: str = field(repr=False)
-    return_url: str = field(repr=False)
-    outcome: AttemptOutcome
-    decline_code: str | None
-    message: str | None
-    next_action_url: str | None = field(repr=False)
-    created_at: datetime
-
-    @property
-    def key(self) -> str:
-        """The Idempotency-Key of its confirmation at the provider."""
-        return f"{self.booking_id}-{self.attempt}"
-
-
-@dataclass(frozen=True, slots=True)
-class Payment:
-    """The booking's one payment intent; `status` is the provider's word."""
-
-    event_id: EventId
-    booking_id: BookingId
-    intent_id: str
-    client_secret: str = field(repr=False)
-    status: str
-    amount_minor: int
-    currency: str
-    captured_minor: int
-    void_reason: str | None
-    created_at: datetime
-    updated_at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class Charge:
-    """All that `resume` needs to name the next step, read in one statement."""
-
-    booking: Booking
-    event_name: str
-    provider_customer_id: str | None
-    payment: Payment | None
-    attempt: Attempt | None
-
-
-@dataclass(frozen=True, slots=True)
 class IntentToCancel:
     """An intent that may still hold or take money although its booking ended without tickets."""
 
     booking_id: BookingId
     intent_id: str
     captured_minor: int
-
-
-def charge_of(connection: Connection, booking_id: BookingId) -> Charge | None:
-    """The booking with its payment and its newest attempt."""
-    booking = get(connection, booking_id)
-    if booking is None:
-        return None
-    arguments = {"event_id": booking.event_id, "id": booking_id, "buyer_id": booking.buyer_id}
-    names = connection.execute(_NAMES, arguments).one()
-    payment = connection.execute(_PAYMENT, arguments).one_or_none()
-    return Charge(
-        booking=booking,
-        event_name=names.event_name,
-        provider_customer_id=names.provider_customer_id,
-        payment=_payment(payment) if payment else None,
-        attempt=newest_attempt(connection, booking_id),
-    )
-
-
-def newest_attempt(connection: Connection, booking_id: BookingId) -> Attempt | None:
-    """The card tried last."""
-    row = connection.execute(_NEWEST_ATTEMPT, _of(booking_id)).one_or_none()
-    return _attempt(row) if row else None
 
 
 def new_attempt(
@@ -155,7 +77,7 @@ def new_attempt(
     row = connection.execute(sql.load("new_attempt"), arguments).one_or_none()
     if row is None:
         raise HoldExpired
-    return _attempt(row)
+    return attempt_of(row)
 
 
 def claim(connection: Connection, booking_id: BookingId, *, lease_seconds: int = LEASE_SECONDS) -> bool:
@@ -191,7 +113,9 @@ def intent_created(
         "currency": currency,
     }
     connection.execute(_INTENT_CREATED, arguments)
-    return _payment(connection.execute(_PAYMENT, _of(booking_id)).one())
+    payment = payment_of(connection, booking_id)
+    assert payment is not None
+    return payment
 
 
 def intent_seen(
@@ -339,45 +263,6 @@ def _of(booking_id: BookingId) -> dict[str, object]:
     return {"event_id": event_of_booking(booking_id), "id": booking_id}
 
 
-def _attempt(row: Row[Any]) -> Attempt:
-    return Attempt(
-        event_id=row.event_id,
-        booking_id=row.booking_id,
-        attempt=row.attempt,
-        payment_method=row.payment_method,
-        return_url=row.return_url,
-        outcome=AttemptOutcome(row.outcome),
-        decline_code=row.decline_code,
-        message=row.message,
-        next_action_url=row.next_action_url,
-        created_at=row.created_at,
-    )
-
-
-def _payment(row: Row[Any]) -> Payment:
-    return Payment(
-        event_id=row.event_id,
-        booking_id=row.booking_id,
-        intent_id=row.intent_id,
-        client_secret=row.client_secret,
-        status=row.status,
-        amount_minor=row.amount_minor,
-        currency=row.currency,
-        captured_minor=row.captured_minor,
-        void_reason=row.void_reason,
-        created_at=row.created_at,
-        updated_at=row.updated_at,
-    )
-
-
-_NAMES = text("""
-    SELECT name AS event_name, (SELECT provider_customer_id FROM buyers WHERE id = :buyer_id) AS provider_customer_id
-      FROM events WHERE id = :event_id
-""")
-_PAYMENT = text("SELECT * FROM payments WHERE event_id = :event_id AND booking_id = :id")
-_NEWEST_ATTEMPT = text("""
-    SELECT * FROM payment_attempts WHERE event_id = :event_id AND booking_id = :id ORDER BY attempt DESC LIMIT 1
-""")
 _CLAIM = text("""
     UPDATE bookings SET claimed_until = clock_timestamp() + :seconds * interval '1 second'
      WHERE event_id = :event_id AND id = :id AND (claimed_until IS NULL OR claimed_until <= clock_timestamp())

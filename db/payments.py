@@ -1,0 +1,144 @@
+"""A booking's payment as the record has it: the one intent, the cards tried, and all that the next step depends on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import Connection, Row, text
+
+from onsale.db.bookings import Booking, get
+from onsale.db.ids import BookingId, EventId, event_of_booking
+
+
+class AttemptOutcome(StrEnum):
+    """What came of one card."""
+
+    PENDING = "pending"
+    REQUIRES_ACTION = "requires_action"
+    DECLINED = "declined"
+    AUTHORISED = "authorised"
+    ABANDONED = "abandoned"
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One card tried; its parameters are stored before the provider is asked, so that a repeat asks the very same."""
+
+    event_id: EventId
+    booking_id: BookingId
+    attempt: int
+    payment_method: str = field(repr=False)
+    return_url: str = field(repr=False)
+    outcome: AttemptOutcome
+    decline_code: str | None
+    message: str | None
+    next_action_url: str | None = field(repr=False)
+    created_at: datetime
+
+    @property
+    def key(self) -> str:
+        """The Idempotency-Key of its confirmation at the provider."""
+        return f"{self.booking_id}-{self.attempt}"
+
+
+@dataclass(frozen=True, slots=True)
+class Payment:
+    """The booking's one payment intent; `status` is the provider's word."""
+
+    event_id: EventId
+    booking_id: BookingId
+    intent_id: str
+    client_secret: str = field(repr=False)
+    status: str
+    amount_minor: int
+    currency: str
+    captured_minor: int
+    void_reason: str | None
+    created_at: datetime
+    updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Charge:
+    """All that `resume` needs to name the next step, read in one statement."""
+
+    booking: Booking
+    event_name: str
+    provider_customer_id: str | None
+    payment: Payment | None
+    attempt: Attempt | None
+
+
+def charge_of(connection: Connection, booking_id: BookingId) -> Charge | None:
+    """The booking with its payment and its newest attempt."""
+    booking = get(connection, booking_id)
+    if booking is None:
+        return None
+    arguments = {"event_id": booking.event_id, "id": booking_id, "buyer_id": booking.buyer_id}
+    names = connection.execute(_NAMES, arguments).one()
+    return Charge(
+        booking=booking,
+        event_name=names.event_name,
+        provider_customer_id=names.provider_customer_id,
+        payment=payment_of(connection, booking_id),
+        attempt=newest_attempt(connection, booking_id),
+    )
+
+
+def newest_attempt(connection: Connection, booking_id: BookingId) -> Attempt | None:
+    """The card tried last."""
+    row = connection.execute(
+        _NEWEST_ATTEMPT, {"event_id": event_of_booking(booking_id), "id": booking_id}
+    ).one_or_none()
+    return attempt_of(row) if row else None
+
+
+def payment_of(connection: Connection, booking_id: BookingId) -> Payment | None:
+    """The booking's intent; None before it was created."""
+    arguments = {"event_id": event_of_booking(booking_id), "id": booking_id}
+    row = connection.execute(_PAYMENT, arguments).one_or_none()
+    return _payment(row) if row else None
+
+
+def attempt_of(row: Row[Any]) -> Attempt:
+    return Attempt(
+        event_id=row.event_id,
+        booking_id=row.booking_id,
+        attempt=row.attempt,
+        payment_method=row.payment_method,
+        return_url=row.return_url,
+        outcome=AttemptOutcome(row.outcome),
+        decline_code=row.decline_code,
+        message=row.message,
+        next_action_url=row.next_action_url,
+        created_at=row.created_at,
+    )
+
+
+def _payment(row: Row[Any]) -> Payment:
+    return Payment(
+        event_id=row.event_id,
+        booking_id=row.booking_id,
+        intent_id=row.intent_id,
+        client_secret=row.client_secret,
+        status=row.status,
+        amount_minor=row.amount_minor,
+        currency=row.currency,
+        captured_minor=row.captured_minor,
+        void_reason=row.void_reason,
+        created_at=row.created_at,
+        updated_at=row.updated_at,
+    )
+
+
+_NAMES = text("""
+    SELECT name AS event_name, (SELECT provider_customer_id FROM buyers WHERE id = :buyer_id) AS provider_customer_id
+      FROM events WHERE id = :event_id
+""")
+_PAYMENT = text("SELECT * FROM payments WHERE event_id = :event_id AND booking_id = :id")
+_NEWEST_ATTEMPT = text("""
+    SELECT * FROM payment_attempts WHERE event_id = :event_id AND booking_id = :id ORDER BY attempt DESC LIMIT 1
+""")
