@@ -24,7 +24,8 @@ import psutil
 FIRST_SECONDS_MAX = 60
 SECOND_SECONDS_MAX = 10
 GIVE_UP_SECONDS = 180
-STOP_SECONDS_MAX = 30
+STOP_SECONDS_MAX = 60
+LAST_LINE = "Ctrl-C stops everything"
 
 
 def main() -> int:
@@ -69,8 +70,9 @@ def wait_for_screen(log: Path, running: subprocess.Popen[bytes]) -> str:
     """The address of /demo, once the screen has it."""
     deadline = time.monotonic() + GIVE_UP_SECONDS
     while time.monotonic() < deadline:
-        found = re.search(r"https?://\S+/demo\b", log.read_text(errors="replace"))
-        if found:
+        shown = log.read_text(errors="replace")
+        found = re.search(r"https?://\S+/demo\b", shown)
+        if found and LAST_LINE in shown:
             return found.group()
         if running.poll() is not None:
             sys.exit(f"make run ended with {running.returncode} before its screen")
