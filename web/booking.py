@@ -168,9 +168,7 @@ def cancel(office: BoxOffice, booking_id: BookingId, buyer_id: BuyerId) -> Booki
         office.wakes.wake_resume(booking_id)
     else:
         office.ticket_cache.clear(released.event_id, released.tickets)
-        # Who held tickets has had their turn; who was not decided yet may still use it.
-        kind = SlotKind.DONE if found.hold_version is not None else SlotKind.CHOOSING
-        _follow(office, found, SlotState(kind, _choose_until_ms(office, found.event_id)))
+        _follow(office, found, _slot_after_cancelling(office, found))
     return found
 
 
@@ -245,9 +243,12 @@ def _follow(office: BoxOffice, booking: Booking, slot: SlotState) -> None:
         log.warning("slot_not_followed", booking_id=str(booking.id), why=type(error).__name__)
 
 
-def _choose_until_ms(office: BoxOffice, event_id: EventId) -> int:
-    known = office.statuses.known(event_id)
-    return joining.now_ms() + (known.rules.choose_seconds if known else 0) * 1000
+def _slot_after_cancelling(office: BoxOffice, booking: Booking) -> SlotState:
+    """Who was in and got no hold may choose again. A hold spent the turn; who is still waiting goes on waiting."""
+    known = office.statuses.known(booking.event_id)
+    if booking.hold_version is None and booking.queued_at is not None and known is not None:
+        return SlotState(SlotKind.CHOOSING, joining.now_ms() + known.rules.choose_seconds * 1000)
+    return SlotState(SlotKind.LAPSED)
 
 
 def is_settled(booking: Booking) -> bool:

@@ -10,8 +10,6 @@ from dataclasses import dataclass
 
 from flask import current_app
 from redis import Redis
-from redis.backoff import NoBackoff
-from redis.retry import Retry
 from sqlalchemy import Engine
 
 from onsale.config import Config
@@ -19,6 +17,7 @@ from onsale.db.engine import make_engine
 from onsale.payments.provider import PaymentProvider
 from onsale.payments.stripe_provider import StripeProvider
 from onsale.queue.broker import Wakes
+from onsale.queue.client import connect
 from onsale.queue.store import QueueStore
 from onsale.queue.ticket_cache import TicketCache
 from onsale.queue.tokens import Tokens
@@ -33,7 +32,6 @@ STATEMENT_TIMEOUT_MS = 5_000
 LOCK_TIMEOUT_MS = 2_000
 # Hands-free bookings come in floods; on connections of their own they cannot take those that pay.
 HANDS_FREE_CONNECTIONS = 4
-REDIS_SECONDS = 2.0
 
 
 @dataclass(frozen=True)
@@ -88,7 +86,7 @@ def open_box_office(config: Config) -> BoxOffice:
         statement_timeout_ms=STATEMENT_TIMEOUT_MS,
         lock_timeout_ms=LOCK_TIMEOUT_MS,
     )
-    queue_client, cache_client = redis_client(config.queue_url), redis_client(config.cache_url)
+    queue_client, cache_client = connect(config.queue_url), connect(config.cache_url)
     store, wakes = QueueStore(queue_client), Wakes(config.broker_url, queue_client)
     shows = open_shows(engine, PostgresSearch(engine))
     return BoxOffice(
@@ -106,17 +104,6 @@ def open_box_office(config: Config) -> BoxOffice:
         queue_client=queue_client,
         cache_client=cache_client,
         draining=threading.Event(),
-    )
-
-
-def redis_client(url: str) -> Redis:
-    """A client that gives up after two seconds. It tries twice: a connection from the pool may have died since."""
-    return Redis.from_url(
-        url,
-        socket_timeout=REDIS_SECONDS,
-        socket_connect_timeout=REDIS_SECONDS,
-        retry=Retry(NoBackoff(), 1),
-        health_check_interval=30,
     )
 
 

@@ -91,31 +91,14 @@ def my_place(
     Raises NotFound, NotInQueue, BadQueueToken.
     """
     place = place_of(office, event_id, buyer_id, queue_token=queue_token)
-    document = office.statuses.of(event_id).document
-    number, is_return = place.return_number or place.number, place.return_number is not None
-    waiting = place.standing is Standing.AHEAD
-    ahead = status.people_ahead(number, document, is_return=is_return, seen_serving=seen_serving) if waiting else 0
-    band = status.wait_band(number, document, is_return=is_return, seen_serving=seen_serving) if waiting else None
-    return MyPlace(
-        number=place.number,
-        return_number=place.return_number,
-        standing=place.standing,
-        ahead=ahead,
-        wait_low_seconds=band.low_seconds if band else None,
-        wait_high_seconds=band.high_seconds if band else None,
-        poll_seconds=status.poll_seconds(ahead, document),
-        heartbeat=waiting and status.heartbeat_wanted(number, document, is_return=is_return),
-        deadline=moment(place.deadline_ms) if place.deadline_ms is not None else None,
-        hands_free=place.hands_free,
-        queue_token=_queue_token(office, event_id, buyer_id, place.number, place.joined_at_ms),
-    )
+    return _seen(office, event_id, buyer_id, place, seen_serving=seen_serving)
 
 
 def heartbeat(office: BoxOffice, event_id: EventId, buyer_id: BuyerId, *, queue_token: str | None = None) -> MyPlace:
     """Show being there. Raises NotFound, NotInQueue, BadQueueToken."""
     place = place_of(office, event_id, buyer_id, queue_token=queue_token)
     office.store.heartbeat(event_id, place.admission_id)
-    return my_place(office, event_id, buyer_id)
+    return _seen(office, event_id, buyer_id, place)
 
 
 def enter(office: BoxOffice, event_id: EventId, buyer_id: BuyerId, *, queue_token: str | None = None) -> Entered:
@@ -146,6 +129,32 @@ def leave(office: BoxOffice, event_id: EventId, buyer_id: BuyerId, *, queue_toke
     """Give the place up for good; harmless twice. Raises NotFound, NotInQueue."""
     place = place_of(office, event_id, buyer_id, queue_token=queue_token)
     office.store.leave(event_id, place.admission_id)
+
+
+def _seen(office: BoxOffice, event_id: EventId, buyer_id: BuyerId, place: Place, *, seen_serving: int = 0) -> MyPlace:
+    """A place beside the status that everybody has."""
+    document = office.statuses.of(event_id).document
+    number, is_return = place.return_number or place.number, place.return_number is not None
+    waiting = place.standing is Standing.AHEAD
+    ahead = status.people_ahead(number, document, is_return=is_return, seen_serving=seen_serving) if waiting else 0
+    band = (
+        status.wait_band(number, document, is_return=is_return, seen_serving=seen_serving, now=datetime.now(UTC))
+        if waiting
+        else None
+    )
+    return MyPlace(
+        number=place.number,
+        return_number=place.return_number,
+        standing=place.standing,
+        ahead=ahead,
+        wait_low_seconds=band.low_seconds if band else None,
+        wait_high_seconds=band.high_seconds if band else None,
+        poll_seconds=status.poll_seconds(ahead, document),
+        heartbeat=waiting and status.heartbeat_wanted(number, document, is_return=is_return),
+        deadline=moment(place.deadline_ms) if place.deadline_ms is not None else None,
+        hands_free=place.hands_free,
+        queue_token=_queue_token(office, event_id, buyer_id, place.number, place.joined_at_ms),
+    )
 
 
 def place_of(office: BoxOffice, event_id: EventId, buyer_id: BuyerId, *, queue_token: str | None = None) -> Place:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Annotated
 
 from flask import request
@@ -18,7 +19,7 @@ from onsale.errors import (
     QueueClosed,
     TurnLapsed,
 )
-from onsale.queue.state import Standing
+from onsale.queue.state import Phase, Standing
 from onsale.web import joining
 from onsale.web.api.contract import Answer, Asked, Routes, Shared, Told
 from onsale.web.api.documents import EventNumber, EventPath, Moment
@@ -38,17 +39,59 @@ class QueueHeaders(Asked):
     queue_token: Token | None = Field(None, alias=QUEUE_TOKEN, description="From joining; proves the number.")
 
 
-class PriceLeft(Told):
-    """Tickets left at a price."""
+class SectionLeft(Told):
+    """Tickets left in a section."""
 
+    section_id: int
+    name: str
     price_minor: int
     free: int
 
 
-class StatusDocument(Told):
-    """How the queue stands, alike for everybody; counters only grow."""
+class HeartbeatAsked(Told):
+    """Numbers up to this one show presence so often; return numbers always do."""
 
-    phase: str
+    up_to: int
+    every_seconds: int
+
+
+class PollBand(Told):
+    """With at most so many people ahead (null: any number), ask every so many seconds, jittered."""
+
+    ahead: int | None
+    seconds: int
+
+
+class StatusDocument(Told):
+    """How the queue stands, alike for everybody: people ahead are your number - serving - 1.
+
+    Keep the largest `serving` you have seen. `poll` tells how often to ask, the first band that fits; `pace_per_minute`
+    is what a wait is reckoned with, 0 where nobody can say.
+    """
+
+    phase: Phase
+    serving: int
+    return_serving: int
+    issued: int
+    waiting: int
+    rate_per_minute: int
+    admitted_per_minute: int
+    pace_per_minute: int
+    returns_waiting: bool
+    opens_at: datetime
+    enabled: bool
+    selling: bool
+    recovering: bool
+    reason: str
+    notice: str
+    free: int | None
+    held: int | None
+    tickets_left: list[SectionLeft]
+    enter_seconds: int
+    choose_seconds: int
+    heartbeat: HeartbeatAsked
+    poll: list[PollBand]
+    poll_ms: int
 
 
 class SeenAsked(Asked):
