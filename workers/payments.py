@@ -48,7 +48,7 @@ class Resumed:
     again_seconds: float | None = None
 
 
-class _Later(Exception):
+class Later(Exception):
     """Stop here and come back."""
 
     def __init__(self, seconds: float | None) -> None:
@@ -87,7 +87,7 @@ def _walk(shop: Shop, booking_id: BookingId) -> Resumed:
         steps.append(step)
         try:
             STEPS[step](shop, charge)
-        except _Later as later:
+        except Later as later:
             return Resumed(tuple(steps), later.seconds)
         except ProviderUnavailable as away:
             return Resumed(tuple(steps), float(away.retry_after_seconds or AWAY_SECONDS))
@@ -112,7 +112,7 @@ def _begin(shop: Shop, charge: Charge) -> None:
             )
     except (HoldExpired, IllegalMove):
         # The sweeper or a twin was quicker; what is true now is in the record.
-        raise _Later(None) from None
+        raise Later(None) from None
 
 
 def _authorise(shop: Shop, charge: Charge) -> None:
@@ -186,9 +186,9 @@ def _note(shop: Shop, charge: Charge, intent: Intent, *, confirmed: bool) -> Non
             code, message = intent.decline_code or "card_declined", intent.message or "Your card was declined."
             charges.declined(connection, booking.id, attempt, decline_code=code, message=message)
     if meaning is Seen.ACTION:
-        raise _Later(None)  # The buyer's bank takes minutes; the webhook or the buyer's return calls again.
+        raise Later(None)  # The buyer's bank takes minutes; the webhook or the buyer's return calls again.
     if meaning is Seen.PROCESSING:
-        raise _Later(PROCESSING_SECONDS)
+        raise Later(PROCESSING_SECONDS)
     if meaning is Seen.CANCELED:
         _begin_voiding(shop, charge, reason="payment_cancelled")
 
@@ -217,7 +217,7 @@ def _lost(shop: Shop, charge: Charge) -> None:
     if not _begin_voiding(shop, charge, reason="hold_lost") and charge.payment is not None:
         # It has ended already, so there is nothing left to mark.
         _cancel(shop, charge, reason="hold_lost")
-        raise _Later(None)
+        raise Later(None)
 
 
 def _capture(shop: Shop, charge: Charge) -> None:
@@ -230,7 +230,7 @@ def _capture(shop: Shop, charge: Charge) -> None:
     if not intent.captured:
         # Sold, and the money is gone: someone cancelled it at the provider. Tickets are not taken back by a machine.
         log.error("capture_impossible", booking_id=str(booking.id), status=intent.status)
-        raise _Later(None)
+        raise Later(None)
 
 
 def _confirm_free(shop: Shop, charge: Charge) -> None:
@@ -258,13 +258,13 @@ def _release(shop: Shop, charge: Charge) -> None:
     """It ended without tickets: cancel what is reserved, give back what was taken."""
     intent = _cancel(shop, charge, reason=charge.booking.reason or charge.booking.state)
     if not intent.captured:
-        raise _Later(None)
+        raise Later(None)
     log.error("captured_without_tickets", booking_id=str(charge.booking.id))
     key = f"{charge.booking.id}-refund"
     _call(shop, lambda: shop.provider.refund_intent(intent.id, amount_minor=intent.captured_minor, key=key))
     with record.transaction(shop.engine) as connection:
         charges.intent_seen(connection, charge.booking.id, status="refunded", captured_minor=intent.captured_minor)
-    raise _Later(None)
+    raise Later(None)
 
 
 def _cancel(shop: Shop, charge: Charge, *, reason: str) -> Intent:
@@ -304,7 +304,7 @@ def _call(shop: Shop, call: Callable[[], T]) -> T:
     except QueueUnavailable:
         wait_ms = 0
     if wait_ms is None:
-        raise _Later(PACE_AGAIN_SECONDS)
+        raise Later(PACE_AGAIN_SECONDS)
     time.sleep(wait_ms / 1000)
     return call()
 
