@@ -232,20 +232,25 @@ def _queued(fields: Sequence[Any], buyer_limit: int) -> QueuedBooking:
     )
 
 
-def _arrays(decisions: Sequence[Decision]) -> dict[str, list[object]]:
+def _arrays(decisions: Sequence[Decision]) -> dict[str, str]:
     """The decisions as the columns `write_batch.sql` takes apart."""
     given = [(decision.booking_id, ticket) for decision in decisions for ticket in decision.tickets]
-    held = Outcome.HELD
-    return {
-        "ids": [str(decision.booking_id) for decision in decisions],
+    columns: dict[str, Iterable[object]] = {
+        "ids": [decision.booking_id for decision in decisions],
         "versions": [decision.version for decision in decisions],
         "states": [decision.outcome.value for decision in decisions],
         "counts": [len(decision.tickets) for decision in decisions],
-        "amounts": [decision.amount_minor if decision.outcome is held else None for decision in decisions],
+        "amounts": [decision.amount_minor if decision.tickets else None for decision in decisions],
         "reasons": [decision.reason.value if decision.reason else None for decision in decisions],
         "ticket_ids": [ticket.ticket_id for _, ticket in given],
-        "ticket_bookings": [str(booking_id) for booking_id, _ in given],
+        "ticket_bookings": [booking_id for booking_id, _ in given],
         "prices": [ticket.price_minor for _, ticket in given],
+    }
+    # As array literals: numbers, UUIDs and our own words need no quotes. From a list the driver would write ARRAY[...],
+    # whose elements PostgreSQL parses and plans one by one.
+    return {
+        name: f"{{{','.join('NULL' if value is None else str(value) for value in values)}}}"
+        for name, values in columns.items()
     }
 
 
