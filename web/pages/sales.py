@@ -64,14 +64,14 @@ def sale_if_known(office: BoxOffice, event_id: EventId) -> Sale | None:
 def _sale(event_id: EventId, found: Status) -> Sale:
     state, rules = found.state, found.rules
     phase = status.derived_phase(state)
-    opens_in = rules.opens_at - datetime.fromtimestamp(state.now_ms / 1000, UTC)
-    band = status.wait_band(state.issued + 1, found.document)
+    now = datetime.fromtimestamp(state.now_ms / 1000, UTC)
+    band = status.wait_band(state.issued + 1, found.document, now=now)
     return Sale(
         phase=phase.value,
         enabled=rules.enabled,
         selling=rules.selling,
         opens_at=rules.opens_at,
-        opens_soon=phase in NOT_OPEN and opens_in < SOON,
+        opens_soon=phase in NOT_OPEN and rules.opens_at - now < SOON,
         waiting=state.waiting,
         serving=state.serving,
         rate_per_minute=rules.rate_per_minute,
