@@ -17,10 +17,10 @@ from onsale.db.payments import Attempt as Attempt
 from onsale.db.payments import AttemptOutcome as AttemptOutcome
 from onsale.db.payments import Charge as Charge
 from onsale.db.payments import Payment as Payment
-from onsale.db.payments import attempt_of, newest_attempt, payment_of
+from onsale.db.payments import attempt_by_key, attempt_of, newest_attempt, payment_of
 from onsale.db.payments import charge_of as charge_of
 from onsale.db.states import BookingState
-from onsale.errors import HoldExpired, IllegalMove, NotFound
+from onsale.errors import HoldExpired, IdempotencyKeyReused, IllegalMove, NotFound
 
 ATTEMPTS_MAX = 10
 # The words for an intent that neither holds nor owes money any more; the second one is our own.
@@ -58,23 +58,30 @@ def new_attempt(
     payment_method: str,
     return_url: str = "",
     buyer_id: BuyerId | None = None,
+    key: str | None = None,
 ) -> Attempt:
     """held or requires_action -> authorising with this card; the same UPDATE makes the hold last at least pay_seconds from now.
 
-    The same card again while it is under way: that attempt. HoldExpired past the deadline; IllegalMove in any other state,
-    with another card being authorised, or after ATTEMPTS_MAX cards; NotFound when `buyer_id` is given and it is not theirs.
+    The same `key` again, whatever came of it, and the same card while it is under way: that attempt. IdempotencyKeyReused
+    when the key came with another card; HoldExpired past the deadline; IllegalMove in any other state, with another card
+    being authorised, or after ATTEMPTS_MAX cards; NotFound when `buyer_id` is given and it is not theirs.
     """
     booking = get_for_update(connection, booking_id)
     if booking is None or buyer_id not in (None, booking.buyer_id):
         raise NotFound
+    keyed = attempt_by_key(connection, booking_id, key) if key else None
+    if keyed is not None:
+        if keyed.payment_method != payment_method:
+            raise IdempotencyKeyReused
+        return keyed
     before = newest_attempt(connection, booking_id)
     if before and booking.state in _UNDER_WAY and before.payment_method == payment_method:
         return before
     number = before.attempt + 1 if before else 1
     if booking.voiding or booking.state not in (S.HELD, S.REQUIRES_ACTION) or number > ATTEMPTS_MAX:
         raise HoldExpired if booking.state is S.EXPIRED else IllegalMove
-    arguments = {**_of(booking_id), "attempt": number, "payment_method": payment_method, "return_url": return_url}
-    row = connection.execute(sql.load("new_attempt"), arguments).one_or_none()
+    asked = {"attempt": number, "payment_method": payment_method, "return_url": return_url, "key": key}
+    row = connection.execute(sql.load("new_attempt"), {**_of(booking_id), **asked}).one_or_none()
     if row is None:
         raise HoldExpired
     return attempt_of(row)

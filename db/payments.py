@@ -96,6 +96,13 @@ def newest_attempt(connection: Connection, booking_id: BookingId) -> Attempt | N
     return attempt_of(row) if row else None
 
 
+def attempt_by_key(connection: Connection, booking_id: BookingId, key: str) -> Attempt | None:
+    """The card tried with this Idempotency-Key."""
+    arguments = {"event_id": event_of_booking(booking_id), "id": booking_id, "key": key}
+    row = connection.execute(_ATTEMPT_BY_KEY, arguments).one_or_none()
+    return attempt_of(row) if row else None
+
+
 def payment_of(connection: Connection, booking_id: BookingId) -> Payment | None:
     """The booking's intent; None before it was created."""
     arguments = {"event_id": event_of_booking(booking_id), "id": booking_id}
@@ -139,6 +146,9 @@ _NAMES = text("""
       FROM events WHERE id = :event_id
 """)
 _PAYMENT = text("SELECT * FROM payments WHERE event_id = :event_id AND booking_id = :id")
+_ATTEMPT_BY_KEY = text("""
+    SELECT * FROM payment_attempts WHERE event_id = :event_id AND booking_id = :id AND idempotency_key = :key
+""")
 _NEWEST_ATTEMPT = text("""
     SELECT * FROM payment_attempts WHERE event_id = :event_id AND booking_id = :id ORDER BY attempt DESC LIMIT 1
 """)

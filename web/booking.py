@@ -131,6 +131,7 @@ def pay(office: BoxOffice, booking_id: BookingId, buyer_id: BuyerId, *, payment_
             payment_method=payment_method,
             return_url=f"{office.config.public_url}/bookings/{booking_id}",
             buyer_id=buyer_id,
+            key=key,
         )
     office.wakes.wake_authorise([booking_id])
     return booking_of(office, booking_id, buyer_id)

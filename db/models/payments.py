@@ -44,7 +44,17 @@ class PaymentAttempt(Base):
     """One card tried."""
 
     __tablename__ = "payment_attempts"
-    __table_args__ = (_of_booking("payment_attempts"),)
+    __table_args__ = (
+        _of_booking("payment_attempts"),
+        Index(
+            "payment_attempt_keys",
+            "event_id",
+            "booking_id",
+            "idempotency_key",
+            unique=True,
+            postgresql_where=text("idempotency_key IS NOT NULL"),
+        ),
+    )
 
     event_id: Mapped[BigKey]
     booking_id: Mapped[UuidKey]
@@ -57,6 +67,7 @@ class PaymentAttempt(Base):
     next_action_url: Mapped[str | None]
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime]
+    idempotency_key: Mapped[str | None]
 
 
 class Capture(Base):

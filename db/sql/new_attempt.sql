@@ -16,6 +16,6 @@ WITH moved AS (
       FROM moved
      WHERE a.event_id = moved.event_id AND a.booking_id = moved.id AND a.outcome IN ('pending', 'requires_action')
 )
-INSERT INTO payment_attempts (event_id, booking_id, attempt, payment_method, return_url)
-SELECT event_id, id, :attempt, :payment_method, :return_url FROM moved
+INSERT INTO payment_attempts (event_id, booking_id, attempt, payment_method, return_url, idempotency_key)
+SELECT event_id, id, :attempt, :payment_method, :return_url, :key FROM moved
 RETURNING *
