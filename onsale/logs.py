@@ -30,6 +30,7 @@ _NEVER_SHOWN = (
     "secret_key",
     "card_number",
 )
+_CELERY_PER_TASK = ("celery.beat", "celery.worker.strategy", "celery.app.trace")
 
 
 def configure(config: Config, *, level: int = logging.INFO) -> None:
@@ -55,8 +56,8 @@ def configure(config: Config, *, level: int = logging.INFO) -> None:
     root = logging.getLogger()
     root.handlers[:] = [to_stderr]
     root.setLevel(level)
-    # Stripe and httpx log whole addresses at INFO, and those carry identifiers.
-    for chatty in ("stripe", "httpx", "httpcore", "urllib3", "elastic_transport"):
+    # Stripe and httpx log whole addresses at INFO, and those carry identifiers; Celery logs four lines per sweep.
+    for chatty in ("stripe", "httpx", "httpcore", "urllib3", "elastic_transport", *_CELERY_PER_TASK):
         logging.getLogger(chatty).setLevel(logging.WARNING)
 
 
