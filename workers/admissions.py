@@ -74,6 +74,8 @@ class Admitter:
                 running = queue_settings.running(connection, limit=EVENTS_MAX)
         except RecordUnavailable:
             self._say("record", away=True)
+        except Exception:
+            log.exception("events_not_read")
         else:
             self._say("record", away=False)
             self.watched = rounds.watch(self.watched, running)

@@ -1,0 +1,210 @@
+"""A queue that Redis lost comes back out of the record: no number twice, nobody behind where they were."""
+
+from __future__ import annotations
+
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+
+from onsale.db import number_blocks
+from onsale.db.engine import transaction
+from onsale.db.queue_settings import QueueChange
+from onsale.db.states import BookingState
+from onsale.db.wishes import Wish
+from onsale.errors import OnsaleError, QueueRecovering
+from onsale.queue.state import Standing
+from onsale.workers import journaling
+from onsale.workers.admissions import Admitter
+from onsale.workers.lanes import work_lane
+from onsale.workers.recovery import recover
+from tests.builders import a_booking, a_buyer, an_event, open_queue, set_queue, some_buyers, until
+
+SLOW = QueueChange(rate_per_minute=60)
+
+
+def join(shop: Any, event_id: Any, buyer_id: Any, **proven: Any) -> int:
+    return int(shop.store.join(event_id, buyer_id, address="192.0.2.1", **proven).number)
+
+
+def write_down(shop: Any, event_id: Any) -> None:
+    """What `onsale admit` does once a second."""
+    journaling.write_journal(shop, event_id)
+    journaling.write_checkpoint(shop, event_id, shop.store.snapshot(event_id))
+
+
+def go_on(shop: Any, event_id: Any) -> None:
+    """Recover, and reserve numbers beyond those that may have been given out."""
+    recover(shop, event_id)
+    open_queue(shop, event_id)
+
+
+def test_nothing_is_given_out_of_an_emptied_redis(shop, engine, redis_client):
+    event_id = an_event(engine)
+    open_queue(shop, event_id)
+    join(shop, event_id, a_buyer(engine))
+
+    redis_client.flushall()
+
+    with pytest.raises(QueueRecovering):
+        join(shop, event_id, a_buyer(engine))
+    with pytest.raises(QueueRecovering):
+        shop.store.advance(event_id)
+
+
+def test_after_an_emptied_redis_everybody_has_the_number_they_had_and_no_number_is_given_twice(
+    shop, engine, redis_client
+):
+    event_id = an_event(engine, queue=SLOW)
+    open_queue(shop, event_id)
+    people = some_buyers(engine, 50)
+    numbers = {buyer_id: join(shop, event_id, buyer_id) for buyer_id in people}
+    write_down(shop, event_id)
+    # These joined after the journal was last written; one of them has the token that proves it.
+    late, proving = some_buyers(engine, 2)
+    lost, proven = join(shop, event_id, late), join(shop, event_id, proving)
+
+    redis_client.flushall()
+    go_on(shop, event_id)
+
+    assert {buyer_id: join(shop, event_id, buyer_id) for buyer_id in people} == numbers
+    assert join(shop, event_id, proving, proven=proven) == proven
+    fresh = [join(shop, event_id, buyer_id) for buyer_id in [late, *some_buyers(engine, 20)]]
+    assert len(set(fresh)) == len(fresh)
+    assert min(fresh) > max(*numbers.values(), lost, proven)
+
+
+def test_nobody_is_behind_where_they_were(shop, engine, redis_client):
+    event_id = an_event(engine, queue=QueueChange(rate_per_minute=600))
+    open_queue(shop, event_id)
+    people = some_buyers(engine, 40)
+    for buyer_id in people:
+        join(shop, event_id, buyer_id)
+    until(lambda: shop.store.advance(event_id).serving >= 10, "ten are let in")
+    before = shop.store.snapshot(event_id)
+    write_down(shop, event_id)
+
+    redis_client.flushall()
+    go_on(shop, event_id)
+
+    after = shop.store.snapshot(event_id)
+    assert after.serving >= before.serving
+    assert after.serving <= after.issued
+    # Who had been let in and had not come yet still may.
+    for buyer_id in people[:10]:
+        standing = shop.store.place_of(event_id, buyer_id).standing
+        assert standing in (Standing.ADMITTED, Standing.ENTERED)
+
+
+def test_bookings_keep_their_places_and_their_slots(shop, engine, redis_client):
+    event_id = an_event(engine)
+    open_queue(shop, event_id)
+    people = some_buyers(engine, 3)
+    numbers = [join(shop, event_id, buyer_id) for buyer_id in people]
+    shop.store.advance(event_id)
+    for number in numbers[:2]:
+        shop.store.enter(event_id, str(number))
+    a_booking(engine, event_id, Wish(quantity=1), number=numbers[0], buyer_id=people[0])
+    work_lane(shop, event_id, last_look=True)
+    write_down(shop, event_id)
+
+    redis_client.flushall()
+    go_on(shop, event_id)
+
+    assert shop.store.place_of(event_id, people[0]).standing is Standing.HOLDING
+    assert shop.store.snapshot(event_id).holding == 1
+
+
+def test_a_hands_free_booking_still_waits_for_its_turn(shop, engine, redis_client):
+    event_id = an_event(engine)
+    open_queue(shop, event_id)
+    set_queue(engine, event_id, rate_per_minute=1, max_active=1)
+    buyer_id = a_buyer(engine)
+    for other in some_buyers(engine, 30):
+        join(shop, event_id, other)
+    number = join(shop, event_id, buyer_id)
+    shop.store.stay(event_id, number)
+    a_booking(engine, event_id, Wish(quantity=1), number=number, buyer_id=buyer_id, state=BookingState.WAITING)
+    write_down(shop, event_id)
+
+    redis_client.flushall()
+    go_on(shop, event_id)
+
+    place = shop.store.place_of(event_id, buyer_id)
+    assert (place.number, place.hands_free) == (number, True)
+
+
+def test_ten_that_recover_at_once_restore_the_queue_once(shop, engine, redis_client):
+    event_id = an_event(engine)
+    open_queue(shop, event_id)
+    people = some_buyers(engine, 10)
+    numbers = [join(shop, event_id, buyer_id) for buyer_id in people]
+    write_down(shop, event_id)
+    redis_client.flushall()
+
+    with ThreadPoolExecutor(4) as recoverers:
+        done = [one.result(30) for one in [recoverers.submit(recover, shop, event_id) for _ in range(10)]]
+
+    assert done.count(True) == 1
+    assert [join(shop, event_id, buyer_id) for buyer_id in people] == numbers
+
+
+def test_a_whole_queue_is_left_alone(shop, engine):
+    event_id = an_event(engine)
+    open_queue(shop, event_id)
+    number = join(shop, event_id, a_buyer(engine))
+
+    assert recover(shop, event_id) is False
+
+    assert shop.store.snapshot(event_id).issued == number
+
+
+def test_the_blocks_behind_a_recovery_begin_after_every_number_that_may_have_been_given(shop, engine, redis_client):
+    event_id = an_event(engine)
+    reserved = open_queue(shop, event_id).block_end
+
+    redis_client.flushall()
+    go_on(shop, event_id)
+
+    with transaction(engine) as connection:
+        assert number_blocks.last_reserved(connection, event_id) > reserved
+    assert join(shop, event_id, a_buyer(engine)) == reserved + 1
+
+
+@pytest.mark.slow
+def test_a_sale_through_five_emptied_redises_gives_nobody_two_numbers_and_no_number_to_two(shop, engine, redis_client):
+    event_id = an_event(engine)
+    open_queue(shop, event_id)
+    stop = threading.Event()
+    loop = threading.Thread(target=Admitter(shop).run, args=(stop,))
+    loop.start()
+    people = some_buyers(engine, 60)
+    given: dict[Any, int] = {}
+    try:
+        for turn in range(5):
+            for buyer_id in people[turn * 12 : turn * 12 + 12]:
+                given[buyer_id] = until(lambda buyer_id=buyer_id: tried(shop, event_id, buyer_id), "somebody can join")
+            redis_client.flushall()
+            time.sleep(0.05)
+        # Everybody comes back with the token that proves the number.
+        again = {
+            buyer_id: until(
+                lambda buyer_id=buyer_id: tried(shop, event_id, buyer_id, proven=given[buyer_id]), "they can come back"
+            )
+            for buyer_id in people
+        }
+    finally:
+        stop.set()
+        loop.join(20)
+
+    assert again == given
+    assert len(set(given.values())) == len(people)
+
+
+def tried(shop: Any, event_id: Any, buyer_id: Any, **proven: Any) -> int | None:
+    try:
+        return join(shop, event_id, buyer_id, **proven)
+    except OnsaleError:
+        return None
