@@ -219,10 +219,11 @@ def _undecided(shop: Shop, event_id: EventId) -> bool:
 
 def _fail(shop: Shop, event_id: EventId, booking_id: BookingId, error: BaseException | None) -> bool:
     """End the culprit in a transaction of its own, and say so where people and machines look."""
-    log.error("booking_failed_in_lane", event_id=event_id, booking_id=str(booking_id), exc_info=error)
     with record.transaction(shop.engine) as connection:
-        if not lane.mark_failed(connection, booking_id, reason=FAILED_REASON):
-            return False
-        body = {"booking_id": str(booking_id), "error": type(error).__name__}
-        sale_log.append(connection, event_id, actor="lane", kind="booking_failed", body=body)
-        return True
+        failed = lane.mark_failed(connection, booking_id, reason=FAILED_REASON)
+        if failed:
+            body = {"booking_id": str(booking_id), "error": type(error).__name__}
+            sale_log.append(connection, event_id, actor="lane", kind="booking_failed", body=body)
+    if failed:
+        log.error("booking_failed_in_lane", event_id=event_id, booking_id=str(booking_id), exc_info=error)
+    return failed
