@@ -1,4 +1,4 @@
-"""The kombu exchanges and queues, declared once, and the wake-ups sent through them by task name.
+"""The kombu exchange and queues, declared once, and the wake-ups sent through them by task name.
 
 A wake-up is a hint: whatever is lost is sent again from the record. So a dead broker never fails a buyer's request.
 """
@@ -6,26 +6,31 @@ A wake-up is a hint: whatever is lost is sent again from the record. So a dead b
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterable
 from typing import Any
 from uuid import UUID
 
-import structlog
 from celery import Celery
-from kombu import Exchange, Queue
+from kombu import Exchange, Queue  # type: ignore[attr-defined]  # kombu exports by a lazy module
+from kombu.exceptions import KombuError, OperationalError
 from redis import Redis
+from redis.exceptions import RedisError
 
 from onsale.db.ids import EventId
 from onsale.queue.keys import EventKeys
+from onsale.queue.outage import Outage
 
-log = structlog.get_logger(__name__)
+# The default exchange goes by the queue's name. On Redis a named exchange keeps its bindings in a set of its own: after
+# a FLUSHALL every message published to it is dropped, without an error.
+DIRECT = Exchange("", type="direct")  # type: ignore[no-untyped-call]  # kombu has no types
 
-# The default exchange goes by the queue's name. On Redis a named exchange keeps its bindings in a set: after a FLUSHALL every
-# message published to it is dropped without an error.
-DIRECT = Exchange("", type="direct")
-LANES = Queue("lanes", DIRECT, routing_key="lanes", durable=True)
-PAYMENTS = Queue("payments", DIRECT, routing_key="payments", durable=True)
-SWEEPS = Queue("sweeps", DIRECT, routing_key="sweeps", durable=True)
+
+def _queue(name: str) -> Any:
+    return Queue(name, DIRECT, routing_key=name, durable=True)  # type: ignore[no-untyped-call]  # kombu has no types
+
+
+LANES, PAYMENTS, SWEEPS = _queue("lanes"), _queue("payments"), _queue("sweeps")
 QUEUES = (LANES, PAYMENTS, SWEEPS)
 
 WORK_LANE = "onsale.work_lane"
@@ -40,34 +45,92 @@ ROUTES = {
     "onsale.resend": {"queue": SWEEPS.name},
 }
 
+# One wake-up of a lane is enough while none has been taken. The flag falls by itself, for a message that got lost.
+WAKE_FLAG_MS = 1_000
+# A buyer's request waits at most so long for a broker that hangs.
+BROKER_SECONDS_MAX = 2.0
+# After a failure this process does not try again for so long; the record re-sends what was meant.
+AWAY_SECONDS = 1.0
+
 
 def transport_options(visibility_timeout_seconds: int) -> dict[str, Any]:
-    """The broker settings every process shares, publishers and workers."""
-    raise NotImplementedError
+    """The broker settings of the workers; the shortest visibility timeout among all processes counts."""
+    return {
+        "visibility_timeout": visibility_timeout_seconds,
+        "socket_timeout": 30.0,
+        "socket_connect_timeout": BROKER_SECONDS_MAX,
+        "socket_keepalive": True,
+        "health_check_interval": 25,
+    }
 
 
 class Wakes:
     """Sends wake-ups. Raises nothing when the broker is away: it says so in the log once, and once when it is back."""
 
     def __init__(self, broker_url: str, queue_client: Redis) -> None:
-        raise NotImplementedError
+        # Never a Celery application of its own kind: it only publishes, so nothing of the workers is imported.
+        self._app = Celery("onsale-wakes", broker=broker_url, set_as_current=False)
+        self._app.conf.update(
+            task_queues=QUEUES,
+            task_routes=ROUTES,
+            task_default_queue=SWEEPS.name,
+            task_ignore_result=True,
+            task_send_sent_event=False,
+            broker_connection_timeout=BROKER_SECONDS_MAX,
+            broker_transport_options={
+                "socket_timeout": BROKER_SECONDS_MAX,
+                "socket_connect_timeout": BROKER_SECONDS_MAX,
+                "max_retries": 1,
+            },
+        )
+        self._queue_client = queue_client
+        self._outage = Outage("broker")
+        self._lock = threading.Lock()
+        self._away_until = 0.0
 
     def wake_lane(self, event_id: EventId) -> bool:
         """Wake the event's lane; many at once become one. False when nothing was sent (coalesced, or no broker)."""
-        raise NotImplementedError
+        flag = EventKeys(event_id).wake
+        try:
+            if not self._queue_client.set(flag, b"1", nx=True, px=WAKE_FLAG_MS):
+                return False
+        except RedisError:
+            # Without the flag: one wake-up too many does no harm.
+            return self._send(WORK_LANE, int(event_id))
+        sent = self._send(WORK_LANE, int(event_id))
+        if not sent:
+            self.lane_started(event_id)
+        return sent
 
     def lane_started(self, event_id: EventId) -> None:
-        """The lane task begins: what is accepted from now on needs a wake-up of its own. Call it before reading the record."""
-        raise NotImplementedError
+        """The lane task begins: what is accepted from now on needs a wake-up of its own. Call it before reading."""
+        try:
+            self._queue_client.delete(EventKeys(event_id).wake)
+        except RedisError:
+            return
 
     def wake_authorise(self, booking_ids: Iterable[UUID]) -> int:
         """Wake payment for these bookings, in this order; returns how many were sent."""
-        raise NotImplementedError
+        return sum(self._send(AUTHORISE, str(booking_id)) for booking_id in booking_ids)
 
     def wake_resume(self, booking_id: UUID) -> bool:
         """Something happened to this booking's payment."""
-        raise NotImplementedError
+        return self._send(RESUME, str(booking_id))
 
     def close(self) -> None:
         """Let go of the broker."""
-        raise NotImplementedError
+        self._app.close()
+
+    def _send(self, task: str, argument: int | str) -> bool:
+        if time.monotonic() < self._away_until:
+            return False
+        try:
+            # No retries: they would hold a buyer's request for as long as the broker is away.
+            self._app.send_task(task, args=(argument,), retry=False)
+        except (OperationalError, KombuError, RedisError, OSError) as error:
+            with self._lock:
+                self._away_until = time.monotonic() + AWAY_SECONDS
+            self._outage.failed(error)
+            return False
+        self._outage.worked()
+        return True

@@ -18,7 +18,6 @@ PlaceId = NewType("PlaceId", str)
 # A bucket of at most 512 entries stays a listpack: 30 bytes a person instead of 70 (4 million people fit).
 BUYER_BUCKETS = 8192
 ADDRESS_BUCKETS = 8192
-RETURN_BUCKETS = 4096
 # Presence is kept for this many time slices: the current one and the two before it.
 PRESENCE_SLICES = 3
 ADDRESS_BYTES = 8
@@ -56,6 +55,14 @@ class EventKeys:
         self.admitted = self._prefix + "admitted"
         self.entered = self._prefix + "entered"
         self.holding = self._prefix + "holding"
+        # String, an array: 4 bytes a queue number, the return number it took last.
+        self.returns = self._prefix + "returns"
+        # The other way round: 4 bytes a return number, whose it is.
+        self.owners = self._prefix + "owners"
+        # String: a wake-up of the event's lane is under way.
+        self.wake = self._prefix + "wake"
+        # Hash, on the cache's Redis: the copy of held and sold tickets.
+        self.tickets = self._prefix + "tickets"
         # Streams for the journal, trimmed once the record has them.
         self.joins = self._prefix + "joins"
         self.admissions = self._prefix + "admissions"
@@ -75,18 +82,6 @@ class EventKeys:
     def address(self, digest: bytes) -> str:
         """The hash bucket that counts the places taken from this network address."""
         return f"{self._prefix}addresses:{int.from_bytes(digest[:4], 'big') % ADDRESS_BUCKETS}"
-
-    def returns(self, number: int) -> str:
-        """The hash bucket that says which return number a queue number took last."""
-        return f"{self._prefix}returns:{number % RETURN_BUCKETS}"
-
-    def wake(self) -> str:
-        """The flag that a wake-up of the event's lane is under way."""
-        return self._prefix + "wake"
-
-    def tickets(self) -> str:
-        """The hash with the copy of held and sold tickets."""
-        return f"t:{self._prefix[2:]}tickets"
 
     def _lane(self, letter: str) -> list[str]:
         here = [f"{self._prefix}{letter}:here:{slice_}" for slice_ in range(PRESENCE_SLICES)]

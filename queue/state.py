@@ -1,4 +1,4 @@
-"""The values the queue takes and gives: what a buyer gets, what a worker says about a slot, how the whole queue stands."""
+"""The values the queue takes and gives: what a buyer gets, what a worker says of a slot, how the whole queue stands."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Phase(StrEnum):
 
 
 class Standing(StrEnum):
-    """Where one place is: `passed` covers everyone whose turn came and went (absent, not entered, time to choose over)."""
+    """Where one place is; `passed`: the turn came and went (absent, not entered, time to choose over)."""
 
     AHEAD = "ahead"
     ADMITTED = "admitted"
@@ -113,7 +113,7 @@ class Entered:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a buyer stands. `deadline_ms`: until when to come in, to choose or to pay; None while ahead, passed or done.
+    """Where a buyer stands. `deadline_ms`: until when to come in, to choose or to pay; None where there is none.
 
     `joined_at_ms` is 0 where the place was asked for by its number.
     """
@@ -185,7 +185,7 @@ class JoinEntry:
 
 @dataclass(frozen=True, slots=True)
 class AdmissionEntry:
-    """A line of the admissions stream; `passed` are ranges of queue numbers, `return_passed` of return numbers. `seq` counts runs."""
+    """A line of the admissions stream; `seq` counts runs, `passed` and `return_passed` are ranges passed over."""
 
     id: str
     seq: int

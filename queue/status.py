@@ -1,16 +1,36 @@
 """What everybody may know about a queue: one cacheable document, and from it each buyer's people ahead and wait.
 
-Pure: QueueState in, values out. Everyone polls the same document and subtracts their own number; nothing here is per person
-but `people_ahead` and `wait_band`, which the browser computes for itself the same way.
+Pure: QueueState in, values out. Everyone polls the same document and subtracts their own number; nothing here is per
+person but `people_ahead`, `wait_band` and `poll_seconds`, which a browser computes for itself the same way.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
+from hashlib import blake2b
 from typing import Any
 
+import orjson
+
 from onsale.queue.state import Phase, QueueState
+
+# A heartbeat counts for two to three slices of 60 s; this leaves room for two that get lost.
+HEARTBEAT_SECONDS = 45
+# Up to so many seconds before the turn, ask so often; beyond the last, every POLL_SECONDS_MAX. Two polls at the longest
+# interval fit into the time for which presence is asked before anybody may be passed over.
+POLL_SECONDS_BY_WAIT = ((30, 2), (120, 5), (600, 15), (3_600, 30))
+POLL_SECONDS_MAX = 60
+# While nobody moves; also for who has no number.
+POLL_SECONDS_STILL = 10
+POLL_SECONDS_OVER = 30
+# People ahead who left shorten the wait; pauses in the flow of admissions lengthen it.
+WAIT_LOW_FACTOR = 0.8
+WAIT_HIGH_FACTOR = 1.3
+WAIT_HIGH_SECONDS_MORE = 10
+_OVER = (Phase.SOLD_OUT, Phase.CLOSED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,34 +43,119 @@ class WaitBand:
 
 def derived_phase(state: QueueState) -> Phase:
     """The phase as the page says it: open with nothing free is `all_held` (some may come back) or `sold_out`."""
-    raise NotImplementedError
+    phase = state.rules.phase
+    if phase in (Phase.SCHEDULED, Phase.PRE_QUEUE) and state.now_ms >= state.rules.opens_at.timestamp() * 1000:
+        phase = Phase.OPEN
+    if phase is Phase.OPEN and state.free is not None and state.free <= 0:
+        return Phase.ALL_HELD if state.held else Phase.SOLD_OUT
+    return phase
+
+
+def pace_per_minute(state: QueueState) -> int:
+    """How many come in per minute for now: the rate, or what was measured where slots or tickets limit it."""
+    if derived_phase(state) is not Phase.OPEN:
+        return 0
+    rules, choosing = state.rules, state.admitted + state.entered
+    slots_full = rules.max_active > 0 and state.active >= rules.max_active
+    tickets_claimed = state.free is not None and choosing >= state.free
+    if slots_full or tickets_claimed:
+        return min(rules.rate_per_minute, state.admitted_last_minute)
+    return rules.rate_per_minute
 
 
 def document(state: QueueState) -> dict[str, Any]:
-    """The public status document, ready for JSON; the largest `serving` a client has seen counts for it."""
-    raise NotImplementedError
+    """The public status document, ready for JSON; the largest `serving` a client has seen counts for it.
+
+    `heartbeat.up_to`: numbers up to it show presence every `every_seconds` (return numbers always do). `poll`:
+    with at most `ahead` people ahead ask every `seconds`, the first that fits (`ahead` null fits all); `poll_ms` is for
+    who has no number. `pace_per_minute`: what the wait is reckoned with; 0: nobody can say. Nothing in it is the
+    time of day, so that an unchanged queue keeps its ETag.
+    """
+    rules, phase, pace = state.rules, derived_phase(state), pace_per_minute(state)
+    return {
+        "phase": phase.value,
+        "serving": state.serving,
+        "return_serving": state.return_serving,
+        "issued": state.issued,
+        "waiting": state.waiting,
+        "rate_per_minute": rules.rate_per_minute,
+        "admitted_per_minute": state.admitted_last_minute,
+        "pace_per_minute": pace,
+        "returns_waiting": state.return_issued > state.return_serving,
+        "opens_at": rules.opens_at.isoformat(),
+        "enabled": rules.enabled,
+        "selling": rules.selling,
+        "recovering": state.recovering,
+        "reason": rules.reason,
+        "notice": rules.notice,
+        "free": state.free,
+        "held": state.held,
+        "tickets_left": [
+            {"section_id": one.section_id, "name": one.name, "price_minor": one.price_minor, "free": one.free}
+            for one in state.sections
+        ],
+        "enter_seconds": rules.enter_seconds,
+        "choose_seconds": rules.choose_seconds,
+        "heartbeat": {"up_to": state.asked_to, "every_seconds": HEARTBEAT_SECONDS},
+        "poll": _poll_bands(phase, pace),
+        "poll_ms": 1000 * (POLL_SECONDS_OVER if phase in _OVER else POLL_SECONDS_STILL),
+    }
 
 
 def etag(body: Mapping[str, Any]) -> str:
     """A strong ETag (quoted) of the document's content; equal content, equal tag, in every process."""
-    raise NotImplementedError
+    return f'"{blake2b(orjson.dumps(body, option=orjson.OPT_SORT_KEYS), digest_size=12).hexdigest()}"'
 
 
 def people_ahead(number: int, body: Mapping[str, Any], *, is_return: bool = False, seen_serving: int = 0) -> int:
-    """How many places come before this one; never rises while `seen_serving` (the largest serving seen) is passed in."""
-    raise NotImplementedError
+    """How many places come before this one; never rises while the largest serving seen is passed in."""
+    serving = max(int(body["return_serving" if is_return else "serving"]), seen_serving)
+    return max(0, number - serving - 1)
 
 
-def wait_band(number: int, body: Mapping[str, Any], *, is_return: bool = False, seen_serving: int = 0) -> WaitBand | None:
-    """How long until this place's turn, as a band; None where nobody can know (paused, closed, sold out, rate 0)."""
-    raise NotImplementedError
+def wait_band(
+    number: int,
+    body: Mapping[str, Any],
+    *,
+    is_return: bool = False,
+    seen_serving: int = 0,
+    now: datetime | None = None,
+) -> WaitBand | None:
+    """How long until this place's turn, as a band; None where nobody can know (paused, closed, sold out, rate 0).
+
+    Before the opening only with `now`: the time until then is added.
+    """
+    pace, until_open = int(body["pace_per_minute"]), 0.0
+    if body["phase"] in (Phase.SCHEDULED, Phase.PRE_QUEUE) and now is not None:
+        pace = int(body["rate_per_minute"])
+        until_open = max(0.0, (datetime.fromisoformat(body["opens_at"]) - now).total_seconds())
+    if pace <= 0:
+        return None
+    # Including one's own turn, so that the first in line waits for one.
+    turns = people_ahead(number, body, is_return=is_return, seen_serving=seen_serving) + 1
+    low = WAIT_LOW_FACTOR * turns * 60 / max(pace, int(body["rate_per_minute"]))
+    # Returns take half of the turns, at least while there are some.
+    share = 2 if is_return or body["returns_waiting"] else 1
+    high = WAIT_HIGH_FACTOR * share * turns * 60 / pace + WAIT_HIGH_SECONDS_MORE
+    return WaitBand(int(until_open + low), math.ceil(until_open + high))
 
 
 def poll_seconds(ahead: int, body: Mapping[str, Any]) -> int:
     """How often a place this far away asks for the status (jitter is the client's)."""
-    raise NotImplementedError
+    return next(int(band["seconds"]) for band in body["poll"] if band["ahead"] is None or ahead <= band["ahead"])
 
 
 def heartbeat_wanted(number: int, body: Mapping[str, Any], *, is_return: bool = False) -> bool:
     """Whether this place is near enough to be asked to show presence."""
-    raise NotImplementedError
+    return is_return or number <= int(body["heartbeat"]["up_to"])
+
+
+def _poll_bands(phase: Phase, pace: int) -> list[dict[str, int | None]]:
+    if phase in _OVER:
+        return [{"ahead": None, "seconds": POLL_SECONDS_OVER}]
+    if pace == 0:
+        return [{"ahead": None, "seconds": POLL_SECONDS_STILL}]
+    near: list[dict[str, int | None]] = [
+        {"ahead": max(1, pace * wait // 60), "seconds": seconds} for wait, seconds in POLL_SECONDS_BY_WAIT
+    ]
+    return [*near, {"ahead": None, "seconds": POLL_SECONDS_MAX}]

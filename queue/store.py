@@ -3,31 +3,38 @@
     store = QueueStore(redis.Redis.from_url(config.queue_url))
     joined = store.join(event_id, buyer_id, address=address)
 
-Redis' own clock counts; `now_ms` is for tests. Raises QueueUnavailable when Redis does not answer, QueueRecovering when
-it lost the queue: nothing is given out until `workers/recovery.py` has restored it (a new event's queue starts that way too).
+Redis' own clock counts; `now_ms` is for tests. All raise QueueUnavailable when Redis does not answer, and
+QueueRecovering when it lost the queue: nothing is given out until recovery has restored it (a new queue starts so too).
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from redis import Redis
+from redis.client import Pipeline
+from redis.exceptions import RedisError
 
 from onsale.db.ids import BuyerId, EventId
-from onsale.queue.keys import PlaceId
+from onsale.errors import NotInQueue, QueueRecovering, QueueUnavailable
+from onsale.queue.keys import EventKeys, PlaceId, address_digest, number_place, return_place, split_place
+from onsale.queue.scripts import Scripts
 from onsale.queue.state import (
     AdmissionEntry,
     Advanced,
     Entered,
-    JoinEntry,
     Joined,
+    JoinEntry,
     Place,
     QueueRules,
     QueueState,
     Restored,
     SectionStock,
     Slots,
+    Standing,
 )
+from onsale.queue.state_text import admission_entry, buyer_text, join_entry, rules_json, sections_json, state_of
 
 ADMIT_MAX = 500
 FOLLOW_MAX = 1_000
@@ -36,10 +43,11 @@ JOURNAL_MAX = 1_000
 
 
 class QueueStore:
-    """The waiting rooms of all events on one Redis (or Redis Cluster)."""
+    """The waiting rooms of all events on one Redis (or Redis Cluster). Its client answers in bytes."""
 
-    def __init__(self, client: Redis) -> None:
+    def __init__(self, client: Redis, *, sources: dict[str, str] | None = None) -> None:
         self._client = client
+        self._run = Scripts(client, sources=sources).run
 
     # The buyer's calls.
 
@@ -52,120 +60,275 @@ class QueueStore:
         proven: int | None = None,
         now_ms: int | None = None,
     ) -> Joined:
-        """The buyer's number: the next one, or the one this buyer has. `proven` is the number of a verified queue token;
-        when it differs, the lower one wins.
+        """The buyer's number: the next one, or the one this buyer has.
 
-        Raises NotOpenYet (with `retry_after_seconds`), QueueClosed, NumbersExhausted, AddressLimitReached, QueueRecovering.
+        `proven` is the number in a verified queue token; when it differs from what is known, the lower one wins. Raises
+        NotOpenYet (with `retry_after_seconds`), QueueClosed, NumbersExhausted, AddressLimitReached.
         """
-        raise NotImplementedError
+        keys, digest = EventKeys(event_id), address_digest(address)
+        number, joined_at_ms, created = self._run(
+            "join",
+            [keys.queue, keys.buyers(buyer_id), keys.address(digest), keys.joins, *keys.numbers_lane()[:3]],
+            [buyer_id.bytes, digest, proven or 0, *_now(now_ms)],
+        )
+        return Joined(int(number), int(joined_at_ms), bool(created))
 
     def enter(self, event_id: EventId, place: str, *, now_ms: int | None = None) -> Entered:
         """Come in: `place` is "17" (its return number counts, once there is one) or "r3". Again: the same admission.
 
-        Raises NotInQueue (no such number), NotYourTurn, TurnLapsed (take a return number), AdmissionSpent (place is done).
+        Raises NotInQueue (no such number), NotYourTurn, TurnLapsed (take a return number), AdmissionSpent (it is done).
         """
-        raise NotImplementedError
+        keys = EventKeys(event_id)
+        bits = [keys.numbers_lane()[4], keys.returns_lane()[4], keys.owners]
+        number, back, deadline_ms = self._run(
+            "enter", [*_slots(keys), keys.returns, *bits], [*_split(place), *_now(now_ms)]
+        )
+        admission_id = return_place(back) if back else number_place(number)
+        return Entered(admission_id, int(number), int(back) or None, int(deadline_ms))
 
     def come_back(self, event_id: EventId, number: int, *, now_ms: int | None = None) -> int:
         """The return number of someone who was passed over or lapsed; one per absence, the same until it is used up.
 
         Raises NotInQueue, NotYourTurn (still ahead, or in: nothing to come back from), AdmissionSpent, QueueClosed.
         """
-        raise NotImplementedError
+        keys = EventKeys(event_id)
+        here_and_done = [*keys.returns_lane()[:3], keys.returns_lane()[4], keys.owners]
+        names = [*_slots(keys), keys.returns, keys.numbers_lane()[4], *here_and_done]
+        return int(self._run("come_back", names, [number, *_now(now_ms)])[0])
 
     def leave(self, event_id: EventId, place: str) -> None:
         """Give the place up for good and free its slot; harmless twice."""
-        raise NotImplementedError
+        keys = EventKeys(event_id)
+        self._run("leave", _place_keys(keys), _split(place))
 
     def heartbeat(self, event_id: EventId, place: str) -> None:
         """Show being there (counts for two to three minutes); harmless for a place that is not waiting."""
-        raise NotImplementedError
+        keys = EventKeys(event_id)
+        here = [*keys.numbers_lane()[:3], *keys.returns_lane()[:3]]
+        self._run("heartbeat", [keys.queue, keys.returns, *here], _split(place))
 
     def stay(self, event_id: EventId, number: int, *, now_ms: int | None = None) -> Place:
-        """A hands-free booking waits under this number: count it as present; a place that was passed over takes a return number.
+        """A hands-free booking waits under this number: it counts as present; passed over, it takes a return number.
 
-        The answer says where the booking goes: ahead -> `waiting`; admitted, entered or holding -> `queued`, under
-        `place.admission_id`. A place let in but not entered is entered by this. Raises NotInQueue, AdmissionSpent, QueueRecovering.
+        The answer says where the booking goes: ahead -> `waiting`; entered or holding -> `queued`; both under
+        `place.admission_id`. A place let in but not entered is entered by this.
+
+        Raises NotInQueue, AdmissionSpent, QueueClosed.
         """
-        raise NotImplementedError
+        keys = EventKeys(event_id)
+        back, standing, deadline_ms = self._run("stay", _place_keys(keys), [number, *_now(now_ms)])
+        where = Standing(standing.decode())
+        return Place(number, int(back) or None, where, int(deadline_ms) or None, 0, where is Standing.AHEAD)
 
     def place_of(self, event_id: EventId, buyer_id: BuyerId, *, now_ms: int | None = None) -> Place | None:
         """Where this buyer stands; None without a number."""
-        raise NotImplementedError
+        keys = EventKeys(event_id)
+        names = [*_place_keys(keys), keys.buyers(buyer_id)]
+        try:
+            return _place(self._run("place", names, [0, 0, now_ms or "", buyer_id.bytes]))
+        except NotInQueue:
+            return None
 
     def place_at(self, event_id: EventId, place: str, *, now_ms: int | None = None) -> Place:
-        """Where this number or return number stands. Raises NotInQueue for a number never given."""
-        raise NotImplementedError
+        """Where this number or return number stands. Raises NotInQueue."""
+        return _place(self._run("place", _place_keys(EventKeys(event_id)), [*_split(place), *_now(now_ms)]))
 
     # The workers' calls.
 
     def advance(self, event_id: EventId, *, admit_max: int = ADMIT_MAX, now_ms: int | None = None) -> Advanced:
-        """Let in whoever may come in now. Anyone may call it at any time; the rate holds. Raises QueueRecovering."""
-        raise NotImplementedError
+        """Let in whoever may come in now. Anyone may call it at any time; the rate holds."""
+        keys = EventKeys(event_id)
+        lanes = [*keys.numbers_lane(), *keys.returns_lane()]
+        answer = [
+            int(value)
+            for value in self._run("advance", [*_slots(keys), keys.admissions, *lanes], [admit_max, *_us(now_ms)])
+        ]
+        *values, listen_due = answer
+        if listen_due:
+            self._run("listen", [keys.queue, *lanes], _now(now_ms))
+        return Advanced(*values)
 
     def follow(self, event_id: EventId, slots: Slots) -> None:
-        """Let slots follow their bookings, any number in one call; may run twice. For a place still ahead only `done` and
-        `lapsed` mean something: its hands-free booking is gone."""
-        raise NotImplementedError
+        """Let slots follow their bookings, any number in one call; may run twice.
+
+        For a place still ahead only `done` and `lapsed` mean something: its hands-free booking is gone.
+        """
+        keys = EventKeys(event_id)
+        places = list(slots.items())
+        for first in range(0, len(places), FOLLOW_MAX):
+            arguments: list[str | bytes | int] = []
+            for place, slot in places[first : first + FOLLOW_MAX]:
+                split_place(place)
+                arguments += [place, slot.kind.value, slot.until_ms]
+            self._run("follow", [*_slots(keys), *_booked_and_done(keys)], arguments)
 
     def configure(self, event_id: EventId, rules: QueueRules, *, version: int, now_ms: int | None = None) -> bool:
-        """Put newer settings in force; False when these (or newer ones) are already. Raises QueueRecovering."""
-        raise NotImplementedError
+        """Put newer settings in force; False when these (or newer ones) are already."""
+        arguments: list[str | bytes | int] = [
+            version,
+            rules.phase.value,
+            int(rules.opens_at.timestamp() * 1000),
+            rules.rate_per_minute,
+            rules.max_active,
+            rules.enter_seconds * 1000,
+            rules.choose_seconds * 1000,
+            rules.address_limit,
+            int(rules.enabled),
+            rules_json(rules),
+        ]
+        return bool(self._run("configure", [EventKeys(event_id).queue], [*arguments, *_us(now_ms)])[0])
 
     def set_stock(self, event_id: EventId, sections: Sequence[SectionStock], *, free: int, held: int) -> None:
-        """Tell how many tickets are free and held; until the first time stock limits nobody. Raises QueueRecovering."""
-        raise NotImplementedError
+        """Tell how many tickets are free and held; until the first time stock limits nobody."""
+        self._run("set_stock", [EventKeys(event_id).queue], [free, held, sections_json(sections)])
 
-    def grant_block(self, event_id: EventId, last: int) -> None:
-        """Numbers up to `last` are reserved in the record and may be given out; lower than before changes nothing."""
-        raise NotImplementedError
+    def grant_block(self, event_id: EventId, last: int) -> int:
+        """Numbers up to `last` are reserved in the record and may be given out; returns the highest that may."""
+        return int(self._run("grant_block", [EventKeys(event_id).queue], [last])[0])
 
-    def snapshot(self, event_id: EventId) -> QueueState:
+    def snapshot(self, event_id: EventId, *, now_ms: int | None = None) -> QueueState:
         """How the queue stands, in one round trip. Raises QueueRecovering only when there is nothing to show."""
-        raise NotImplementedError
+        keys = EventKeys(event_id)
+        names = [*_slots(keys), keys.numbers_lane()[4], keys.returns_lane()[4]]
+        return state_of(self._run("snapshot", names, _now(now_ms)))
 
     # The journal.
 
     def joins_to_write(self, event_id: EventId, *, limit: int = JOURNAL_MAX) -> list[JoinEntry]:
         """The oldest joins that are not acknowledged."""
-        raise NotImplementedError
+        return [join_entry(*entry) for entry in self._oldest(EventKeys(event_id).joins, limit)]
 
     def joins_written(self, event_id: EventId, last: JoinEntry) -> None:
         """The record has every join up to and with this one."""
-        raise NotImplementedError
+        self._forget(EventKeys(event_id).joins, last.id)
 
     def admissions_to_write(self, event_id: EventId, *, limit: int = JOURNAL_MAX) -> list[AdmissionEntry]:
         """The oldest runs of `advance` that are not acknowledged."""
-        raise NotImplementedError
+        return [admission_entry(*entry) for entry in self._oldest(EventKeys(event_id).admissions, limit)]
 
     def admissions_written(self, event_id: EventId, last: AdmissionEntry) -> None:
         """The record has every run up to and with this one."""
-        raise NotImplementedError
+        self._forget(EventKeys(event_id).admissions, last.id)
 
     # Recovery, in this order, under the record's lock: begin, restore (bounded chunks), finish.
 
     def begin_recovery(
         self, event_id: EventId, restored: Restored, rules: QueueRules, *, version: int, now_ms: int | None = None
     ) -> bool:
-        """Write the restored state under this server's run id, closed to buyers; False when the queue is whole already."""
-        raise NotImplementedError
+        """Write the restored state under this server's run id, closed to buyers; False when the queue is whole."""
+        keys = EventKeys(event_id)
+        counters = [restored.issued, restored.serving, restored.return_issued, restored.return_serving]
+        counters += [restored.unknown_first, restored.return_unknown_first, restored.seq, restored.admitted_total]
+        names = [*_slots(keys), *keys.numbers_lane()[:4], *keys.returns_lane()[:4]]
+        begun = bool(self._run("begin_recovery", names, [*counters, *_us(now_ms)])[0])
+        if begun:
+            self.configure(event_id, rules, version=version, now_ms=now_ms)
+        return begun
 
     def restore_joins(self, event_id: EventId, joins: Sequence[tuple[int, BuyerId, int]]) -> None:
-        """(number, buyer, joined_at_ms) from the journal, at most RESTORE_MAX; the lower number of a buyer wins."""
-        raise NotImplementedError
+        """(number, buyer, joined_at_ms) from the journal, at most RESTORE_MAX; a number still known is kept."""
+        keys = EventKeys(event_id)
+        pipeline = self._pipeline(joins)
+        for number, buyer_id, joined_at_ms in joins:
+            pipeline.hsetnx(keys.buyers(buyer_id), buyer_id.bytes, buyer_text(number, joined_at_ms))
+        _execute(pipeline)
 
     def restore_admitted(self, event_id: EventId, places: Sequence[PlaceId], *, deadline_ms: int) -> None:
         """Places that may still come in until the deadline, at most RESTORE_MAX."""
-        raise NotImplementedError
+        pipeline = self._pipeline(places)
+        if places:
+            pipeline.zadd(EventKeys(event_id).admitted, dict.fromkeys(places, deadline_ms))
+        _execute(pipeline)
 
     def restore_hands_free(self, event_id: EventId, places: Sequence[PlaceId]) -> None:
         """Places with a hands-free booking, at most RESTORE_MAX. (Slots of live bookings: `follow`.)"""
-        raise NotImplementedError
+        keys = EventKeys(event_id)
+        pipeline = self._pipeline(places)
+        for place in places:
+            is_return, number = split_place(place)
+            pipeline.setbit((keys.returns_lane() if is_return else keys.numbers_lane())[3], number, 1)
+        _execute(pipeline)
 
     def restore_returns(self, event_id: EventId, returns: Sequence[tuple[int, int]]) -> None:
         """(number, return_number) known from bookings, at most RESTORE_MAX."""
-        raise NotImplementedError
+        keys = EventKeys(event_id)
+        pipeline = self._pipeline(returns)
+        for number, back in returns:
+            pipeline.bitfield(keys.returns).set("u32", f"#{number}", back).execute()
+            pipeline.bitfield(keys.owners).set("u32", f"#{back}", number).execute()
+        _execute(pipeline)
 
     def finish_recovery(self, event_id: EventId, *, now_ms: int | None = None) -> bool:
         """Open the restored queue; False when Redis was lost again meanwhile: begin again."""
-        raise NotImplementedError
+        try:
+            self._run("finish_recovery", [EventKeys(event_id).queue], _us(now_ms))
+        except QueueRecovering:
+            return False
+        return True
+
+    def _oldest(self, stream: str, limit: int) -> list[tuple[Any, Any]]:
+        try:
+            entries = self._client.xrange(stream, count=limit)
+        except RedisError as error:
+            raise QueueUnavailable from error
+        return [(name, fields) for name, fields in entries or [] if fields is not None]
+
+    def _forget(self, stream: str, last_id: str) -> None:
+        """Trim the stream up to and with this entry."""
+        milliseconds, sequence = last_id.split("-")
+        try:
+            self._client.xtrim(stream, minid=f"{milliseconds}-{int(sequence) + 1}", approximate=False)
+        except RedisError as error:
+            raise QueueUnavailable from error
+
+    def _pipeline(self, items: Sequence[object]) -> Pipeline:
+        if len(items) > RESTORE_MAX:
+            raise ValueError(f"at most {RESTORE_MAX} at once, not {len(items)}")
+        return self._client.pipeline(transaction=False)
+
+
+def _execute(pipeline: Pipeline) -> None:
+    try:
+        pipeline.execute()
+    except RedisError as error:
+        raise QueueUnavailable from error
+
+
+def _us(now_ms: int | None) -> list[int]:
+    return [] if now_ms is None else [now_ms * 1000]
+
+
+def _now(now_ms: int | None) -> list[int]:
+    return [] if now_ms is None else [now_ms]
+
+
+def _split(place: str) -> list[int]:
+    try:
+        is_return, number = split_place(place)
+    except ValueError as error:
+        raise NotInQueue from error
+    return [int(is_return), number]
+
+
+def _slots(keys: EventKeys) -> list[str]:
+    return [keys.queue, keys.admitted, keys.entered, keys.holding]
+
+
+def _booked_and_done(keys: EventKeys) -> list[str]:
+    return [*keys.numbers_lane()[3:], *keys.returns_lane()[3:]]
+
+
+def _place_keys(keys: EventKeys) -> list[str]:
+    return [*_slots(keys), keys.returns, *_booked_and_done(keys), keys.owners]
+
+
+def _place(answer: Sequence[Any]) -> Place:
+    number, back, standing, deadline_ms, joined_at_ms, hands_free = answer
+    return Place(
+        int(number),
+        int(back) or None,
+        Standing(standing.decode()),
+        int(deadline_ms) or None,
+        int(joined_at_ms),
+        bool(hands_free),
+    )

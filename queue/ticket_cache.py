@@ -1,16 +1,28 @@
-"""A copy in Redis of which tickets are held or sold, asked before a booking is written, so that no seat query is needed.
+"""A copy in Redis of which tickets are held or sold, asked before a booking is written instead of the seats themselves.
 
-It may refuse a named seat politely; it never decides anything. Wiped or wrong, the record still gives the right outcome.
+It may refuse a named seat politely; it never decides anything. Wiped or wrong, the outcome is right all the same.
 """
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from redis import Redis
+from redis.exceptions import RedisError
 
-from onsale.db.ids import EventId, TicketId
+from onsale.db.ids import EventId, TicketId, event_of_ticket
+from onsale.queue import lua
+from onsale.queue.keys import EventKeys
+from onsale.queue.outage import Outage
+
+TICKETS_MAX = 1_000
+# An event's copy is forgotten so long after its last change; sold tickets have no deadline of their own.
+KEEP_MS = 30 * 24 * 3_600 * 1_000
+# Six bytes of milliseconds: the year 10889.
+SOLD_UNTIL_MS = (1 << 48) - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,16 +38,42 @@ class TicketCache:
     """Held and sold tickets of all events, on the cache's Redis. A Redis that does not answer counts as empty."""
 
     def __init__(self, client: Redis) -> None:
-        raise NotImplementedError
+        self._mark = client.register_script(lua.load("mark_tickets"))
+        self._taken = client.register_script(lua.load("taken_tickets"))
+        self._outage = Outage("ticket cache")
 
     def taken(self, ticket_ids: Sequence[TicketId]) -> frozenset[TicketId]:
-        """Those of these tickets that are known to be held or sold now; one round trip."""
-        raise NotImplementedError
+        """Those of these tickets known to be held or sold now; one round trip an event, at most 1,000 tickets."""
+        by_event: dict[EventId, list[TicketId]] = defaultdict(list)
+        for ticket in ticket_ids[:TICKETS_MAX]:
+            by_event[event_of_ticket(ticket)].append(ticket)
+        found: set[TicketId] = set()
+        for event_id, tickets in by_event.items():
+            answer = self._call(self._taken, event_id, tickets) or []
+            found.update(TicketId(int(ticket)) for ticket in answer)
+        return frozenset(found)
 
     def put(self, event_id: EventId, tickets: Iterable[TakenTicket]) -> None:
         """Tickets were held (until their deadline) or sold; one call for many."""
-        raise NotImplementedError
+        self._write(
+            event_id,
+            [(one.ticket_id, one.version, SOLD_UNTIL_MS if one.until_ms is None else one.until_ms) for one in tickets],
+        )
 
     def clear(self, event_id: EventId, versions: Mapping[TicketId, int]) -> None:
         """Tickets are free again, at these row versions; one call for many."""
-        raise NotImplementedError
+        self._write(event_id, [(ticket, version, 0) for ticket, version in versions.items()])
+
+    def _write(self, event_id: EventId, marks: Sequence[tuple[TicketId, int, int]]) -> None:
+        for first in range(0, len(marks), TICKETS_MAX):
+            flat = [value for mark in marks[first : first + TICKETS_MAX] for value in mark]
+            self._call(self._mark, event_id, [KEEP_MS, *flat])
+
+    def _call(self, script: Any, event_id: EventId, arguments: Sequence[int]) -> Any:
+        try:
+            answer = script([EventKeys(event_id).tickets], arguments)
+        except RedisError as error:
+            self._outage.failed(error)
+            return None
+        self._outage.worked()
+        return answer

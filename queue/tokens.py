@@ -1,23 +1,36 @@
 """Signed, self-contained proofs: a queue token proves a number, an admission token lets its buyer book.
 
-    codec = Tokens(config.secret_keys)
-    text = codec.sign_queue(QueueToken(event_id, number, buyer_id, joined_at))
+    tokens = Tokens(config.secret_keys)
+    text = tokens.sign_queue(QueueToken(event_id, number, buyer_id, joined_at_ms))
 
-Text is `q1.<key id>.<payload>.<signature>` (`a1` for admissions), base64url, HMAC-SHA256. The first key signs, all verify.
-They travel in headers or cookies, never in a URL.
+Text is `q1.<key id>.<payload>.<signature>` (`a1` for admissions): base64url without padding, HMAC-SHA256 over what is
+before the last dot. The first key signs, all verify. They travel in headers or cookies, never in a URL.
 """
 
 from __future__ import annotations
 
+import binascii
+import hmac
+import struct
+from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Sequence
 from dataclasses import dataclass
+from uuid import UUID
 
 from onsale.db.ids import BuyerId, EventId
+from onsale.errors import BadAdmissionToken, BadQueueToken
 from onsale.queue.keys import PlaceId, number_place, return_place
 
 # Servers' clocks differ a little.
-LEEWAY_SECONDS = 10
-TOKEN_CHARACTERS_MAX = 256
+LEEWAY_MS = 10_000
+# Long enough for a key id of 32 characters; anything longer is not ours and is not worth a hash.
+TOKEN_CHARACTERS_MAX = 160
+_QUEUE, _ADMISSION = "q1", "a1"
+# Event, number, (return number,) buyer, milliseconds since 1970.
+_QUEUE_PAYLOAD = struct.Struct(">II16sQ")
+_ADMISSION_PAYLOAD = struct.Struct(">III16sQ")
+# What these keys are for, so that no other signature made with the installation's secrets is ever taken for a token.
+_PURPOSE = b"onsale: queue and admission tokens"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,23 +60,65 @@ class AdmissionToken:
 
 
 class Tokens:
-    """Signs and verifies with the keys of this installation."""
+    """Signs and verifies with the keys of this installation: (key id, secret), newest first."""
 
     def __init__(self, keys: Sequence[tuple[str, str]]) -> None:
-        raise NotImplementedError
+        self._keys = {kid: hmac.digest(secret.encode(), _PURPOSE, "sha256") for kid, secret in keys}
+        self._newest = keys[0][0]
 
     def sign_queue(self, token: QueueToken) -> str:
         """The token as text."""
-        raise NotImplementedError
+        payload = _QUEUE_PAYLOAD.pack(token.event_id, token.number, token.buyer_id.bytes, token.joined_at_ms)
+        return self._sign(_QUEUE, payload)
 
     def verify_queue(self, text: str, *, event_id: EventId, buyer_id: BuyerId) -> QueueToken:
         """The token, if it is ours and for this event and buyer; BadQueueToken otherwise. It never expires."""
-        raise NotImplementedError
+        payload = self._verified(_QUEUE, text, _QUEUE_PAYLOAD.size)
+        if payload is None:
+            raise BadQueueToken
+        event, number, buyer, joined_at_ms = _QUEUE_PAYLOAD.unpack(payload)
+        if event != event_id or buyer != buyer_id.bytes:
+            raise BadQueueToken
+        return QueueToken(EventId(event), number, BuyerId(UUID(bytes=buyer)), joined_at_ms)
 
     def sign_admission(self, token: AdmissionToken) -> str:
         """The token as text."""
-        raise NotImplementedError
+        back = token.return_number or 0
+        payload = _ADMISSION_PAYLOAD.pack(token.event_id, token.number, back, token.buyer_id.bytes, token.expires_at_ms)
+        return self._sign(_ADMISSION, payload)
 
     def verify_admission(self, text: str, *, event_id: EventId, buyer_id: BuyerId, now_ms: int) -> AdmissionToken:
-        """The token, if it is ours, for this event and buyer, and not older than its time (10 s leeway); BadAdmissionToken otherwise."""
-        raise NotImplementedError
+        """The token, if it is ours, for this event and buyer, and in time (10 s leeway); else BadAdmissionToken."""
+        payload = self._verified(_ADMISSION, text, _ADMISSION_PAYLOAD.size)
+        if payload is None:
+            raise BadAdmissionToken
+        event, number, back, buyer, expires_at_ms = _ADMISSION_PAYLOAD.unpack(payload)
+        if event != event_id or buyer != buyer_id.bytes or now_ms > expires_at_ms + LEEWAY_MS:
+            raise BadAdmissionToken
+        return AdmissionToken(EventId(event), number, back or None, BuyerId(UUID(bytes=buyer)), expires_at_ms)
+
+    def _sign(self, kind: str, payload: bytes) -> str:
+        signed = f"{kind}.{self._newest}.{_text(payload)}"
+        return f"{signed}.{_text(hmac.digest(self._keys[self._newest], signed.encode(), 'sha256'))}"
+
+    def _verified(self, kind: str, text: str, size: int) -> bytes | None:
+        """The payload of a token of this kind that one of our keys signed."""
+        if len(text) > TOKEN_CHARACTERS_MAX or not text.isascii():
+            return None
+        signed, _, signature = text.rpartition(".")
+        pieces = signed.split(".")
+        if len(pieces) != 3 or pieces[0] != kind or pieces[1] not in self._keys:
+            return None
+        expected = _text(hmac.digest(self._keys[pieces[1]], signed.encode(), "sha256"))
+        if not hmac.compare_digest(expected, signature):
+            return None
+        # What our own key signed decodes; the check is for the day when a key is used by something else.
+        try:
+            payload = urlsafe_b64decode(pieces[2] + "=" * (-len(pieces[2]) % 4))
+        except (binascii.Error, ValueError):
+            return None
+        return payload if len(payload) == size else None
+
+
+def _text(raw: bytes) -> str:
+    return urlsafe_b64encode(raw).rstrip(b"=").decode()

@@ -1,0 +1,71 @@
+-- join(KEYS: queue, buyers, addresses, joins, here0, here1, here2; ARGV: buyer, address, proven, now_ms?)
+--   -> OK number joined_at_ms created | RECOVER | NOT_OPEN opens_at_ms now_ms | CLOSED | EXHAUSTED | ADDRESS
+-- queue: hash, issued / block_end / phase / ... buyers: hash, one bucket, buyer's 16 bytes -> number (4 bytes) and time (6 bytes).
+-- addresses: hash, one bucket, digest -> places taken.   joins: stream for the journal.   here0-2: bitmaps of presence.
+-- Why one script: two requests of one buyer must get one number, two buyers never the same, and no number may have a gap.
+local hash = redis.call('HMGET', KEYS[1], 'run_id', 'state', 'issued', 'block_end', 'phase', 'opens_at_ms', 'address_limit',
+  'slice', 'asked_to')
+-- guard: run id
+local info = redis.call('INFO', 'server')
+local found = string.find(info, 'run_id:', 1, true)
+if hash[1] ~= string.sub(info, found + 7, found + 46) then
+  return {'RECOVER'}
+end
+-- end guard
+if hash[2] ~= 'live' then
+  return {'RECOVER'}
+end
+local issued, proven = tonumber(hash[3]), tonumber(ARGV[3])
+local now_ms = tonumber(ARGV[4])
+if not now_ms then
+  local time = redis.call('TIME')
+  now_ms = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
+end
+
+local function give(number, joined_at_ms)
+  redis.call('HSET', KEYS[2], ARGV[1], struct.pack('>I4I6', number, joined_at_ms))
+  redis.call('XADD', KEYS[4], '*', 'n', number, 'b', ARGV[1], 't', string.format('%.0f', joined_at_ms))
+end
+
+-- A number in a signed token was given by us; one above what was issued cannot have been.
+if proven == 0 or proven > issued then
+  proven = nil
+end
+local known = redis.call('HGET', KEYS[2], ARGV[1])
+if known then
+  local number, joined_at_ms = struct.unpack('>I4I6', known)
+  if proven and proven < number then
+    number = proven
+    give(number, joined_at_ms)
+  end
+  return {'OK', number, joined_at_ms, 0}
+end
+if proven then
+  give(proven, now_ms)
+  return {'OK', proven, now_ms, 0}
+end
+
+if hash[5] == 'closed' then
+  return {'CLOSED'}
+end
+if hash[5] == 'scheduled' and now_ms < tonumber(hash[6]) then
+  return {'NOT_OPEN', tonumber(hash[6]), now_ms}
+end
+if issued >= tonumber(hash[4]) then
+  return {'EXHAUSTED'}
+end
+local address_limit = tonumber(hash[7])
+if address_limit > 0 then
+  if tonumber(redis.call('HGET', KEYS[3], ARGV[2]) or 0) >= address_limit then
+    return {'ADDRESS'}
+  end
+  redis.call('HINCRBY', KEYS[3], ARGV[2], 1)
+end
+
+local number = redis.call('HINCRBY', KEYS[1], 'issued', 1)
+give(number, now_ms)
+-- Who joins near the front was there just now; the first heartbeat is still to come.
+if number <= tonumber(hash[9]) then
+  redis.call('SETBIT', KEYS[5 + tonumber(hash[8]) % 3], number, 1)
+end
+return {'OK', number, now_ms, 1}

@@ -1,0 +1,56 @@
+-- place(KEYS: queue, admitted, entered, holding, returns, handsfree, done, returns_handsfree, returns_done, owners, buyers?; ARGV: is_return, number, now_ms?, buyer?)
+--   -> OK number return_number standing deadline_ms joined_at_ms hands_free | RECOVER | UNKNOWN       (deadline_ms 0: none)
+-- queue: hash.   admitted, entered, holding: sorted sets, place -> deadline in ms.   returns: string, 4 bytes a number, its return number.
+-- owners: string, 4 bytes a return number, whose it is.   handsfree, done: bitmaps by number, by return number.   buyers: hash, one bucket, buyer -> number and time.
+-- Why one script: a place read in pieces could be admitted between two of them, and look lost.
+local hash = redis.call('HMGET', KEYS[1], 'run_id', 'state', 'issued', 'serving', 'return_issued', 'return_serving')
+-- guard: run id
+local info = redis.call('INFO', 'server')
+local found = string.find(info, 'run_id:', 1, true)
+if hash[1] ~= string.sub(info, found + 7, found + 46) then
+  return {'RECOVER'}
+end
+-- end guard
+if hash[2] ~= 'live' then
+  return {'RECOVER'}
+end
+local now_ms = tonumber(ARGV[3])
+if not now_ms then
+  local time = redis.call('TIME')
+  now_ms = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
+end
+
+local number, back, joined_at_ms = tonumber(ARGV[2]), 0, 0
+if KEYS[11] then
+  local known = redis.call('HGET', KEYS[11], ARGV[4])
+  if not known then
+    return {'UNKNOWN'}
+  end
+  number, joined_at_ms = struct.unpack('>I4I6', known)
+end
+if ARGV[1] == '1' then
+  number, back = redis.call('BITFIELD_RO', KEYS[10], 'GET', 'u32', '#' .. number)[1], number
+else
+  back = redis.call('BITFIELD_RO', KEYS[5], 'GET', 'u32', '#' .. number)[1]
+end
+local place, bits, at = tostring(number), 6, number
+local issued, serving = tonumber(hash[3]), tonumber(hash[4])
+if back > 0 then
+  place, bits, at, issued, serving = 'r' .. back, 8, back, tonumber(hash[5]), tonumber(hash[6])
+end
+if at > issued then
+  return {'UNKNOWN'}
+end
+
+local standing, deadline_ms = at > serving and 'ahead' or 'passed', 0
+if redis.call('GETBIT', KEYS[bits + 1], at) == 1 then
+  standing = 'done'
+elseif standing == 'passed' then
+  for key, word in pairs({[2] = 'admitted', [3] = 'entered', [4] = 'holding'}) do
+    local until_ms = tonumber(redis.call('ZSCORE', KEYS[key], place) or 0)
+    if until_ms > now_ms then
+      standing, deadline_ms = word, until_ms
+    end
+  end
+end
+return {'OK', number, back, standing, deadline_ms, joined_at_ms, redis.call('GETBIT', KEYS[bits], at)}

@@ -1,0 +1,84 @@
+"""Runs the queue's Lua files, registered so that a failover reloads them, and makes their answers errors or values."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, NoReturn
+
+from redis import Redis
+from redis.exceptions import RedisError
+
+from onsale.errors import (
+    AddressLimitReached,
+    AdmissionSpent,
+    NotInQueue,
+    NotOpenYet,
+    NotYourTurn,
+    NumbersExhausted,
+    QueueClosed,
+    QueueRecovering,
+    QueueUnavailable,
+    TurnLapsed,
+)
+from onsale.queue import lua
+
+NAMES = (
+    "join",
+    "enter",
+    "come_back",
+    "leave",
+    "heartbeat",
+    "stay",
+    "place",
+    "advance",
+    "listen",
+    "follow",
+    "configure",
+    "set_stock",
+    "grant_block",
+    "snapshot",
+    "begin_recovery",
+    "finish_recovery",
+)
+# Until a block is reserved or a queue restored, a second is enough to wait.
+RETRY_SECONDS = 1
+
+_ERRORS = {
+    b"RECOVER": QueueRecovering,
+    b"CLOSED": QueueClosed,
+    b"EXHAUSTED": NumbersExhausted,
+    b"ADDRESS": AddressLimitReached,
+    b"NOT_OPEN": NotOpenYet,
+    b"UNKNOWN": NotInQueue,
+    b"NOT_YET": NotYourTurn,
+    b"LAPSED": TurnLapsed,
+    b"DONE": AdmissionSpent,
+}
+_PASSING = (QueueRecovering, NumbersExhausted)
+
+
+class Scripts:
+    """The registered scripts of one Redis client. `sources` replaces a script's text (negative controls do)."""
+
+    def __init__(self, client: Redis, *, sources: dict[str, str] | None = None) -> None:
+        texts = {name: lua.load(name) for name in NAMES} | (sources or {})
+        self._scripts: dict[str, Callable[..., Any]] = {
+            name: client.register_script(source) for name, source in texts.items()
+        }
+
+    def run(self, name: str, keys: Sequence[str], arguments: Sequence[str | bytes | int]) -> list[Any]:
+        """What the script answers after OK; everything else it can say is raised."""
+        try:
+            answer: list[Any] = self._scripts[name](keys, arguments)
+        except RedisError as error:
+            raise QueueUnavailable(retry_after_seconds=RETRY_SECONDS) from error
+        if answer[0] != b"OK":
+            _refuse(answer)
+        return answer[1:]
+
+
+def _refuse(answer: Sequence[Any]) -> NoReturn:
+    kind = _ERRORS[answer[0]]
+    if kind is NotOpenYet:
+        raise NotOpenYet(retry_after_seconds=max(1, -(-(int(answer[1]) - int(answer[2])) // 1000)))
+    raise kind(retry_after_seconds=RETRY_SECONDS if kind in _PASSING else None)

@@ -1,0 +1,122 @@
+"""Turns settings, stock and snapshots into what Redis keeps, and back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import Any
+
+import orjson
+
+from onsale.errors import QueueRecovering
+from onsale.queue.state import AdmissionEntry, JoinEntry, Phase, QueueRules, QueueState, SectionStock
+
+MINUTE_MS = 60_000
+
+
+def rules_json(rules: QueueRules) -> bytes:
+    """The settings as the queue's hash keeps them."""
+    return orjson.dumps(asdict(rules))
+
+
+def sections_json(sections: Sequence[SectionStock]) -> bytes:
+    """The stock by section as the queue's hash keeps it."""
+    return orjson.dumps([asdict(section) for section in sections])
+
+
+def state_of(answer: Sequence[Any]) -> QueueState:
+    """The state a `snapshot` script answered. Raises QueueRecovering while not even the settings are restored."""
+    now_ms, whole, waiting, admitted, entered, holding = (int(value) for value in answer[:6])
+    names = [name.decode() for name in answer[6::2]]
+    values: dict[str, bytes] = dict(zip(names, answer[7::2], strict=True))
+    if not values["rules"]:
+        raise QueueRecovering(retry_after_seconds=1)
+
+    def counter(name: str) -> int:
+        return int(values[name])
+
+    return QueueState(
+        now_ms=now_ms,
+        recovering=not whole,
+        rules=_rules(values["rules"], Phase(values["phase"].decode())),
+        version=counter("version"),
+        issued=counter("issued"),
+        block_end=counter("block_end"),
+        serving=counter("serving"),
+        return_issued=counter("return_issued"),
+        return_serving=counter("return_serving"),
+        waiting=waiting,
+        admitted=admitted,
+        entered=entered,
+        holding=holding,
+        admitted_total=counter("admitted_total"),
+        admitted_last_minute=_last_minute(values, now_ms),
+        asked_to=counter("asked_to"),
+        free=counter("free") if "free" in values else None,
+        held=counter("held") if "held" in values else None,
+        sections=tuple(SectionStock(**section) for section in orjson.loads(values.get("sections", b"[]"))),
+    )
+
+
+def buyer_text(number: int, joined_at_ms: int) -> bytes:
+    """A number and its time as the buyers' buckets keep them: 4 and 6 bytes, as `join.lua` packs them."""
+    return number.to_bytes(4, "big") + joined_at_ms.to_bytes(6, "big")
+
+
+def join_entry(entry_id: bytes, fields: Mapping[bytes, bytes]) -> JoinEntry:
+    """A line of the joins stream."""
+    return JoinEntry(entry_id.decode(), int(fields[b"n"]), fields[b"b"], int(fields[b"t"]))
+
+
+def admission_entry(entry_id: bytes, fields: Mapping[bytes, bytes]) -> AdmissionEntry:
+    """A line of the admissions stream."""
+    (first, last), (return_first, return_last) = (_ranges(fields[name])[0] for name in (b"n", b"r"))
+    return AdmissionEntry(
+        id=entry_id.decode(),
+        seq=int(fields[b"s"]),
+        at_us=int(fields[b"t"]),
+        first=first,
+        last=last,
+        return_first=return_first,
+        return_last=return_last,
+        admitted=int(fields[b"a"]),
+        passed=_joined(_ranges(fields[b"p"])),
+        return_passed=_joined(_ranges(fields[b"q"])),
+    )
+
+
+def _ranges(text: bytes) -> list[tuple[int, int]]:
+    pairs = (part.split(b"-") for part in text.split(b",") if part)
+    return [(int(first), int(last)) for first, last in pairs]
+
+
+def _joined(ranges: Sequence[tuple[int, int]]) -> tuple[tuple[int, int], ...]:
+    """Neighbours as one range."""
+    merged: list[tuple[int, int]] = []
+    for first, last in ranges:
+        start = merged.pop()[0] if merged and merged[-1][1] == first - 1 else first
+        merged.append((start, last))
+    return tuple(merged)
+
+
+def _rules(text: bytes, phase: Phase) -> QueueRules:
+    """The settings; the phase is the queue's own, which opens by itself."""
+    kept = orjson.loads(text)
+    opens_at = datetime.fromisoformat(kept.pop("opens_at")).astimezone(UTC)
+    return QueueRules(**{**kept, "phase": phase, "opens_at": opens_at})
+
+
+def _last_minute(values: dict[str, bytes], now_ms: int) -> int:
+    """Admitted per minute, over the time since the newest sample that is a minute old; a younger queue's whole count.
+
+    `samples` are `time_ms:total`, one every few seconds, newest first.
+    """
+    total = before = int(values["admitted_total"])
+    elapsed_ms = 0
+    for sample in values.get("samples", b"").split():
+        at_ms, before = (int(number) for number in sample.split(b":"))
+        elapsed_ms = now_ms - at_ms
+        if elapsed_ms >= MINUTE_MS:
+            break
+    return max(0, total - before) * MINUTE_MS // max(MINUTE_MS, elapsed_ms)
