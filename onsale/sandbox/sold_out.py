@@ -108,7 +108,7 @@ def _decide(connection: Connection, event_id: EventId) -> None:
         if not batch.bookings:
             return
         named = lane.prepare_house(connection, event_id, house, batch)
-        decisions = allocate(batch.requests, house, named, anything_left=batch.anything_left)
+        decisions = allocate(batch.requests, house, named)
         written = lane.write_batch(connection, event_id, decisions, snapshot=batch.snapshot)
         house.wrote(written.changes)
 
