@@ -10,8 +10,9 @@ PYTHON ?= $(shell for each in python3 python3.14 python3.13 python3.12 python3.1
 	$$each -c '$(NEW_ENOUGH)' 2>/dev/null && echo $$each && break; done)
 
 BIN := .venv/bin
-# Wheels alone: nothing is compiled on your machine. The lock holds the versions.
-PIP := $(BIN)/python -m pip install --disable-pip-version-check --only-binary :all: -c requirements.lock
+# Wheels alone: nothing is built on your machine. The lock holds the versions. Byte code is written when a module is
+# first used: writing it for all of them takes a third of the time and most are never imported.
+PIP := $(BIN)/python -m pip install --disable-pip-version-check --no-compile --only-binary :all: -c requirements.lock
 SOURCES := setup.cfg pyproject.toml requirements.lock
 WORKERS ?= 2
 
