@@ -40,11 +40,11 @@ class _Numbers(Collector):
         self._office = office
 
     def collect(self) -> Iterator[Metric]:
-        try:
-            yield from self._of_record()
-            yield from self._of_queues()
-        except OnsaleError as error:
-            log.warning("metrics_incomplete", why=type(error).__name__)
+        for part in (self._of_record, self._of_queues):
+            try:
+                yield from part()
+            except OnsaleError as error:
+                log.warning("metrics_incomplete", why=type(error).__name__)
 
     def _of_record(self) -> Iterator[Metric]:
         with reading(self._office.engine) as connection:

@@ -146,6 +146,8 @@ def of_validation(error: ValidationError, *, where: str = "") -> Problem:
 
 def of_http(error: HTTPException) -> Problem:
     """What Flask itself refuses: no such route, a method it has not, a body too large or of another type."""
+    if error.code == 404:
+        return problem_of(e.NotFound())
     status = error.code or 500
     phrase = HTTPStatus(status).phrase
     kept = {"Allow", "Retry-After", "WWW-Authenticate"}
@@ -172,7 +174,6 @@ def of_status(status: int, detail: str = "", *, headers: Mapping[str, str] | Non
 
 _HTTP_DETAILS = {
     400: "The request is not well-formed.",
-    404: "There is nothing here, or it is not yours.",
     405: "This method is not allowed here; Allow lists those that are.",
     413: "The request is larger than anything this API takes.",
     415: "Send the body as application/json.",

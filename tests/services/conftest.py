@@ -10,7 +10,9 @@ from typing import Any
 
 import pytest
 
+from onsale.config import Config
 from tests.services.paying import Receiver, Simulator
+from tests.services.serving import Web, serving
 
 
 @pytest.fixture(scope="session")
@@ -66,3 +68,10 @@ def webhook_receiver() -> Iterator[Receiver]:
     server.shutdown()
     thread.join()
     server.server_close()
+
+
+@pytest.fixture
+def web(config: Config) -> Iterator[Web]:
+    """The web on a port of its own, over this test's record and an empty queue."""
+    with serving(config) as running:
+        yield running

@@ -16,11 +16,11 @@ from onsale.db.states import BookingState
 from onsale.web.api.contract import Asked, Told
 
 
-def _plain(value: object) -> object:
-    """`1_000`, ` 7` and `7.0` are no ids; JSON numbers pass as they are."""
-    if isinstance(value, str) and not (value.isascii() and value.isdecimal() and len(value) <= 20):
+def _from_path(text: str) -> int:
+    """`1_000`, ` 7` and `7.0` are numbers to Python and no ids here."""
+    if not (text.isascii() and text.isdecimal() and len(text) <= 20):
         raise ValueError("must be a whole number")
-    return value
+    return int(text)
 
 
 def _zulu(moment: datetime) -> str:
@@ -29,9 +29,9 @@ def _zulu(moment: datetime) -> str:
 
 # PostgreSQL's text cannot hold a NUL, and no other control character is anybody's name.
 PRINTABLE = r"^[^\x00-\x1f\x7f]*$"
-EventNumber = Annotated[int, BeforeValidator(_plain), Field(ge=1, le=EVENT_ID_MAX)]
+EventNumber = Annotated[int, Field(ge=1, le=EVENT_ID_MAX)]
 TICKET_ID_MAX = EVENT_ID_MAX << TICKETS_PER_EVENT_BITS | TICKETS_PER_EVENT_MAX
-TicketNumber = Annotated[int, BeforeValidator(_plain), Field(ge=1, le=TICKET_ID_MAX)]
+TicketNumber = Annotated[int, Field(ge=1, le=TICKET_ID_MAX)]
 Moment = Annotated[datetime, PlainSerializer(_zulu, return_type=str), Field(json_schema_extra={"format": "date-time"})]
 Term = Annotated[str, StringConstraints(max_length=200, pattern=PRINTABLE)]
 
@@ -39,13 +39,13 @@ Term = Annotated[str, StringConstraints(max_length=200, pattern=PRINTABLE)]
 class EventPath(Asked):
     """Names an event."""
 
-    event_id: EventNumber
+    event_id: Annotated[EventNumber, BeforeValidator(_from_path)]
 
 
 class TicketPath(Asked):
     """Names a ticket."""
 
-    ticket_id: TicketNumber
+    ticket_id: Annotated[TicketNumber, BeforeValidator(_from_path)]
 
 
 class BookingPath(Asked):
