@@ -23,6 +23,10 @@ from onsale.workers.payments import resume
 from tests.builders import a_booking, a_buyer, an_event, booking, open_queue, run_sql, set_queue, some_buyers, until
 
 
+# Room for everybody: the queue lets in no more than there are tickets.
+ROOM = [NewSection(1, "Standing", 1000, standing=100)]
+
+
 @pytest.fixture
 def admitting(shop):
     """The loop, running; started by calling it."""
@@ -112,7 +116,7 @@ def test_a_turned_dial_reaches_the_queue(shop, engine, admitting):
 
 
 def test_joins_admissions_and_a_checkpoint_get_into_the_record(shop, engine, admitting):
-    event_id = an_event(engine)
+    event_id = an_event(engine, sections=ROOM)
     admitting()
     people = some_buyers(engine, 30)
     until(lambda: joined(shop, event_id, people[0]), "somebody can join")
@@ -167,7 +171,7 @@ def test_an_event_that_cannot_be_looked_after_stops_no_other(shop, engine, admit
 
 
 def test_three_loops_at_once_admit_and_journal_everybody_once(shop, engine, admitting):
-    event_id = an_event(engine)
+    event_id = an_event(engine, sections=ROOM)
     for _ in range(3):
         admitting()
     people = some_buyers(engine, 40)
