@@ -80,10 +80,11 @@ def test_either_signature_of_a_rolled_secret_is_enough():
         "t=99999999999999999999999999,v1=abc",
         "t=1,v1=\u00e9",
         "t=1,v1=" + "a" * 2000,
-        header(body(), secret="whsec_of_somebody_else"),
-        header(body() + b" "),
-        header(body(), age_seconds=webhooks.AGE_SECONDS_MAX + 1),
-        header(body()).replace("v1=", "v0="),
+        # Named: a signature carries the time, and parallel test processes must call a test the same.
+        pytest.param(header(body(), secret="whsec_of_somebody_else"), id="another secret"),
+        pytest.param(header(body() + b" "), id="another body"),
+        pytest.param(header(body(), age_seconds=webhooks.AGE_SECONDS_MAX + 1), id="too old"),
+        pytest.param(header(body()).replace("v1=", "v0="), id="another scheme"),
     ],
 )
 def test_a_wrong_signature_is_refused(signed):
