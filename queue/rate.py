@@ -23,8 +23,15 @@ class Bucket:
 
 
 def capacity(rate_per_minute: int) -> int:
-    """The most credits a bucket holds: two seconds of rate, but at least one whole turn; nothing at rate 0."""
-    return max(TURN_CREDITS, BURST_US * rate_per_minute) if rate_per_minute > 0 else 0
+    """The most credits a bucket holds: two seconds of rate, whole turns at a low one too; nothing at rate 0.
+
+    Below 60 a minute two seconds are less than two turns. One turn alone would lose what is earned between its being full
+    and its being spent, so the two seconds come on top of it, up to two turns.
+    """
+    if rate_per_minute <= 0:
+        return 0
+    seconds = BURST_US * rate_per_minute
+    return max(seconds, min(2 * TURN_CREDITS, TURN_CREDITS + seconds))
 
 
 def empty(now_us: int) -> Bucket:

@@ -33,7 +33,7 @@ if (phase == 'scheduled' or phase == 'pre_queue') and now_ms >= q.opens_at_ms th
 end
 
 -- The rate: queue/rate.py, in the same integers. Then slots, then tickets.
-local full = q.rate > 0 and max(TURN_CREDITS, BURST_US * q.rate) or 0
+local full = q.rate > 0 and max(BURST_US * q.rate, min(2 * TURN_CREDITS, TURN_CREDITS + BURST_US * q.rate)) or 0
 local elapsed_us = phase == 'open' and q.rate > 0 and max(0, now_us - q.credits_at_us) or 0
 q.credits = min(full, q.credits + (elapsed_us > 0 and min(elapsed_us, floor(full / q.rate) + 1) * q.rate or 0))
 local want = phase == 'open' and min(tonumber(ARGV[1]), ADMIT_MAX, floor(q.credits / TURN_CREDITS)) or 0

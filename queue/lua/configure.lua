@@ -21,7 +21,7 @@ end
 local now_ms = math.floor(now_us / 1000)
 
 local function full(rate)
-  return rate > 0 and math.max(TURN_CREDITS, BURST_US * rate) or 0
+  return rate > 0 and math.max(BURST_US * rate, math.min(2 * TURN_CREDITS, TURN_CREDITS + BURST_US * rate)) or 0
 end
 local phase, rate, old_rate, credits, grace_until_ms = ARGV[2], tonumber(ARGV[4]), tonumber(raw[4]), tonumber(raw[5]), tonumber(raw[7])
 -- The record may still say that it is going to open when it already has.
