@@ -117,7 +117,10 @@ def change(
 
 
 def running(connection: Connection, *, limit: int = 500) -> tuple[QueueSettings, ...]:
-    """The settings of every published event with a queue that is not closed: what `onsale admit` looks after."""
+    """The settings of every published event that is still to come: what `onsale admit` looks after.
+
+    Those whose queue is switched off too (their bookings take numbers), and closed ones (their queue must be told).
+    """
     return tuple(_settings(row) for row in connection.execute(_RUNNING, {"limit": limit}))
 
 
@@ -162,7 +165,8 @@ _CHANGE = text("""
 """)
 _RUNNING = text("""
     SELECT s.* FROM queue_settings s JOIN events e ON e.id = s.event_id
-     WHERE s.enabled AND s.phase <> 'closed' AND e.status = 'published' ORDER BY s.event_id LIMIT :limit
+     WHERE e.status = 'published' AND e.starts_at > clock_timestamp() - interval '1 day'
+     ORDER BY s.event_id LIMIT :limit
 """)
 _OPEN_DUE = text("""
     UPDATE queue_settings

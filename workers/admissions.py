@@ -30,7 +30,7 @@ from onsale.workers.shop import Shop, open_shop
 # The shortest rest between two rounds, and how often the list of events is read.
 ROUND_SECONDS = 0.025
 EVENTS_SECONDS = 1.0
-EVENTS_MAX = 500
+EVENTS_MAX = 2_000
 # A part that is away is asked again after this long; the log says it once.
 AWAY_SECONDS = 0.5
 
@@ -127,8 +127,10 @@ class Admitter:
         self._grant_numbers(one, queue, now)
         moving = one.busy
         one.looked(now, queue)
-        if moving or one.busy:
+        if moving or one.busy or now >= one.stock_at:
             tell_stock(self.shop, event_id)
+            one.stock_at = now + rounds.STOCK_SECONDS
+        if moving or one.busy:
             journaling.write_journal(self.shop, event_id)
             journaling.write_checkpoint(self.shop, event_id, queue)
 

@@ -16,6 +16,8 @@ ADVANCE_SECONDS = 0.075
 ADVANCE_IDLE_SECONDS = 0.3
 LOOK_SECONDS = 1.0
 LOOK_QUIET_SECONDS = 5.0
+# Counting a stadium's tickets takes milliseconds; where nobody queues it need not be often.
+STOCK_SECONDS = 15.0
 # An event that failed is left alone for a while, longer each time; the others do not notice.
 RETRY_SECONDS = 0.25
 RETRY_SECONDS_MAX = 5.0
@@ -34,6 +36,7 @@ class Watched:
     settings: QueueSettings
     advance_at: float = 0.0
     look_at: float = 0.0
+    stock_at: float = 0.0
     failures: int = 0
     # The last look's: what was put in force, whether anybody waits or is inside, how many numbers were out.
     version: int = 0

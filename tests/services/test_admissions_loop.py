@@ -15,13 +15,12 @@ from onsale.db.engine import transaction
 from onsale.db.queue_settings import Phase, QueueChange
 from onsale.db.states import BookingState
 from onsale.db.wishes import Wish
-from onsale.errors import OnsaleError
+from onsale.errors import OnsaleError, QueueClosed
 from onsale.queue.state import Standing
 from onsale.workers.admissions import Admitter
 from onsale.workers.lanes import work_lane
 from onsale.workers.payments import resume
 from tests.builders import a_booking, a_buyer, an_event, booking, open_queue, run_sql, set_queue, some_buyers, until
-
 
 # Room for everybody: the queue lets in no more than there are tickets.
 ROOM = [NewSection(1, "Standing", 1000, standing=100)]
@@ -231,3 +230,23 @@ def test_a_hands_free_booking_goes_from_waiting_to_confirmed_by_itself(paying_sh
     assert held is BookingState.HELD
     assert booking(engine, booking_id).state is BookingState.CONFIRMED
     assert shop.store.place_of(event_id, buyer_id).standing is Standing.DONE
+
+
+def test_closing_a_sale_reaches_the_queue(shop, engine, admitting):
+    event_id = an_event(engine)
+    admitting()
+    until(lambda: joined(shop, event_id, a_buyer(engine)), "somebody can join")
+
+    set_queue(engine, event_id, phase=Phase.CLOSED)
+
+    until(lambda: joined(shop, event_id, a_buyer(engine)) is None, "nobody can join any more")
+    with pytest.raises(QueueClosed):
+        shop.store.join(event_id, a_buyer(engine), address="192.0.2.1")
+
+
+def test_an_event_without_a_queue_gives_numbers_too(shop, engine, admitting):
+    event_id = an_event(engine, queue=QueueChange(enabled=False))
+
+    admitting()
+
+    assert until(lambda: joined(shop, event_id, a_buyer(engine)), "somebody gets a number") == 1

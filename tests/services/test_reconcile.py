@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
+
 from onsale.db import charges
 from onsale.db.engine import transaction
 from onsale.db.states import BookingState
 from onsale.db.wishes import Wish
+from onsale.queue.client import connect
 from onsale.workers.lanes import work_lane
 from onsale.workers.payment_steps import Step
 from onsale.workers.payments import STEPS
@@ -92,3 +95,17 @@ def test_an_intent_left_over_by_a_booking_that_ended_is_found_until_it_is_cancel
     found = reconcile(paying_shop, left_over_seconds=0)
 
     assert found.left_over == (booking_id,)
+
+
+def test_a_wake_up_goes_by_the_default_exchange_whatever_redis_forgot(shop, engine, redis_client):
+    # On Redis a named exchange loses its queues with a FLUSHALL and drops what is published to it.
+    event_id = an_event(engine)
+    shop.wakes.wake_lane(event_id)
+    redis_client.flushall()
+
+    shop.wakes.wake_lane(event_id)
+
+    broker = connect(shop.config.broker_url)
+    (message,) = broker.lrange("lanes", 0, -1)
+    broker.close()
+    assert json.loads(message)["properties"]["delivery_info"] == {"exchange": "", "routing_key": "lanes"}
