@@ -1,7 +1,7 @@
 """An event's free tickets in memory, by section and row, so that the best seats are found without reading the house.
 
-Kept by a worker between batches. It is only a guess that is nearly always right: every hold is checked by the record. A row's
-free seats are the bits of one whole number, so a free block of any size is found with a handful of shifts.
+Kept by a worker between batches. It is only a guess that is nearly always right: every hold is checked by the record.
+A row's free seats are the bits of one whole number, so a free block of any size is found with a handful of shifts.
 """
 
 from __future__ import annotations
@@ -170,16 +170,16 @@ class SectionIndex:
         return tuple(places)
 
     def take(self, places: Iterable[Place]) -> None:
-        """These are no longer free; those that were not are ignored."""
+        """These are no longer free. Places unknown here (added since) are left alone: the record knows them."""
         for place in places:
-            row, bit = self._find(place)
-            row.free &= ~bit
+            if row := self._row_of(place):
+                row.free &= ~self._bit(row, place)
 
     def put_back(self, places: Iterable[Place]) -> None:
         """These are free again."""
         for place in places:
-            row, bit = self._find(place)
-            row.free |= bit
+            if row := self._row_of(place):
+                row.free |= self._bit(row, place)
         self._come_back()
 
     def _units(self, quantity: int) -> tuple[Place, ...]:
@@ -192,12 +192,13 @@ class SectionIndex:
                 places.append(Place(row.ticket_at(lowest.bit_length() - 1), 0, 0))
         return tuple(places) if len(places) == quantity else ()
 
-    def _find(self, place: Place) -> tuple[Row, int]:
-        row = self.rows[bisect_left(self._numbers, place.row_number)]
+    def _row_of(self, place: Place) -> Row | None:
+        index = bisect_left(self._numbers, place.row_number)
+        return self.rows[index] if index < len(self.rows) and self._numbers[index] == place.row_number else None
+
+    def _bit(self, row: Row, place: Place) -> int:
         position = row.position_of(place.ticket_id) if self.general else place.seat_number - row.first_seat
-        if row.number != place.row_number or not 0 <= position < row.width:
-            raise ValueError(f"ticket {place.ticket_id} is not in section {self.id}")
-        return row, 1 << position
+        return 1 << position if 0 <= position < row.width else 0
 
     def _come_back(self) -> None:
         self._longest = max((row.width for row in self.rows), default=0)
