@@ -12,7 +12,7 @@ from typing import Any
 import httpx
 import pytest
 import sqlalchemy
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, sync_playwright
 
 from onsale.db import catalogue, queue_settings
 from onsale.db.catalogue import NewEvent, NewSection
@@ -33,6 +33,7 @@ ARGUMENTS = [
 ]
 PHONE = {"width": 390, "height": 844}
 PATIENCE_MS = 20_000
+WORSE_THAN_TALK = ("error", "warning")
 STALLS = NewSection(
     id=1, name="Stalls", price_minor=4500, rows=6, seats_per_row=10, map_x=250, map_y=90, map_w=500, map_h=260
 )
@@ -73,7 +74,7 @@ def browse(stack: Any, chromium: Browser) -> Iterator[Callable[..., Page]]:
         contexts.append(context)
         context.set_default_timeout(PATIENCE_MS)
         page = context.new_page()
-        page.on("console", lambda said: complaints.append(said.text) if said.type in ("error", "warning") else None)
+        page.on("console", lambda said: complaints.append(complaint(said)) if said.type in WORSE_THAN_TALK else None)
         page.on("pageerror", lambda error: complaints.append(str(error)))
         return page
 
@@ -81,6 +82,10 @@ def browse(stack: Any, chromium: Browser) -> Iterator[Callable[..., Page]]:
     for context in contexts:
         context.close()
     assert complaints == []
+
+
+def complaint(said: ConsoleMessage) -> str:
+    return f"{said.text} ({said.location['url']})"
 
 
 @pytest.fixture
@@ -97,7 +102,7 @@ def record(stack: Any) -> Iterator[sqlalchemy.Engine]:
 
 
 @pytest.fixture
-def on_sale(record: sqlalchemy.Engine) -> Callable[..., EventId]:
+def on_sale(record: sqlalchemy.Engine, stack: Any) -> Callable[..., EventId]:
     """Puts a show of two sections on sale, its queue set as told."""
 
     def put(name: str = "The Paper Lanterns", **settings: Any) -> EventId:
@@ -126,6 +131,7 @@ def on_sale(record: sqlalchemy.Engine) -> Callable[..., EventId]:
             )
             catalogue.add_sections(connection, event_id, [STALLS, GALLERY])
             queue_settings.change(connection, event_id, QueueChange(**{**wanted, **settings}), actor="test")
+        until(lambda: httpx.get(f"{stack.address}/v1/events/{event_id}/queue").is_success, "its queue is there")
         return event_id
 
     return put

@@ -131,7 +131,7 @@ def test_a_place_is_kept_through_a_reload_a_second_tab_and_a_closed_one(browse, 
     page = browse()
 
     join(page, event_id)
-    expect(page.get_by_text("Sound check")).to_be_visible()
+    expect(page.locator("#standing").get_by_text("Sound check")).to_be_visible()
     number = page.locator('[data-fact="number"]').inner_text()
     page.reload()
     reloaded = page.locator('[data-fact="number"]').inner_text()

@@ -70,9 +70,9 @@ def test_a_pause_is_shown_to_everybody_with_its_reason(console, browse, on_sale,
     page.get_by_role("button", name="Pause admission").click()
 
     expect(page.get_by_text("Admission is paused.").first).to_be_visible()
-    expect(buyer.get_by_text("The card terminal is being restarted")).to_be_visible(timeout=30_000)
+    expect(buyer.locator("#standing").get_by_text("The card terminal is being restarted")).to_be_visible(timeout=30_000)
     page.get_by_role("button", name="Resume admission").click()
-    expect(buyer.get_by_text("The card terminal is being restarted")).to_be_hidden(timeout=30_000)
+    expect(buyer.locator("#standing").get_by_text("The card terminal is being restarted")).to_be_hidden(timeout=30_000)
 
 
 def test_another_organisers_event_is_not_there(console, on_sale, record):

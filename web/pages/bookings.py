@@ -14,7 +14,7 @@ from onsale.errors import BadRequest, NotFound, OnsaleError, TicketTaken
 from onsale.web import auth, booking, limits
 from onsale.web.box_office import box_office
 from onsale.web.pages import booking_views, cookies, going, guests, shows, test_cards
-from onsale.web.pages.events import wish_from
+from onsale.web.pages.events import wishes_from
 
 bookings = Blueprint("bookings", __name__)
 
@@ -27,14 +27,14 @@ def book(event_id: int) -> Response:
     buyer_id = auth.current_buyer().id
     try:
         _limit(buyer_id)
-        wish = _picked(event) if "ticket" in request.form else wish_from(request.form, event)
+        wishes = (_picked(event),) if "ticket" in request.form else wishes_from(request.form, event)
         accepted = booking.accept_booking(
             box_office(),
             booking.Request(
                 event_id=event.id,
                 buyer_id=buyer_id,
                 key=_form_key(),
-                wishes=(wish,),
+                wishes=wishes,
                 admission_token=cookies.admission_token(),
                 queue_token=cookies.queue_token(),
                 address=request.remote_addr or "",
@@ -76,7 +76,7 @@ def _accept_handsfree(event: Event, buyer_id: BuyerId) -> Booking:
             event_id=event.id,
             buyer_id=buyer_id,
             key=_form_key(),
-            wishes=(wish_from(request.form, event),),
+            wishes=wishes_from(request.form, event),
             payment_method=card,
             queue_token=cookies.queue_token(),
             address=request.remote_addr or "",

@@ -9,6 +9,9 @@ from onsale.web.pages import shows, test_cards
 
 demo = Blueprint("demo", __name__)
 
+# The addresses the sample catalogue gives its two running shows (onsale/sandbox/seed.py).
+SELLING_NOW, OPENS_SOON = "selling-now", "opens-soon"
+
 
 @demo.get("/demo")
 def show() -> str:
@@ -16,13 +19,12 @@ def show() -> str:
     office = box_office()
     if office.config.environment != "sandbox":
         abort(404)
-    front = shows.front()
-    selling = front.selling[0] if front.selling else None
+    selling, soon = (shows.featured_by_slug(slug) for slug in (SELLING_NOW, OPENS_SOON))
     example = f"{office.config.public_url}/v1/events/{selling.id if selling else 1}/queue"
     return render_template(
         "demo.html",
         selling=selling,
-        soon=front.soon[0] if front.soon else None,
+        soon=soon,
         methods=test_cards.cards(office.config),
         docs_url="/docs",
         api_example=example,

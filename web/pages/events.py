@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from flask import Blueprint, render_template
 from werkzeug.datastructures import MultiDict
@@ -94,8 +94,8 @@ def sections_now(office: BoxOffice, event: Event) -> list[SectionNow]:
     return [SectionNow(section, free.get(section.id)) for section in event.sections]
 
 
-def wish_from(form: MultiDict[str, str], event: Event) -> Wish:
-    """What a wish form asks for. BadRequest says what does not fit."""
+def wishes_from(form: MultiDict[str, str], event: Event) -> tuple[Wish, ...]:
+    """What a wish form asks for, the dearest wish first. BadRequest says what does not fit."""
     section_text = form.get("section", "")
     section = int(section_text) if section_text.isascii() and section_text.isdigit() else None
     quantity_text = form.get("quantity", "")
@@ -107,10 +107,9 @@ def wish_from(form: MultiDict[str, str], event: Event) -> Wish:
         most = words.minor_from(form.get("max_price", ""), event.currency)
     except ValueError as error:
         raise BadRequest(f"The highest price per ticket: {error}.", field="max_price") from None
-    return Wish(
-        quantity=int(quantity_text),
-        section_id=section,
-        max_price_minor=most,
-        together=form.get("together") == "1",
-        or_similar=form.get("or_similar") == "1",
-    )
+    together = form.get("together") == "1"
+    wish = Wish(quantity=int(quantity_text), section_id=section, max_price_minor=most, together=together)
+    if section is None or form.get("or_similar") != "1":
+        return (wish,)
+    # The nearest thing: as many as good as there are elsewhere, within the same price.
+    return wish, replace(wish, section_id=None)

@@ -83,6 +83,16 @@ def event(event_id: int) -> Event:
     return box_office().shows.event(EventId(event_id))
 
 
+def featured_by_slug(slug: str) -> Featured | None:
+    """A show by its address, with its queue as it stands; None when there is none, or its queue does not answer."""
+    office = box_office()
+    with reading(office.engine) as connection:
+        event = catalogue.event_by_slug(connection, slug)
+        listed = catalogue.listings(connection, [event.id]) if event else ()
+    sale = sales.sale_if_known(office, listed[0].id) if listed else None
+    return Featured(**vars(_card(listed[0])), sale=sale) if sale else None
+
+
 def search(query: SearchQuery) -> Found:
     """The shows that match. BadRequest names the field that makes no sense."""
     page = box_office().shows.search(query)

@@ -14,6 +14,7 @@ function left(free) {
 
 export class Standing {
   constructor() {
+    for (const spare of document.querySelectorAll('[data-without-script]')) spare.hidden = true;
     const drawn = document.querySelector('#standing').dataset;
     this.name = drawn.standing;
     this.statusUrl = drawn.statusUrl;
