@@ -25,8 +25,8 @@ class Bucket:
 def capacity(rate_per_minute: int) -> int:
     """The most credits a bucket holds: two seconds of rate, whole turns at a low one too; nothing at rate 0.
 
-    Below 60 a minute two seconds are less than two turns. One turn alone would lose what is earned between its being full
-    and its being spent, so the two seconds come on top of it, up to two turns.
+    Below 60 a minute two seconds are less than two turns. Room for one turn alone would lose what is earned between its
+    being full and its being spent, so the two seconds come on top of it, up to two turns.
     """
     if rate_per_minute <= 0:
         return 0
