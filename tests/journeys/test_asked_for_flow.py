@@ -141,7 +141,7 @@ def results(buyers: list[Client], urls: list[str], *, states: set[str], seconds:
 
     def round_of_polls() -> bool:
         # The queue is first come, first served: who is far from the front need not be asked for.
-        in_parallel(poll, [index for index in range(len(urls)) if index not in found][:100])
+        in_parallel(poll, [index for index in range(len(urls)) if index not in found][:40])
         return len(found) == len(urls)
 
     eventually(round_of_polls, seconds=seconds)
