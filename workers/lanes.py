@@ -13,7 +13,7 @@ from enum import StrEnum
 
 import structlog
 from sqlalchemy import Connection
-from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import InterfaceError, OperationalError, ProgrammingError
 
 from onsale.db import allocation, lane, sale_log
 from onsale.db import engine as record
@@ -35,8 +35,9 @@ STALE_MAX = 5
 QUEUE_ROUNDS_MAX = 10
 
 # The record was busy or away, which is no booking's fault: nobody is failed for it. SQLAlchemy's OperationalError is a
-# lock or statement timeout, a serialization failure, a deadlock or a lost connection.
-TRANSIENT = (RecordUnavailable, OperationalError, InterfaceError)
+# lock or statement timeout, a serialization failure, a deadlock or a lost connection; a ProgrammingError is a schema
+# that does not fit this code, in the middle of a bad deployment.
+TRANSIENT = (RecordUnavailable, OperationalError, InterfaceError, ProgrammingError)
 
 # An interrupted lane is woken again after this long.
 INTERRUPTED_SECONDS = 0.5
@@ -187,7 +188,8 @@ def _decide(connection: Connection, event_id: EventId, house: House, size: int) 
     except Exception as error:
         # Nothing is known of what `allocate` had taken when it raised.
         house.forget(tuple(house.sections))
-        if isinstance(error, TRANSIENT):
+        # Without a booking there is no culprit: the error is ours.
+        if isinstance(error, TRANSIENT) or (size == 1 and head is None):
             raise
         raise Poisoned(size=read, head=head) from error
     return Decided(batch.bookings, decisions, written)

@@ -5,6 +5,7 @@ No number is given twice, and nobody is behind where they were (DESIGN.md 6). Th
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TypeVar
@@ -62,8 +63,10 @@ def recover(shop: Shop, event_id: EventId) -> bool:
             return False
         _restore(shop, connection, event_id, known)
         whole = shop.store.finish_recovery(event_id)
-    log.warning(
-        "queue_recovered",
+    # The very first time there is nothing to recover: the same steps make a new event's queue.
+    log.log(
+        logging.WARNING if known.state.issued else logging.INFO,
+        "queue_recovered" if known.state.issued else "queue_made",
         event_id=event_id,
         whole=whole,
         issued=known.state.issued,

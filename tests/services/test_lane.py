@@ -287,3 +287,16 @@ def test_the_allocator_agrees_that_nothing_was_sold_twice(shop, engine):
         ).all()
     assert len(rows) == 10
     assert {times for _, times in rows} == {1}
+
+
+def test_a_schema_that_does_not_fit_the_code_fails_nobody(shop, engine):
+    event_id = an_event(engine)
+    posted = a_booking(engine, event_id, Wish(quantity=1), number=1)
+    run_sql(engine, "ALTER TABLE booking_tickets RENAME COLUMN price_minor TO price")
+
+    interrupted = work_lane(shop, event_id, last_look=True)
+    run_sql(engine, "ALTER TABLE booking_tickets RENAME COLUMN price TO price_minor")
+    work_lane(shop, event_id, last_look=True)
+
+    assert (interrupted.end, interrupted.failed) == (End.INTERRUPTED, ())
+    assert booking(engine, posted).state is HELD
