@@ -8,7 +8,7 @@ from onsale.db import charges
 from onsale.db.engine import transaction
 from onsale.errors import BadWebhook, ProviderUnavailable
 from onsale.payments import webhooks
-from onsale.payments.webhooks import SAVES_A_CARD, Event
+from onsale.payments.webhooks import BODY_BYTES_MAX, SAVES_A_CARD, Event
 from onsale.web import cards
 from onsale.web.api.contract import Answer, Routes, Told
 from onsale.web.box_office import BoxOffice, box_office
@@ -20,6 +20,7 @@ provider = Routes("webhooks", "From the payment provider")
 def receive_webhook() -> Answer[Told]:
     """An event from Stripe, signed over its raw body"""
     office = box_office()
+    request.max_content_length = BODY_BYTES_MAX
     event = webhooks.verify(
         request.get_data(cache=False), request.headers.get("Stripe-Signature"), office.config.stripe_webhook_secret
     )

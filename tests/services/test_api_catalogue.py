@@ -1,0 +1,195 @@
+"""What anybody may read over HTTP: events, tickets, seats, search; cacheable, and never a draft."""
+
+from __future__ import annotations
+
+from urllib.parse import quote
+
+import pytest
+
+from onsale.db import catalogue
+from onsale.db.catalogue import EventStatus, NewSection
+from onsale.db.engine import transaction
+from onsale.db.ids import EventId, ticket_id
+from onsale.db.wishes import Wish
+from onsale.workers.lanes import work_lane
+from tests.builders import a_booking, an_event, open_queue, until
+
+TWO_SECTIONS = (
+    NewSection(1, "Parterre", 4500, rows=2, seats_per_row=5),
+    NewSection(2, "Floor", 2500, standing=20),
+)
+
+
+@pytest.fixture
+def event_id(engine) -> EventId:
+    return an_event(engine, sections=TWO_SECTIONS)
+
+
+def named(web, name: str) -> list[int]:
+    found: list[int] = web.http.get(f"/v1/event={quote(name)}").json()["event_ids"]
+    return found
+
+
+def test_an_event_is_told_with_its_venue_and_sections(web, event_id):
+    event = web.http.get(f"/v1/events/{event_id}").json()
+
+    assert (event["id"], event["venue"]["city"], event["currency"]) == (event_id, "Vienna", "eur")
+    assert [(section["name"], section["capacity"]) for section in event["sections"]] == [
+        ("Parterre", 10),
+        ("Floor", 20),
+    ]
+
+
+def test_events_are_found_by_name_and_by_id(web, event_id):
+    name = web.http.get(f"/v1/events/{event_id}").json()["name"]
+
+    assert named(web, name) == [event_id]
+    assert named(web, name.upper()) == [event_id]
+    assert named(web, str(event_id)) == [event_id]
+    assert named(web, "no such show") == []
+
+
+@pytest.mark.parametrize("name", ["%", "_", "'", "\\", "🎫", "x" * 200])
+def test_any_name_may_be_asked_for(web, event_id, name):
+    assert web.http.get(f"/v1/event={quote(name)}").status_code == 200
+
+
+@pytest.mark.parametrize("name", ["%00", "x" * 201])
+def test_a_name_nothing_can_have_is_not_found(web, event_id, name):
+    assert web.http.get(f"/v1/event={name}").status_code == 404
+
+
+def test_a_draft_is_not_there(web, engine, event_id):
+    with transaction(engine) as connection:
+        catalogue.set_status(connection, event_id, EventStatus.DRAFT)
+
+    paths = ["", "/seats", "/seats/availability", "/queue"]
+    assert {web.http.get(f"/v1/events/{event_id}{path}").status_code for path in paths} == {404}
+    assert web.http.get(f"/v1/tickets/{ticket_id(event_id, 1)}").status_code == 404
+
+
+def test_a_ticket_is_told_in_the_words_the_api_began_with(web, event_id):
+    first, last = (web.http.get(f"/v1/ticket={ticket_id(event_id, ordinal)}").json() for ordinal in (1, 30))
+
+    assert set(first) >= {"ticketId", "price", "artists", "dateTime", "seats"}
+    assert (first["ticketId"], first["price"]) == (ticket_id(event_id, 1), {"amount_minor": 4500, "currency": "eur"})
+    assert first["seats"] == [{"section": "Parterre", "row": "A", "seat": "1"}]
+    assert last["seats"] == [{"section": "Floor", "row": None, "seat": None}]
+
+
+def test_both_addresses_of_a_ticket_tell_the_same(web, event_id):
+    ticket = ticket_id(event_id, 3)
+
+    assert web.http.get(f"/v1/ticket={ticket}").content == web.http.get(f"/v1/tickets/{ticket}").content
+
+
+@pytest.mark.parametrize("ordinal", [31, 1 << 19])
+def test_a_ticket_that_does_not_exist_is_not_found(web, event_id, ordinal):
+    assert web.http.get(f"/v1/tickets/{ticket_id(event_id, ordinal)}").status_code == 404
+
+
+def test_the_seat_map_names_every_seat_once(web, event_id):
+    house = web.http.get(f"/v1/events/{event_id}/seats").json()
+
+    seats = [run["first_ticket_id"] + n for run in house["sections"][0]["runs"] for n in range(run["count"])]
+    assert seats == [ticket_id(event_id, ordinal) for ordinal in range(1, 11)]
+    assert house["sections"][1]["runs"] == []
+
+
+@pytest.mark.parametrize("path", ["", "/seats", "/seats/availability"])
+def test_what_does_not_change_is_not_sent_twice(web, event_id, path):
+    url = f"/v1/events/{event_id}{path}"
+    first = web.http.get(url)
+
+    again = web.http.get(url, headers={"If-None-Match": first.headers["ETag"]})
+
+    assert (again.status_code, again.content) == (304, b"")
+    assert first.headers["Cache-Control"].startswith("public")
+
+
+def test_held_seats_are_seen_within_a_moment_and_only_what_changed_is_sent(web, engine, shop, event_id):
+    open_queue(shop, event_id)
+    url = f"/v1/events/{event_id}/seats/availability"
+    before = web.http.get(url).json()
+    a_booking(engine, event_id, Wish(tickets=(ticket_id(event_id, 2),)), number=1)
+
+    work_lane(shop, event_id, last_look=True)
+
+    def changed():
+        answer = web.http.get(url, params={"since": before["version"]}).json()
+        return answer if answer["version"] != before["version"] else None
+
+    after = until(changed, "the change is seen", seconds=5)
+    assert [section["id"] for section in before["sections"]] == [1, 2]
+    assert [(section["id"], section["states"]) for section in after["sections"]] == [(1, "fhffffffff")]
+    assert (after["since"], after["free"], after["held"]) == (before["version"], 29, 1)
+
+
+def test_who_has_the_newest_availability_is_sent_no_section(web, event_id):
+    url = f"/v1/events/{event_id}/seats/availability"
+    version = web.http.get(url).json()["version"]
+
+    answer = web.http.get(url, params={"since": version}).json()
+
+    assert (answer["since"], answer["sections"]) == (version, [])
+
+
+def test_an_unknown_version_is_answered_with_everything(web, event_id):
+    answer = web.http.get(f"/v1/events/{event_id}/seats/availability", params={"since": "long.ago"}).json()
+
+    assert (answer["since"], len(answer["sections"])) == (None, 2)
+
+
+def test_one_section_may_be_asked_for(web, event_id):
+    answer = web.http.get(f"/v1/events/{event_id}/seats/availability", params={"section": 2}).json()
+
+    assert [section["id"] for section in answer["sections"]] == [2]
+
+
+def test_a_search_finds_by_artist_place_and_day(web, event_id):
+    event = web.http.get(f"/v1/events/{event_id}").json()
+    asked = {"artist": "testers", "location": "vienna", "dateTime": event["starts_at"][:10]}
+
+    page = web.http.get("/v1/search", params=asked).json()
+
+    assert [hit["event_id"] for hit in page["events"]] == [event_id]
+    assert page["next_cursor"] is None
+
+
+def test_a_search_is_paged_and_every_event_comes_once(web, engine):
+    made = {an_event(engine) for _ in range(5)}
+    found: list[int] = []
+    asked = {"q": "show", "limit": "2"}
+
+    while True:
+        page = web.http.get("/v1/search", params=asked).json()
+        found += [hit["event_id"] for hit in page["events"]]
+        if page["next_cursor"] is None:
+            break
+        asked["cursor"] = page["next_cursor"]
+
+    assert (len(found), set(found), page["total"]) == (5, made, 5)
+
+
+@pytest.mark.parametrize(
+    ("asked", "field"),
+    [
+        ({"dateTime": "someday"}, "dateTime"),
+        ({"dateTime": "2026-13"}, "dateTime"),
+        ({"limit": "0"}, "query.limit"),
+        ({"limit": "101"}, "query.limit"),
+        ({"limit": "many"}, "query.limit"),
+        ({"q": "x" * 201}, "query.q"),
+        ({"q": "a\x00b"}, "query.q"),
+        ({"cursor": "made up"}, "cursor"),
+        ({"colour": "red"}, "query.colour"),
+    ],
+)
+def test_a_search_that_makes_no_sense_is_refused_and_the_field_named(web, engine, asked, field):
+    answer = web.http.get("/v1/search", params=asked)
+
+    assert (answer.status_code, answer.json()["field"]) == (422, field)
+
+
+def test_a_parameter_given_twice_is_refused(web, engine):
+    assert web.http.get("/v1/search?q=a&q=b").status_code == 422
