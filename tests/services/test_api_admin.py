@@ -61,7 +61,7 @@ def test_what_was_turned_is_in_the_sale_log_with_who_did_it(web, engine, event_i
 
     with reading(engine) as connection:
         line = sale_log.newest(connection, event_id, limit=1)[0]
-    assert (line.actor, line.body["phase"]) == (f"staff:{member.id}", "paused")
+    assert (line.actor, line.body["phase"]) == (f"staff:{member.id}", {"from": "open", "to": "paused"})
 
 
 def test_buyers_read_why_the_queue_is_paused(web, event_id, staff_of):

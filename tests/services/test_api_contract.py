@@ -198,7 +198,6 @@ def test_a_form_from_elsewhere_is_refused(web):
 
 
 def test_the_log_has_the_path_and_neither_query_nor_token(web):
-    caplog.set_level(logging.INFO)
     token = web.guest().token
 
     with structlog.testing.capture_logs() as lines:
