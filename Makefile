@@ -10,9 +10,10 @@ PYTHON ?= $(shell for each in python3 python3.14 python3.13 python3.12 python3.1
 	$$each -c '$(NEW_ENOUGH)' 2>/dev/null && echo $$each && break; done)
 
 BIN := .venv/bin
-# Wheels alone: nothing is built on your machine. The lock holds the versions. Byte code is written when a module is
-# first used: writing it for all of them takes a third of the time and most are never imported.
+# Wheels alone: nothing is built on your machine. The lock holds the versions. pip writes byte code on one core and
+# left to the first use eight processes would write the same: hence --no-compile, and all cores afterwards.
 PIP := $(BIN)/python -m pip install --disable-pip-version-check --no-compile --only-binary :all: -c requirements.lock
+COMPILE := { $(BIN)/python -m compileall -q -j 0 .venv/lib/python3*/site-packages || true; }
 SOURCES := setup.cfg pyproject.toml requirements.lock
 WORKERS ?= 2
 
@@ -54,7 +55,7 @@ clean: ## Remove .venv and .onsale: the next run begins anew
 # One line per step; pip's own words go to a file that is shown when it fails.
 define install
 	@printf '%s' "  $(1) ... "; began=$$(date +%s); \
-	if $(2) >.venv/install.log 2>&1; then echo "$$(($$(date +%s) - began)) s"; touch $@; \
+	if { $(2); } >.venv/install.log 2>&1; then echo "$$(($$(date +%s) - began)) s"; touch $@; \
 	else echo failed; tail -n 20 .venv/install.log; exit 1; fi
 endef
 
@@ -68,7 +69,7 @@ endef
 	@$(PYTHON) -m venv .venv
 
 .venv/.for-run: $(SOURCES) | .venv/bin/python
-	$(call install,what Onsale runs on,$(PIP) -e .)
+	$(call install,what Onsale runs on,$(PIP) -e . && $(COMPILE))
 
 .venv/.for-test: $(SOURCES) | .venv/.for-run
-	$(call install,what its tests need,$(PIP) -e '.[test]')
+	$(call install,what its tests need,$(PIP) -e '.[test]' && $(COMPILE))
