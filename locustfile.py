@@ -16,6 +16,7 @@ import random
 from typing import Any
 from uuid import uuid4
 
+import gevent
 from locust import HttpUser, between, events, task
 from locust.env import Environment
 from locust.exception import RescheduleTask, StopUser
@@ -110,7 +111,7 @@ class Buyer(HttpUser):
 
     def _think(self, low: float, high: float) -> float:
         seconds = random.uniform(low, high)
-        self._sleep(seconds)
+        gevent.sleep(seconds)
         return seconds
 
     def _ask(self, method: str, path: str, *, headers: dict[str, str] | None = None, **more: Any) -> Any:
