@@ -281,7 +281,8 @@ _UNCLAIM = text("""
 _INTENT_CREATED = text("""
     INSERT INTO payments (event_id, booking_id, intent_id, client_secret, status, amount_minor, currency)
     VALUES (:event_id, :id, :intent_id, :client_secret, :status, :amount_minor, :currency)
-    ON CONFLICT (event_id, booking_id) DO NOTHING
+    -- Without a target: twins store the same intent, and the index on intent_id may be the one that notices first.
+    ON CONFLICT DO NOTHING
 """)
 _INTENT_SEEN = text("""
     UPDATE payments
