@@ -6,6 +6,7 @@ advisory lock is a statement of its own, so that what is read after it is newer 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -179,7 +180,9 @@ def write_batch(connection: Connection, event_id: EventId, decisions: Sequence[D
     versions = {TicketId(int(ticket)): version for ticket, version in (row.versions or {}).items()}
     moved = {BookingId(UUID(booking)) for booking in row.moved or ()}
     wanted = {ticket.ticket_id: ticket.section_id for decision in decisions for ticket in decision.tickets}
-    lost = frozenset(wanted.keys() - versions.keys())
+    given = Counter(ticket.ticket_id for decision in decisions for ticket in decision.tickets)
+    # A ticket decided for two bookings of the batch was written for one of them only.
+    lost = frozenset(ticket for ticket, times in given.items() if times > 1 or ticket not in versions)
     left = frozenset(decision.booking_id for decision in decisions) - moved
     if lost or left:
         raise AllocationStale(tickets=lost, bookings=left, section_ids=frozenset(wanted[ticket] for ticket in lost))

@@ -18,7 +18,7 @@ CREATE TABLE number_blocks (
     CONSTRAINT fk_number_blocks_event_id_events FOREIGN KEY (event_id) REFERENCES events (id),
     CONSTRAINT ck_number_blocks_numbers CHECK (first > 0 AND first <= last AND last < 2147483648),
     CONSTRAINT blocks_never_overlap
-        EXCLUDE USING gist (int8range((event_id << 31) + first, (event_id << 31) + last, '[]') WITH &&)
+        EXCLUDE USING gist (int8range(((event_id - 1) << 31) + first, ((event_id - 1) << 31) + last, '[]') WITH &&)
 )"""
 
 JOIN_JOURNAL = """
