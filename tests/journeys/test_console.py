@@ -59,8 +59,8 @@ def test_the_slider_and_the_number_say_the_same(console, on_sale):
 
 
 def test_a_pause_is_shown_to_everybody_with_its_reason(console, browse, on_sale, stand_in_line):
-    event_id = on_sale(rate_per_minute=1)
-    stand_in_line(event_id, 3)
+    event_id = on_sale(rate_per_minute=30)
+    stand_in_line(event_id, 12)
     buyer = browse()
     buyer.goto(f"/events/{event_id}")
     buyer.get_by_role("button", name="Join the queue").click()
