@@ -43,7 +43,7 @@ def screen(facts: Facts) -> str:
   Buyer           {BUYER}, or just come in as a guest
   Admin           {ADMIN} at {facts.web}/admin
   Passwords       {shown_path(facts.passwords)}
-  API             {facts.web}/docs
+  API             {facts.web}/v1/docs
   Payments        {payments}
   Logs            {shown_path(facts.folder / "logs")}
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import time
 from pathlib import Path
@@ -50,6 +51,15 @@ def test_run_shows_its_screen_serves_pages_and_leaves_nothing_then_does_it_again
     # Measured, not asserted by a stopwatch here: .ci/first_run.py holds the promise of 60 s and 10 s.
     with capsys.disabled():
         print(f"\nonsale run: first screen after {took[0]:.1f} s, second after {took[1]:.1f} s")
+
+
+def test_every_address_on_the_screen_answers(stack):
+    addresses = set(re.findall(r"http://\S+", stack.screen))
+
+    answered = {address: httpx.get(address, follow_redirects=True).status_code for address in addresses}
+
+    assert len(answered) == 4, "the demo, the console, the API's documentation, the simulator"
+    assert set(answered.values()) == {200}, answered
 
 
 def test_only_its_owner_reads_the_folder(stack):
