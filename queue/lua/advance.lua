@@ -3,8 +3,7 @@
 --   listen_due | RECOVER        queue: hash.   admitted, entered, holding: sorted sets, place -> deadline in ms.   admissions: stream.
 -- Bitmaps by number: here0-2 heard in this slice of time and the two before, handsfree a booking waits, done place used up.
 -- Why one script: two processes must never spend the same turn.
-local ADMIT_MAX, REAP_MAX, STEPS_MAX, GRACE_MS, LISTEN_MS = 500, 1000, 400, 120000, 1000
-local TURN_CREDITS, BURST_US = 60000000, 2000000
+local ADMIT_MAX, REAP_MAX, STEPS_MAX, GRACE_MS, LISTEN_MS, TURN_CREDITS, BURST_US = 500, 1000, 400, 120000, 1000, 60000000, 2000000
 local NAMES = {'opens_at_ms', 'rate', 'max_active', 'enter_ms', 'choose_ms', 'issued', 'serving', 'return_issued', 'return_serving',
   'unknown_first', 'unknown_last', 'return_unknown_first', 'return_unknown_last', 'credits', 'credits_at_us', 'grace_until_ms',
   'asked_3', 'heard', 'listened_at_ms', 'free', 'taken', 'return_turn'}
@@ -17,12 +16,10 @@ if raw[1] ~= string.sub(info, found + 7, found + 46) then return {'RECOVER'} end
 -- end guard
 if raw[2] ~= 'live' then return {'RECOVER'} end
 for i, name in ipairs(NAMES) do q[name] = tonumber(raw[i + 3]) end
-local time, phase, slots = call('TIME'), raw[3], {}
+local time, phase, slots, reap = call('TIME'), raw[3], {}, REAP_MAX
 local now_us = tonumber(ARGV[2]) or tonumber(time[1]) * 1000000 + tonumber(time[2])
 local now_ms = floor(now_us / 1000)
-
 -- Slots whose time is over are free again.
-local reap = REAP_MAX
 for key = 2, 4 do
   local late = reap > 0 and call('ZRANGE', KEYS[key], '-inf', now_ms, 'BYSCORE', 'LIMIT', 0, reap) or {}
   if #late > 0 then call('ZREM', KEYS[key], unpack(late)) end
@@ -41,7 +38,7 @@ if q.max_active > 0 then want = min(want, q.max_active - slots[2] - slots[3] - s
 if q.free then want = min(want, q.free - q.taken - slots[2] - slots[3]) end
 want = max(0, want)
 
-local everyone = false
+local everyone, admit, enter, steps = false, {}, {}, STEPS_MAX
 -- guard: grace
 everyone = now_ms < q.grace_until_ms or q.heard == 0
 -- end guard
@@ -71,21 +68,18 @@ local function pass(one, to)
   table.insert(one.passed, (one.at + 1) .. '-' .. to)
   one.over, one.at = one.over + to - one.at, to
 end
-local admit, enter, steps = {}, {}, STEPS_MAX
 local function let_in(one, to)
   for n = one.at + 1, to do
     local booked = following(one, one.handsfree, n) == n
-    local group = booked and enter or admit
-    group[#group + 1] = string.format('%.0f', now_ms + (booked and q.choose_ms or q.enter_ms))
-    group[#group + 1] = one.letter .. n
+    local group, until_ms = booked and enter or admit, string.format('%.0f', now_ms + (booked and q.choose_ms or q.enter_ms))
+    group[#group + 1], group[#group + 2] = until_ms, one.letter .. n
   end
   one.count, one.at = one.count + to - one.at, to
 end
 local function walk(one, turns)
   local stop = one.count + turns
   while one.count < stop and one.at < one.last and steps > 0 do
-    local n = one.at + 1
-    local to, checked = stretch(one, n)
+    local n, to, checked = one.at + 1, stretch(one, one.at + 1)
     local done, present, heard = following(one, one.done, n), checked and math.huge or n, checked and one.heard or {}
     steps = steps - 1
     for _, key in ipairs(heard) do present = min(present, following(one, key, n)) end

@@ -10,11 +10,8 @@ local run_id = string.sub(info, found + 7, found + 46)
 if raw[1] == run_id and raw[2] == 'live' then
   return {'OK', 0}
 end
-local now_us = tonumber(ARGV[9])
-if not now_us then
-  local time = redis.call('TIME')
-  now_us = tonumber(time[1]) * 1000000 + tonumber(time[2])
-end
+local time = redis.call('TIME')
+local now_us = tonumber(ARGV[9]) or tonumber(time[1]) * 1000000 + tonumber(time[2])
 
 -- What an older copy still knows is true as far as it goes: nothing ever falls below it.
 local function most(argument, old)

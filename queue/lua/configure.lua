@@ -13,11 +13,8 @@ end
 if tonumber(ARGV[1]) <= tonumber(raw[2]) then
   return {'OK', 0}
 end
-local now_us = tonumber(ARGV[11])
-if not now_us then
-  local time = redis.call('TIME')
-  now_us = tonumber(time[1]) * 1000000 + tonumber(time[2])
-end
+local time = redis.call('TIME')
+local now_us = tonumber(ARGV[11]) or tonumber(time[1]) * 1000000 + tonumber(time[2])
 local now_ms = math.floor(now_us / 1000)
 
 local function full(rate)

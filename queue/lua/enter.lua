@@ -14,11 +14,8 @@ end
 if hash[2] ~= 'live' then
   return {'RECOVER'}
 end
-local now_ms = tonumber(ARGV[3])
-if not now_ms then
-  local time = redis.call('TIME')
-  now_ms = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
-end
+local time = redis.call('TIME')
+local now_ms = tonumber(ARGV[3]) or tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
 
 local number, back = tonumber(ARGV[2]), 0
 if ARGV[1] == '1' then

@@ -12,46 +12,35 @@ if hash[1] ~= string.sub(info, found + 7, found + 46) then
   return {'RECOVER'}
 end
 -- end guard
-if hash[2] ~= 'live' then
-  return {'RECOVER'}
-end
+if hash[2] ~= 'live' then return {'RECOVER'} end
 local issued, proven = tonumber(hash[3]), tonumber(ARGV[3])
-local now_ms = tonumber(ARGV[4])
-if not now_ms then
-  local time = redis.call('TIME')
-  now_ms = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
-end
+local time = redis.call('TIME')
+local now_ms = tonumber(ARGV[4]) or tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
 
 local function give(number, joined_at_ms)
   redis.call('HSET', KEYS[2], ARGV[1], struct.pack('>I4I6', number, joined_at_ms))
   redis.call('XADD', KEYS[4], '*', 'n', number, 'b', ARGV[1], 't', string.format('%.0f', joined_at_ms))
 end
 
--- A number in a signed token was given by us; one above what was issued cannot have been.
-if proven == 0 or proven > issued then
-  proven = nil
-end
+-- A signed token's number was given by us; one above what was issued cannot have been. The lower one wins.
 local known = redis.call('HGET', KEYS[2], ARGV[1])
+local number, joined_at_ms = math.huge, now_ms
 if known then
-  local number, joined_at_ms = struct.unpack('>I4I6', known)
-  if proven and proven < number then
-    number = proven
-    give(number, joined_at_ms)
-  end
-  return {'OK', number, joined_at_ms, 0}
+  number, joined_at_ms = struct.unpack('>I4I6', known)
 end
-if proven then
-  give(proven, now_ms)
-  return {'OK', proven, now_ms, 0}
+if proven > 0 and proven <= issued and proven < number then
+  number = proven
+  give(number, joined_at_ms)
+end
+if number <= issued then
+  return {'OK', number, joined_at_ms, 0}
 end
 
 if hash[5] == 'closed' then
   return {'CLOSED'}
-end
-if hash[5] == 'scheduled' and now_ms < tonumber(hash[6]) then
+elseif hash[5] == 'scheduled' and now_ms < tonumber(hash[6]) then
   return {'NOT_OPEN', tonumber(hash[6]), now_ms}
-end
-if issued >= tonumber(hash[4]) then
+elseif issued >= tonumber(hash[4]) then
   return {'EXHAUSTED'}
 end
 local address_limit = tonumber(hash[7])
@@ -62,7 +51,7 @@ if address_limit > 0 then
   redis.call('HINCRBY', KEYS[3], ARGV[2], 1)
 end
 
-local number = redis.call('HINCRBY', KEYS[1], 'issued', 1)
+number = redis.call('HINCRBY', KEYS[1], 'issued', 1)
 give(number, now_ms)
 -- Who joins near the front was there just now; the first heartbeat is still to come.
 if number <= tonumber(hash[9]) then

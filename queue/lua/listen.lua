@@ -2,7 +2,8 @@
 -- queue: hash, slice / asked_to / heard / ...   Bitmaps by number: here0-2 heard in this slice of time and the two before, handsfree a
 -- booking waits, done place used up.   Why one script: a slice that begins, what was asked in it and who was heard belong together.
 -- Runs once a second, after an advance that says it is due.
-local SLICE_MS, HEARD_NUMBERS_MAX, ASKED_MIN, ASKED_MINUTES, SAMPLE_MS, SAMPLES = 60000, 20000, 500, 4, 5000, 14
+local SLICE_MS, HEARD_NUMBERS_MAX, ASKED_MIN, ASKED_MINUTES = 60000, 20000, 500, 4
+local SAMPLE_MS, SAMPLES = 5000, 14
 local NAMES = {'rate', 'issued', 'serving', 'return_issued', 'return_serving', 'unknown_first', 'unknown_last', 'return_unknown_first',
   'return_unknown_last', 'slice', 'asked_to', 'asked_1', 'asked_2', 'asked_3', 'admitted_total'}
 local raw, q = redis.call('HMGET', KEYS[1], 'state', 'phase', 'samples', unpack(NAMES)), {}
@@ -12,11 +13,8 @@ end
 for i, name in ipairs(NAMES) do
   q[name] = tonumber(raw[i + 3])
 end
-local now_ms = tonumber(ARGV[1])
-if not now_ms then
-  local time = redis.call('TIME')
-  now_ms = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
-end
+local time = redis.call('TIME')
+local now_ms = tonumber(ARGV[1]) or tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
 
 -- asked_3: up to where presence was asked for before the oldest of the three slices began, at least two poll intervals ago.
 local slice = math.floor(now_ms / SLICE_MS)
@@ -53,5 +51,6 @@ if not newest or now_ms - newest >= SAMPLE_MS or now_ms < newest then
   table.insert(samples, 1, string.format('%.0f:%.0f', now_ms, q.admitted_total))
 end
 redis.call('HSET', KEYS[1], 'samples', table.concat(samples, ' ', 1, math.min(#samples, SAMPLES)), 'slice', slice,
-  'asked_to', q.asked_to, 'asked_1', q.asked_1, 'asked_2', q.asked_2, 'asked_3', q.asked_3, 'heard', heard * 2 >= asked and 1 or 0, 'listened_at_ms', string.format('%.0f', now_ms))
+  'asked_to', q.asked_to, 'asked_1', q.asked_1, 'asked_2', q.asked_2, 'asked_3', q.asked_3, 'heard', heard * 2 >= asked and 1 or 0,
+  'listened_at_ms', string.format('%.0f', now_ms))
 return {'OK'}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -12,7 +13,8 @@ from redis import Redis
 from onsale.db.ids import BuyerId, EventId
 from onsale.queue import lua, recovery
 from onsale.queue.keys import EventKeys, number_place
-from onsale.queue.state import Advanced, Joined, Phase, QueueRules, QueueState, Restored
+from onsale.queue.recovery import Mark
+from onsale.queue.state import Advanced, Joined, Phase, QueueRules, QueueState, Restored, Slots
 from onsale.queue.store import QueueStore
 
 EVENT = EventId(7)
@@ -46,6 +48,36 @@ class Room:
     def recover(self, restored: Restored) -> None:
         assert self.store.begin_recovery(EVENT, restored, self.rules, version=self.version, now_ms=self.now_ms)
         assert self.store.finish_recovery(EVENT, now_ms=self.now_ms)
+
+    def recover_from(
+        self,
+        mark: Mark,
+        buyers: Sequence[BuyerId],
+        *,
+        last_reserved: int,
+        slots: Slots | None = None,
+        returns: Sequence[tuple[int, int]] = (),
+    ) -> None:
+        """What `workers/recovery.py` does with the record: `buyers` are journaled under the numbers from 1."""
+        restored = recovery.restored(
+            mark,
+            last_reserved=last_reserved,
+            journal_last=len(buyers),
+            return_last=max((back for _, back in returns), default=0),
+            rate_per_minute=self.rules.rate_per_minute,
+            alive_ms=self.now_ms,
+        )
+        places = recovery.admitted_again(restored, first=1, return_first=1, taken=slots or {}, slots_left=1_000)
+        assert self.store.begin_recovery(EVENT, restored, self.rules, version=self.version, now_ms=self.now_ms)
+        self.store.restore_joins(EVENT, [(number, one, self.now_ms) for number, one in enumerate(buyers, start=1)])
+        self.store.restore_returns(EVENT, returns)
+        self.store.follow(EVENT, slots or {})
+        self.store.restore_admitted(EVENT, places, deadline_ms=self.now_ms + MINUTE_MS)
+        assert self.store.finish_recovery(EVENT, now_ms=self.now_ms)
+
+    def recover_from_nothing(self, *, last_reserved: int) -> None:
+        """Opened with nobody restored."""
+        self.recover(replace(EMPTY, issued=last_reserved))
 
     def later(self, milliseconds: int) -> Room:
         self.now_ms += milliseconds

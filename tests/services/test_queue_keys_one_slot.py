@@ -1,0 +1,118 @@
+"""On a Redis Cluster an event lives in one slot: a script touches only keys it declares, with the event's tag."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from redis import Redis
+
+from onsale.db.ids import EventId, ticket_id
+from onsale.queue import lua
+from onsale.queue.keys import number_place
+from onsale.queue.scripts import NAMES
+from onsale.queue.state import SlotKind, SlotState
+from onsale.queue.store import QueueStore
+from onsale.queue.ticket_cache import TakenTicket, TicketCache
+from tests.services.waiting_room import ADDRESS, EMPTY, EVENT, RULES, START_MS, Room, a_buyer
+
+
+class Recorded(Redis):
+    """A client that remembers which keys each script was given, and every key a plain command named."""
+
+    keys_used: list[list[str]]
+
+    def execute_command(self, *args: Any, **options: Any) -> Any:
+        if args[0] == "EVALSHA":
+            count = int(args[2])
+            self.keys_used.append([_text(key) for key in args[3 : 3 + count]])
+        return super().execute_command(*args, **options)
+
+
+def _text(key: str | bytes) -> str:
+    return key.decode() if isinstance(key, bytes) else key
+
+
+@pytest.fixture
+def recorded(redis_client: Redis) -> Recorded:
+    client = Recorded(connection_pool=redis_client.connection_pool)
+    client.keys_used = []
+    return client
+
+
+def everything(store: QueueStore) -> Sequence[Callable[[], object]]:
+    """Every call of the store."""
+    buyer = a_buyer()
+    return (
+        lambda: store.begin_recovery(EVENT, EMPTY, RULES, version=1),
+        lambda: store.finish_recovery(EVENT),
+        lambda: store.grant_block(EVENT, 100),
+        lambda: store.join(EVENT, buyer, address=ADDRESS),
+        lambda: store.set_stock(EVENT, [], free=9, held=0),
+        lambda: store.advance(EVENT, now_ms=START_MS * 2),
+        lambda: store.enter(EVENT, "1"),
+        lambda: store.place_of(EVENT, buyer),
+        lambda: store.place_at(EVENT, "1"),
+        lambda: store.heartbeat(EVENT, "1"),
+        lambda: store.stay(EVENT, 1),
+        lambda: store.follow(EVENT, {number_place(1): SlotState(SlotKind.LAPSED)}),
+        lambda: store.come_back(EVENT, 1),
+        lambda: store.leave(EVENT, "1"),
+        lambda: store.configure(EVENT, replace(RULES, max_active=9), version=2),
+        lambda: store.snapshot(EVENT),
+    )
+
+
+def test_all_keys_of_an_event_are_in_one_slot(recorded: Recorded) -> None:
+    store = QueueStore(recorded)
+    for call in everything(store):
+        call()
+    cache = TicketCache(recorded)
+    cache.put(EVENT, [TakenTicket(ticket_id(EVENT, 1), 1, None)])
+    cache.taken([ticket_id(EVENT, 1)])
+
+    named = {key for keys in recorded.keys_used for key in keys}
+    stored = {_text(key) for key in recorded.scan_iter()}
+
+    slots = {recorded.execute_command("CLUSTER KEYSLOT", key) for key in named | stored}
+    assert len(recorded.keys_used) >= len(NAMES) - 1
+    assert len(slots) == 1
+    assert stored <= named
+
+
+def test_two_events_may_be_in_different_slots(recorded: Recorded) -> None:
+    room = Room(recorded)
+    other = type(room.keys)(EventId(EVENT + 1))
+
+    assert room.keys.queue != other.queue
+    assert len({recorded.execute_command("CLUSTER KEYSLOT", key) for key in (room.keys.queue, other.queue)}) == 2
+
+
+SCRIPTS = [*NAMES, "mark_tickets", "taken_tickets", "pace"]
+
+
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_a_script_names_no_key_it_did_not_declare(name: str) -> None:
+    source = lua.load(name)
+
+    calls = re.findall(r"(?:redis\.call|[^.\w]call)\('(\w+)'(?:, ([^,)]+))?", source)
+
+    assert calls
+    for command, first in calls:
+        if command not in {"TIME", "INFO"}:
+            assert re.match(r"(unpack\()?KEYS\b|keys?\b|bits\b|one\.", first), f"{name}: {command} {first}"
+
+
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_a_script_says_what_it_takes_and_why_it_is_one(name: str) -> None:
+    source = lua.load(name)
+    lines = source.splitlines()
+    limit = 120 if name == "advance" else 60
+
+    assert source.startswith(f"-- {name}(KEYS: ")
+    assert "Why one script:" in source
+    assert len(lines) <= limit, f"{len(lines)} lines"
+    assert max(map(len, lines)) <= 160
