@@ -114,10 +114,10 @@ class Move:
 def accept(connection: Connection, new: NewBooking) -> Accepted:
     """Store the request, once per (event, buyer, idempotency key); safe to run twice and in parallel.
 
-    NotFound: no such published event. IdempotencyKeyReused: the key came with another request_hash. AdmissionSpent: the
-    admission has a booking that is undecided or was given a hold. BuyerLimitReached: with the buyer's live bookings it
-    would pass the event's limit. (Two parallel posts of one buyer may both pass that here. The lane, which is serial per
-    event, counts again before it gives tickets, and is the guard that holds.)
+    NotFound: no such published event. IdempotencyKeyReused: the key came with another request_hash. AdmissionSpent:
+    the admission has a booking that is undecided or was given a hold. BuyerLimitReached: with the buyer's live
+    bookings it would pass the event's limit. (Two parallel posts of one buyer may both pass that here. The lane,
+    which is serial per event, counts again before it gives tickets, and is the guard that holds.)
     """
     for _ in range(ACCEPT_TRIES_MAX):
         row = connection.execute(sql.load("accept_booking"), _columns(new)).one_or_none()

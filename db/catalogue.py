@@ -69,7 +69,8 @@ class NewEvent:
 
 @dataclass(frozen=True, slots=True)
 class NewSection:
-    """A block: `rows` of `seats_per_row` numbered seats, or `rows` = 0 and `standing` places. `map_*` place it in the picture.
+    """A block: `rows` of `seats_per_row` numbered seats, or `rows` = 0 and `standing` places. `map_*` place it in the
+    picture.
 
     The order of the sections' ids is the organiser's: best first.
     """
@@ -149,7 +150,9 @@ class EventListing:
 
 @dataclass(frozen=True, slots=True)
 class Ticket:
-    """One ticket as it stands; `row_name` and `seat_name` are None for general admission. `state`: free, held or sold."""
+    """One ticket as it stands; `row_name` and `seat_name` are None for general admission. `state`: free, held or
+    sold.
+    """
 
     id: TicketId
     event_id: EventId

@@ -1,6 +1,7 @@
 """Payments in the record: attempts, the one intent per booking, commit, capture, and what a crash left.
 
-Everything here is a guarded move that may be made twice. What to ask the payment provider is decided by the worker's `resume`.
+Everything here is a guarded move that may be made twice. What to ask the payment provider is decided by the worker's
+`resume`.
 """
 
 from __future__ import annotations
@@ -35,7 +36,9 @@ _COMMITTED_OR_LATER = (S.COMMITTED, S.CONFIRMED, S.REFUNDING, S.REFUNDED)
 
 
 class Commit(StrEnum):
-    """What `commit` found: it did it now, a twin (or an earlier run) had done it, or the hold is gone and nothing may be charged."""
+    """What `commit` found: it did it now, a twin (or an earlier run) had done it, or the hold is gone and nothing may
+    be charged.
+    """
 
     DONE = "done"
     ALREADY = "already"
@@ -60,11 +63,12 @@ def new_attempt(
     buyer_id: BuyerId | None = None,
     key: str | None = None,
 ) -> Attempt:
-    """held or requires_action -> authorising with this card; the same UPDATE makes the hold last at least pay_seconds from now.
+    """held or requires_action -> authorising with this card; the same UPDATE makes the hold last at least pay_seconds.
 
-    The same `key` again, whatever came of it, and the same card while it is under way: that attempt. IdempotencyKeyReused
-    when the key came with another card; HoldExpired past the deadline; IllegalMove in any other state, with another card
-    being authorised, or after ATTEMPTS_MAX cards; NotFound when `buyer_id` is given and it is not theirs.
+    The same `key` again, whatever came of it, and the same card while it is under way: that attempt.
+    IdempotencyKeyReused when the key came with another card; HoldExpired past the deadline; IllegalMove in any other
+    state, with another card being authorised, or after ATTEMPTS_MAX cards; NotFound when `buyer_id` is given and it
+    is not theirs.
     """
     booking = get_for_update(connection, booking_id)
     if booking is None or buyer_id not in (None, booking.buyer_id):
@@ -170,11 +174,12 @@ def authorised(connection: Connection, booking_id: BookingId, attempt: int) -> B
 
 
 def commit(connection: Connection, booking_id: BookingId, *, twin_guard: bool = True) -> Commit:
-    """Sell the tickets by the hold's version and move authorised -> committed (one that costs nothing: held -> committed).
+    """Sell the tickets by the hold's version and move authorised -> committed (one that costs nothing: held ->
+    committed).
 
-    Safe with any number of twins: one that updates nothing re-reads the booking FOR UPDATE and says ALREADY when it is
-    committed or later. `twin_guard=False` leaves the re-reading out (the guard's negative control). GONE: voiding, ended, or
-    its tickets are not its own any more; nothing was written. IllegalMove: it has not been authorised.
+    Safe with any number of twins: one that updates nothing re-reads the booking FOR UPDATE and says ALREADY when it
+    is committed or later. `twin_guard=False` leaves the re-reading out (the guard's negative control). GONE: voiding,
+    ended, or its tickets are not its own any more; nothing was written. IllegalMove: it has not been authorised.
     """
     for _ in range(COMMIT_TRIES_MAX):
         row = connection.execute(sql.load("commit_booking"), _of(booking_id)).one()
@@ -219,7 +224,7 @@ def unpaid_with_card(connection: Connection, *, older_than_seconds: float, limit
 
 
 def stuck(connection: Connection, *, older_than_seconds: float, limit: int = 500) -> tuple[BookingId, ...]:
-    """Bookings whose payment is under way, voiding or committed, without a move or a lease for so long; oldest first."""
+    """Bookings with a payment under way, voiding or committed, without a move or a lease so long; oldest first."""
     return tuple(connection.execute(_STUCK, {"seconds": older_than_seconds, "limit": limit}).scalars())
 
 

@@ -1,7 +1,7 @@
 """Holds: letting tickets go at their deadline, extending and cancelling, always by the hold's own version.
 
-A hold nobody is paying for ends here. One with a payment under way first needs its intent cancelled: `begin_voiding` (which
-excludes the commit), cancel at the provider, `end_voided`.
+A hold nobody is paying for ends here. One with a payment under way first needs its intent cancelled: `begin_voiding`
+(which excludes the commit), cancel at the provider, `end_voided`.
 """
 
 from __future__ import annotations
@@ -96,8 +96,8 @@ def cancel(connection: Connection, booking_id: BookingId, *, buyer_id: BuyerId) 
     """The buyer gives up: waiting, queued or held -> cancelled, tickets free. None when a payment is under way (then
     `begin_voiding`).
 
-    IllegalMove when it is committed or has ended otherwise; NotFound when it is not this buyer's. Cancelled before: the same
-    answer, without tickets.
+    IllegalMove when it is committed or has ended otherwise; NotFound when it is not this buyer's. Cancelled before:
+    the same answer, without tickets.
     """
     booking = _own(connection, booking_id, buyer_id)
     if booking.state is BookingState.CANCELLED:
@@ -115,8 +115,8 @@ def cancel(connection: Connection, booking_id: BookingId, *, buyer_id: BuyerId) 
 def extend(connection: Connection, booking_id: BookingId, *, buyer_id: BuyerId) -> Extended:
     """Move the deadline to pay_seconds from now.
 
-    IllegalMove when nothing is held or it was moved EXTENSIONS_MAX times; HoldExpired when the deadline has passed; NotFound
-    when it is not this buyer's.
+    IllegalMove when nothing is held or it was moved EXTENSIONS_MAX times; HoldExpired when the deadline has passed;
+    NotFound when it is not this buyer's.
     """
     booking = _own(connection, booking_id, buyer_id)
     arguments = {"event_id": booking.event_id, "id": booking_id, "extensions_max": EXTENSIONS_MAX}

@@ -77,7 +77,8 @@ class Row:
             length += step
         if not starts:
             return -1
-        # A block beginning at bit i leaves one seat alone at its left if i - 1 is free and i - 2 is not; likewise right.
+        # A block beginning at bit i leaves one seat alone at its left if i - 1 is free and i - 2 is not; likewise
+        # right.
         left = (free << 1) & ~(free << 2)
         right = (free >> quantity) & ~(free >> (quantity + 1))
         for choice in (starts & ~left & ~right, starts & ~(left & right)):
@@ -234,7 +235,9 @@ class House:
         self.sections = dict(sorted(self.sections.items()))
 
     def wrote(self, changes: Mapping[int, int]) -> None:
-        """Our own batch moved these counters: what is here is as new as the record, unless somebody else moved them too."""
+        """Our own batch moved these counters: what is here is as new as the record, unless somebody else moved them
+        too.
+        """
         for section_id, changed in changes.items():
             section = self.sections.get(section_id)
             if section is not None and section.changes == changed - 1:

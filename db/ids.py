@@ -1,7 +1,7 @@
 """Identifiers that carry their event, so that an id alone finds its shard.
 
-A ticket's id is `event_id << 20 | ordinal`; a booking's is a UUIDv8 (RFC 9562) whose first 32 bits are the event's id and
-whose other 90 free bits are random.
+A ticket's id is `event_id << 20 | ordinal`; a booking's is a UUIDv8 (RFC 9562) whose first 32 bits are the event's id
+and whose other 90 free bits are random.
 """
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
-"""What the queue did, copied from Redis into the record: who joined under which number, what was admitted, how far it was.
+"""What the queue did, copied from Redis into the record: who joined under which number, what was admitted, how far it
+was.
 
 Recovery reads it back when Redis is lost. Everything may be written twice.
 """
@@ -29,7 +30,8 @@ class Join:
 
 @dataclass(frozen=True, slots=True)
 class Admission:
-    """One run of the queue: numbers `first`..`last` were passed, `admitted` of them let in, those in `passed` were absent.
+    """One run of the queue: numbers `first`..`last` were passed, `admitted` of them let in, those in `passed` were
+    absent.
 
     0 for first and last: none of that kind. `seq` is the queue's own counter, and makes a second write harmless.
     """
@@ -57,7 +59,9 @@ class Checkpoint:
 
 
 def record_joins(connection: Connection, event_id: EventId, joins: Sequence[Join]) -> tuple[Join, ...]:
-    """Write joins; returns those that contradict the record (the number is another buyer's, or the buyer has another)."""
+    """Write joins; returns those that contradict the record (the number is another buyer's, or the buyer has
+    another).
+    """
     if not joins:
         return ()
     arguments = {
@@ -121,7 +125,8 @@ def admissions_after(
 
 _RECORD_JOINS = text("""
     INSERT INTO join_journal (event_id, number, buyer_id, joined_at)
-    SELECT :event_id, * FROM unnest(CAST(:numbers AS bigint[]), CAST(:buyers AS uuid[]), CAST(:moments AS timestamptz[]))
+    SELECT :event_id, *
+      FROM unnest(CAST(:numbers AS bigint[]), CAST(:buyers AS uuid[]), CAST(:moments AS timestamptz[]))
     ON CONFLICT DO NOTHING
 """)
 _KNOWN_JOINS = text("""

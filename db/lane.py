@@ -1,7 +1,8 @@
 """The lane's statements: queue who was admitted, read a batch in order, write its decisions at once.
 
-Call in this order, in one READ COMMITTED transaction: try_lock, queue_admitted, read_batch, (house reads), write_batch. The
-advisory lock is a statement of its own, so that what is read after it is newer than what the last holder wrote.
+Call in this order, in one READ COMMITTED transaction: try_lock, queue_admitted, read_batch, (house reads),
+write_batch. The advisory lock is a statement of its own, so that what is read after it is newer than what the last
+holder wrote.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from uuid import UUID
 from sqlalchemy import Connection, text
 
 from onsale.db import locks, sql
-from onsale.db.allocation import Decision, NamedTicket, Outcome, Request, sections_needed
+from onsale.db.allocation import Decision, NamedTicket, Request, sections_needed
 from onsale.db.allocation import tickets_named as named_by
 from onsale.db.house import House, Run, SectionIndex
 from onsale.db.ids import BookingId, BuyerId, EventId, TicketId, event_of_booking
@@ -29,7 +30,9 @@ QUEUE_MAX = 1_000
 
 
 class AllocationStale(OnsaleError):
-    """A ticket was no longer free, or a booking no longer queued. Roll back, forget `section_ids`, read the batch again."""
+    """A ticket was no longer free, or a booking no longer queued. Roll back, forget `section_ids`, read the batch
+    again.
+    """
 
     def __init__(
         self, *, tickets: frozenset[TicketId], bookings: frozenset[BookingId], section_ids: frozenset[int]
@@ -57,7 +60,8 @@ class QueuedBooking:
 class Batch:
     """The next bookings in (number, created_at, id) order and the snapshot they were read in.
 
-    `selling` False: the organiser stopped selling, `bookings` is empty. `changes`: each section's change counter, for `House.missing`.
+    `selling` False: the organiser stopped selling, `bookings` is empty. `changes`: each section's change counter, for
+    `House.missing`.
     """
 
     event_id: EventId
@@ -75,8 +79,8 @@ class Batch:
 class Written:
     """A batch is written (and the caller's to commit): holds last until `hold_until`; tell the house `changes`.
 
-    `versions`: each held ticket's row version, for the ticket cache. `sold_out`: bookings that were to be unavailable, and
-    ended as sold out because the record has nothing free and nothing held.
+    `versions`: each held ticket's row version, for the ticket cache. `sold_out`: bookings that were to be
+    unavailable, and ended as sold out because the record has nothing free and nothing held.
     """
 
     hold_until: datetime

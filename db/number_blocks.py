@@ -1,4 +1,6 @@
-"""Blocks of queue numbers reserved in the record before Redis may give them out, so that no number is ever given twice."""
+"""Blocks of queue numbers reserved in the record before Redis may give them out, so that no number is ever given
+twice.
+"""
 
 from __future__ import annotations
 

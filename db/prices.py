@@ -1,6 +1,7 @@
 """Money: what a booking costs, and how an amount is written for people.
 
-An amount is a whole number of a currency's smallest unit, with the currency beside it (ISO 4217, lower case as Stripe has it).
+An amount is a whole number of a currency's smallest unit, with the currency beside it (ISO 4217, lower case as Stripe
+has it).
 """
 
 from __future__ import annotations

@@ -1,4 +1,6 @@
-"""What the organiser set for an event's queue: rate, slots, phase, selling. Every change is a new version and a line in the sale log."""
+"""What the organiser set for an event's queue: rate, slots, phase, selling. Every change is a new version and a line
+in the sale log.
+"""
 
 from __future__ import annotations
 
@@ -95,8 +97,8 @@ def change(
 ) -> QueueSettings:
     """Change settings, one version up, and say so in the sale log; a change that changes nothing does neither.
 
-    NotFound; BadRequest names the field that is out of range; IllegalMove when `expected_version` is given and no longer
-    the newest.
+    NotFound; BadRequest names the field that is out of range; IllegalMove when `expected_version` is given and no
+    longer the newest.
     """
     row = connection.execute(_GET_FOR_UPDATE, {"event_id": event_id}).one_or_none()
     if row is None:

@@ -1,4 +1,6 @@
-"""Reading a house from the record: runs of neighbouring tickets, for the seat map, for availability and for the allocator."""
+"""Reading a house from the record: runs of neighbouring tickets, for the seat map, for availability and for the
+allocator.
+"""
 
 from __future__ import annotations
 

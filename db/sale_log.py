@@ -28,7 +28,8 @@ class Line:
 def append(connection: Connection, event_id: EventId, *, actor: str, kind: str, body: Mapping[str, object]) -> int:
     """Write a line in the caller's transaction; returns its seq.
 
-    Writers take turns by locking the event until they commit, so that seq has no gap and no line appears behind a later one.
+    Writers take turns by locking the event until they commit, so that seq has no gap and no line appears behind a
+    later one.
     """
     connection.execute(_TAKE_TURNS, {"event_id": event_id})
     arguments = {"event_id": event_id, "actor": actor, "kind": kind, "body": orjson.dumps(body, default=str).decode()}

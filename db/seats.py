@@ -61,7 +61,7 @@ class SeatMap:
 
 @dataclass(frozen=True, slots=True)
 class SectionAvailability:
-    """Counts of a section; `states` has one letter (f, h, s) per seat in the order of the map's runs, "" for general."""
+    """Counts of a section; `states` has one letter (f, h, s) per seat in the map's order, "" for general."""
 
     section_id: int
     free: int

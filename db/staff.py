@@ -64,7 +64,7 @@ def by_email(connection: Connection, email: str) -> Staff | None:
 
 
 def of_event(connection: Connection, staff_id: UUID, event_id: EventId) -> Staff | None:
-    """The member of staff if the event is their organiser's; None otherwise, which is answered like an unknown event."""
+    """The member of staff if the event is their organiser's; None otherwise, answered like an unknown event."""
     return _one(connection, _OF_EVENT, {"id": staff_id, "event_id": event_id})
 
 

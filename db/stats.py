@@ -1,4 +1,6 @@
-"""Numbers about a sale, from the record: stock by section, the oldest undecided booking, bookings and payments by state."""
+"""Numbers about a sale, from the record: stock by section, the oldest undecided booking, bookings and payments by
+state.
+"""
 
 from __future__ import annotations
 
@@ -36,7 +38,9 @@ class Stock:
 
 @dataclass(frozen=True, slots=True)
 class SaleNumbers:
-    """What the console shows of a sale besides the queue. `takings_minor` is what was captured, in the event's currency."""
+    """What the console shows of a sale besides the queue. `takings_minor` is what was captured, in the event's
+    currency.
+    """
 
     stock: Stock
     bookings: Mapping[BookingState, int]
@@ -72,7 +76,7 @@ def bookings_by_state(connection: Connection, event_id: EventId | None = None) -
 
 def attempts_by_outcome(connection: Connection, event_id: EventId | None = None) -> Mapping[str, int]:
     """How many cards ended how; the words of `charges.AttemptOutcome`."""
-    return {outcome: count for outcome, count in connection.execute(_ATTEMPTS_BY_OUTCOME, {"event_id": event_id})}
+    return dict(connection.execute(_ATTEMPTS_BY_OUTCOME, {"event_id": event_id}).tuples().all())
 
 
 def sale_numbers(connection: Connection, event_id: EventId) -> SaleNumbers:

@@ -18,7 +18,9 @@ HITS_MAX = 10_000
 
 @dataclass(frozen=True, slots=True)
 class Between:
-    """Shows that begin at or after `first` and before `end`; None is open. `between("2026-12-24")` reads what a buyer writes."""
+    """Shows that begin at or after `first` and before `end`; None is open. `between("2026-12-24")` reads what a buyer
+    writes.
+    """
 
     first: datetime | None = None
     end: datetime | None = None
@@ -59,7 +61,9 @@ class Hit:
 
 @dataclass(frozen=True, slots=True)
 class SearchPage:
-    """One page of hits, best first; `total` counts all of them (exact up to HITS_MAX), `next_cursor` is None on the last page."""
+    """One page of hits, best first; `total` counts all of them (exact up to HITS_MAX), `next_cursor` is None on the
+    last page.
+    """
 
     hits: tuple[Hit, ...]
     total: int

@@ -14,10 +14,11 @@ _DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 
 
 def between(text: str) -> Between:
-    """`2026-12-24` is a day, `2026-12` a month, `2026-12-24T20:00Z` from that moment on; `a..b` is from a to the end of b.
+    """`2026-12-24` is a day, `2026-12` a month, `2026-12-24T20:00Z` from that moment on; `a..b` is from a to the end
+    of b.
 
-    `a..` and `..b` are open on one side. Days are UTC days; a moment without a zone is UTC. BadRequest (field `dateTime`)
-    when it is none of these.
+    `a..` and `..b` are open on one side. Days are UTC days; a moment without a zone is UTC. BadRequest (field
+    `dateTime`) when it is none of these.
     """
     text = text.strip()
     try:

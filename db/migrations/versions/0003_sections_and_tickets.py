@@ -26,9 +26,9 @@ CREATE TABLE sections (
     CONSTRAINT ck_sections_capacity CHECK (capacity >= 0)
 )"""
 
-# A unit of general admission is a row as well, so that overselling is a duplicate key and not a sum gone wrong.
-# Half a page stays free, so that a hold and a sale find room beside the row. No index mentions state, held_until or booking_id:
-# with one, each of the two updates in a ticket's life would write to every index of the table.
+# A unit of general admission is a row as well, so that overselling is a duplicate key and not a sum gone wrong. Half
+# a page stays free, so that a hold and a sale find room beside the row. No index mentions state, held_until or
+# booking_id: with one, each of the two updates in a ticket's life would write to every index of the table.
 TICKETS = """
 CREATE TABLE tickets (
     event_id bigint NOT NULL,

@@ -7,8 +7,8 @@ down_revision = "0003"
 branch_labels = None
 depends_on = None
 
-# No foreign key to events or buyers. Every insert would lock the one row of the event on sale, from all sides at once, and
-# protects nothing that `accept` (which selects from events) and the id's own check do not.
+# No foreign key to events or buyers. Every insert would lock the one row of the event on sale, from all sides at
+# once, and protects nothing that `accept` (which selects from events) and the id's own check do not.
 BOOKINGS = """
 CREATE TABLE bookings (
     event_id bigint NOT NULL,

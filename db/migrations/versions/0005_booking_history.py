@@ -29,8 +29,9 @@ CREATE TABLE booking_history (
     CONSTRAINT pk_booking_history PRIMARY KEY (event_id, booking_id, version)
 )"""
 
-# By statement, not by row: a lane moves a hundred bookings at once. The look into booking_moves is not a foreign key, because
-# a foreign key locks the one row that everybody's `held -> authorising` refers to, and locks shared by many are slow.
+# By statement, not by row: a lane moves a hundred bookings at once. The look into booking_moves is not a foreign key,
+# because a foreign key locks the one row that everybody's `held -> authorising` refers to, and locks shared by many
+# are slow.
 KEEP_HISTORY = """
 CREATE FUNCTION booking_history_is_kept() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
@@ -38,7 +39,8 @@ DECLARE
 BEGIN
     IF TG_OP = 'INSERT' THEN
         SELECT '{new}' AS from_state, fresh.state AS to_state, fresh.id INTO illegal FROM fresh
-         WHERE NOT EXISTS (SELECT FROM booking_moves m WHERE m.from_state = '{new}' AND m.to_state = fresh.state) LIMIT 1;
+         WHERE NOT EXISTS (SELECT FROM booking_moves m WHERE m.from_state = '{new}' AND m.to_state = fresh.state)
+         LIMIT 1;
         IF NOT FOUND THEN
             INSERT INTO booking_history (event_id, booking_id, version, from_state, to_state, reason)
             SELECT event_id, id, version, '{new}', state, reason FROM fresh;

@@ -1,4 +1,6 @@
-"""Which booking has which tickets; at most one live sale per ticket, by the index that makes a double sale impossible."""
+"""Which booking has which tickets; at most one live sale per ticket, by the index that makes a double sale
+impossible.
+"""
 
 from alembic import op
 

@@ -7,7 +7,8 @@ down_revision = "0008"
 branch_labels = None
 depends_on = None
 
-# Blocks never overlap. One range per event on a single line of numbers, 2^31 apart, so that no extension is needed for the event.
+# Blocks never overlap. One range per event on a single line of numbers, 2^31 apart, so that no extension is needed
+# for the event.
 NUMBER_BLOCKS = """
 CREATE TABLE number_blocks (
     event_id bigint NOT NULL,

@@ -41,7 +41,8 @@ CREATE FUNCTION search_document_is_fresh(wanted bigint) RETURNS void LANGUAGE sq
                    plain_words(e.name) || ' ' || a.words || ' ' || p.words AS all_words
               FROM events e JOIN venues v ON v.id = e.venue_id
              CROSS JOIN LATERAL (SELECT plain_words(concat_ws(' ', v.name, v.city, v.country, v.region)) AS words) p
-             CROSS JOIN LATERAL (SELECT plain_words(coalesce(string_agg(artists.name, ' ' ORDER BY ea.position), '')) AS words
+             CROSS JOIN LATERAL (
+                 SELECT plain_words(coalesce(string_agg(artists.name, ' ' ORDER BY ea.position), '')) AS words
                                    FROM event_artists ea JOIN artists ON artists.id = ea.artist_id
                                   WHERE ea.event_id = e.id) a
              WHERE e.id = wanted) w
