@@ -1,0 +1,200 @@
+"""Search on PostgreSQL: every word as a beginning, near misses, days, pages, and nothing that is not on sale."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from sqlalchemy import Engine
+
+from onsale.db import catalogue
+from onsale.db.catalogue import EventStatus, NewEvent, NewSection, Venue
+from onsale.db.engine import transaction
+from onsale.db.ids import EventId
+from onsale.errors import BadRequest
+from onsale.search import Between, SearchQuery
+from onsale.search.postgres import PostgresSearch
+from tests.builders import run_sql
+
+NOW = datetime.now(UTC)
+VIENNA = Venue(1, "Musikverein", "Wien", "AT", "Wien", 48.2, 16.37, 1744)
+PARIS = Venue(2, "Philharmonie de Paris", "Paris", "FR", "Île-de-France", 48.89, 2.39, 2400)
+OSLO = Venue(3, "Oslo Spektrum", "Oslo", "NO", "Oslo", 59.91, 10.75, 9700)
+
+
+def show(engine: Engine, name: str, *artists: str, venue: Venue = VIENNA, days: float = 10, **changed) -> EventId:
+    with transaction(engine) as connection:
+        catalogue.put_venue(connection, venue)
+        new = NewEvent(
+            organiser_id=catalogue.add_organiser(connection, "Test organiser"),
+            venue_id=venue.id,
+            name=name,
+            slug=f"show-{name}-{days}".lower().replace(" ", "-"),
+            description="",
+            starts_at=NOW + timedelta(days=days),
+            on_sale_at=NOW,
+            currency="eur",
+            tickets_per_buyer=4,
+            artists=artists,
+            **changed,
+        )
+        return catalogue.add_event(connection, new)
+
+
+@pytest.fixture
+def shows(engine: Engine) -> dict[str, EventId]:
+    return {
+        "winter": show(engine, "Winterreise", "Ágnes Kovács", "The Night Trains", days=3),
+        "night": show(engine, "A Night in Paris", "Björk Ólafsdóttir", venue=PARIS, days=20),
+        "loud": show(engine, "Loud and Louder", "The Night Trains", venue=OSLO, days=40),
+    }
+
+
+@pytest.fixture
+def search(engine: Engine) -> PostgresSearch:
+    return PostgresSearch(engine)
+
+
+def found(search: PostgresSearch, shows: dict[str, EventId], **asked) -> set[str]:
+    names = {event_id: name for name, event_id in shows.items()}
+    return {names[EventId(hit.event_id)] for hit in search.search(SearchQuery(**asked)).hits}
+
+
+@pytest.mark.parametrize(
+    ("asked", "wanted"),
+    [
+        ({}, {"winter", "night", "loud"}),
+        ({"artist": "night trains"}, {"winter", "loud"}),
+        ({"artist": "NIGHT"}, {"winter", "loud"}),
+        ({"artist": "agnes kovacs"}, {"winter"}),
+        ({"artist": "bjö"}, {"night"}),
+        ({"location": "wien"}, {"winter"}),
+        ({"location": "ile-de-france"}, {"night"}),
+        ({"location": "philharmonie"}, {"night"}),
+        ({"location": "no"}, {"loud"}),
+        ({"text": "night"}, {"winter", "night", "loud"}),
+        ({"text": "night paris"}, {"night"}),
+        ({"text": "lou"}, {"loud"}),
+        ({"text": "trains oslo"}, {"loud"}),
+        ({"artist": "trains", "location": "oslo"}, {"loud"}),
+        ({"artist": "trains", "location": "paris"}, set()),
+        ({"text": "nothing of the kind"}, set()),
+    ],
+)
+def test_all_words_must_fit_as_words_or_beginnings(search, shows, asked, wanted):
+    assert found(search, shows, **asked) == wanted
+
+
+@pytest.mark.parametrize(
+    ("asked", "wanted"),
+    [
+        ({"text": "wintereise"}, {"winter"}),
+        ({"location": "philharmnie"}, {"night"}),
+        ({"artist": "Olafsdotir"}, {"night"}),
+        ({"artist": "kovasc", "location": "musikferein"}, {"winter"}),
+        ({"text": "zzzzzz"}, set()),
+    ],
+)
+def test_what_is_misspelt_is_found_nearly(search, shows, asked, wanted):
+    assert found(search, shows, **asked) == wanted
+
+
+def test_without_pg_trgm_only_beginnings_are_found(engine, shows):
+    run_sql(engine, "DROP EXTENSION pg_trgm CASCADE")
+    search = PostgresSearch(engine)
+
+    assert found(search, shows, text="wintereise") == set()
+    assert found(search, shows, text="winter") == {"winter"}
+
+
+@pytest.mark.parametrize(
+    "text", ["& | ! ( )", "':*", "a & b", "\\", "%", "' OR 1=1 --", "<->", "\x00night", "ñ" * 200, "²", "a:b*c"]
+)
+def test_no_text_breaks_the_search(search, shows, text):
+    search.search(SearchQuery(text=text))
+    search.search(SearchQuery(artist=text, location=text))
+
+
+def test_days_limit_what_is_found(search, shows):
+    def within(first: float | None, end: float | None) -> set[str]:
+        moments = [None if days is None else NOW + timedelta(days=days) for days in (first, end)]
+        return found(search, shows, when=Between(*moments))
+
+    assert within(0, 10) == {"winter"}
+    assert within(10, None) == {"night", "loud"}
+    assert within(None, 30) == {"winter", "night"}
+    assert within(20, 20.001) == {"night"}
+    assert within(100, None) == set()
+
+
+def test_only_published_shows_that_have_not_begun_are_found(engine, search, shows):
+    show(engine, "Draft", status=EventStatus.DRAFT)
+    yesterday = show(engine, "Yesterday", days=-1)
+
+    assert found(search, shows) == set(shows)
+    past = search.search(SearchQuery(when=Between(NOW - timedelta(days=2), NOW)))
+    assert [hit.event_id for hit in past.hits] == [yesterday]
+
+
+def test_a_hit_has_what_a_list_needs(engine, search, shows):
+    sections = [NewSection(1, "A", 9000, standing=1), NewSection(2, "B", 4000, standing=1)]
+    with transaction(engine) as connection:
+        catalogue.add_sections(connection, shows["winter"], sections)
+
+    (hit,) = search.search(SearchQuery(text="winterreise")).hits
+
+    assert (hit.name, hit.venue, hit.city, hit.country) == ("Winterreise", "Musikverein", "Wien", "AT")
+    assert hit.artists == ("Ágnes Kovács", "The Night Trains")
+    assert (hit.price_min_minor, hit.price_max_minor, hit.currency) == (4000, 9000, "eur")
+
+
+def test_a_changed_name_artist_venue_or_status_is_found_at_once(engine, search, shows):
+    run_sql(engine, "UPDATE events SET name = 'Summer' WHERE name = 'Winterreise'")
+    run_sql(engine, "UPDATE artists SET name = 'The Day Trains' WHERE name = 'The Night Trains'")
+    run_sql(engine, "UPDATE venues SET city = 'Bergen' WHERE id = 3")
+
+    assert found(search, shows, text="summer") == {"winter"}
+    assert found(search, shows, artist="day trains") == {"winter", "loud"}
+    assert found(search, shows, location="bergen") == {"loud"}
+    assert found(search, shows, text="winterr", when=Between(NOW, None)) == set()
+
+
+def test_pages_follow_each_other_without_gap_or_repeat(engine, search):
+    made = [show(engine, f"Series {n}", days=n + 1) for n in range(7)]
+
+    seen, cursor = [], None
+    for size in (3, 3, 1):
+        page = search.search(SearchQuery(text="series", page_size=3, cursor=cursor))
+        assert (len(page.hits), page.total) == (size, 7)
+        seen += [hit.event_id for hit in page.hits]
+        cursor = page.next_cursor
+
+    assert seen == made
+    assert cursor is None
+
+
+def test_a_fitting_title_comes_before_a_fitting_city(engine, search):
+    city = show(engine, "Evening", venue=PARIS, days=1)
+    title = show(engine, "Paris", venue=OSLO, days=30)
+
+    assert [hit.event_id for hit in search.search(SearchQuery(text="paris")).hits] == [title, city]
+
+
+@pytest.mark.parametrize(
+    ("asked", "field"),
+    [
+        ({"cursor": "x"}, "cursor"),
+        ({"cursor": "-1"}, "cursor"),
+        ({"cursor": "99999999"}, "cursor"),
+        ({"page_size": 0}, "page_size"),
+        ({"page_size": 101}, "page_size"),
+        ({"text": "x" * 201}, "text"),
+        ({"artist": "x" * 201}, "artist"),
+        ({"location": "x" * 201}, "location"),
+    ],
+)
+def test_what_makes_no_sense_is_refused_with_its_field(search, shows, asked, field):
+    with pytest.raises(BadRequest) as refused:
+        search.search(SearchQuery(**asked))
+
+    assert refused.value.field == field
