@@ -5,8 +5,6 @@ A wake-up is a hint: whatever is lost is sent again from the record. So a dead b
 
 from __future__ import annotations
 
-import threading
-import time
 from collections.abc import Iterable
 from typing import Any
 from uuid import UUID
@@ -49,8 +47,6 @@ ROUTES = {
 WAKE_FLAG_MS = 1_000
 # A buyer's request waits at most so long for a broker that hangs.
 BROKER_SECONDS_MAX = 2.0
-# After a failure this process does not try again for so long; the record re-sends what was meant.
-AWAY_SECONDS = 1.0
 
 
 def transport_options(visibility_timeout_seconds: int) -> dict[str, Any]:
@@ -71,7 +67,8 @@ class Wakes:
         # Never a Celery application of its own kind: it only publishes, so nothing of the workers is imported.
         self._app = Celery("onsale-wakes", broker=broker_url, set_as_current=False)
         self._app.conf.update(
-            task_queues=QUEUES,
+            # Of its own: Celery writes its default exchange into the queues it is given.
+            task_queues=[_queue(queue.name) for queue in QUEUES],
             task_routes=ROUTES,
             task_default_queue=SWEEPS.name,
             task_ignore_result=True,
@@ -85,8 +82,6 @@ class Wakes:
         )
         self._queue_client = queue_client
         self._outage = Outage("broker")
-        self._lock = threading.Lock()
-        self._away_until = 0.0
 
     def wake_lane(self, event_id: EventId) -> bool:
         """Wake the event's lane; many at once become one. False when nothing was sent (coalesced, or no broker)."""
@@ -122,14 +117,13 @@ class Wakes:
         self._app.close()
 
     def _send(self, task: str, argument: int | str) -> bool:
-        if time.monotonic() < self._away_until:
+        # What is not sent now is sent again from the record.
+        if self._outage.resting:
             return False
         try:
             # No retries: they would hold a buyer's request for as long as the broker is away.
             self._app.send_task(task, args=(argument,), retry=False)
         except (OperationalError, KombuError, RedisError, OSError) as error:
-            with self._lock:
-                self._away_until = time.monotonic() + AWAY_SECONDS
             self._outage.failed(error)
             return False
         self._outage.worked()

@@ -1,21 +1,36 @@
-"""Says in the log once that a part is away, and once that it is back, instead of once per request."""
+"""A part that is away: said once in the log instead of once per request, and left alone for a moment.
+
+Only for parts that requests can do without (wake-ups, the copy of tickets): no request waits for what it does not need.
+"""
 
 from __future__ import annotations
 
+import time
+
 import structlog
+
+# So long nobody in this process asks again; a request that needs it not must not wait for its time limit each time.
+REST_SECONDS = 1.0
 
 log = structlog.get_logger(__name__)
 
 
 class Outage:
-    """Whether one part answers, as last seen by this process."""
+    """Whether one part answers, as last seen by this process. Threads may share it."""
 
     def __init__(self, part: str) -> None:
         self._part = part
         self._away = False
+        self._rest_until = 0.0
+
+    @property
+    def resting(self) -> bool:
+        """It failed a moment ago: do without it."""
+        return time.monotonic() < self._rest_until
 
     def failed(self, error: Exception) -> None:
         """It did not answer."""
+        self._rest_until = time.monotonic() + REST_SECONDS
         if not self._away:
             self._away = True
             # The kind only: a driver's message may carry an address with a password in it.

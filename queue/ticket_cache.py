@@ -70,6 +70,8 @@ class TicketCache:
             self._call(self._mark, event_id, [KEEP_MS, *flat])
 
     def _call(self, script: Any, event_id: EventId, arguments: Sequence[int]) -> Any:
+        if self._outage.resting:
+            return None
         try:
             answer = script([EventKeys(event_id).tickets], arguments)
         except RedisError as error:
