@@ -214,3 +214,15 @@ def test_cancelled_tickets_are_let_go(browse, on_sale):
 
     expect(page.get_by_role("heading", name="Cancelled")).to_be_visible(timeout=IN_TIME)
     expect(page.get_by_text("You were not charged.")).to_be_visible()
+
+
+def test_a_show_without_a_queue_goes_straight_to_the_seats(browse, on_sale):
+    event_id = on_sale(enabled=False)
+    page = browse()
+
+    page.goto(f"/events/{event_id}")
+    page.get_by_role("link", name="Choose tickets").click()
+    take_best(page, 1)
+    pay(page, "ending 4242")
+
+    expect(page.get_by_role("heading", name="Enjoy the show")).to_be_visible(timeout=IN_TIME)

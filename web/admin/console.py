@@ -23,6 +23,7 @@ console = Blueprint("console", __name__, url_prefix="/admin")
 
 CHANGE_IN_SESSION = "console_change"
 RATE_STEP_LEAST = 10
+RATE_MOST_LEAST, RATE_MOST_STEP = 120, 20
 EMAIL_CHARACTERS_MAX = 254
 
 
@@ -97,7 +98,7 @@ def show(event_id: int) -> Response:
             may_change=member.may_change,
             changed=_last_change(event.id),
             rate_most=_rate_most(settings),
-            rate_step=RATE_STEP_LEAST,
+            rate_step=1,
             rate_steps=_steps(settings),
         )
     )
@@ -148,7 +149,7 @@ def _last_change(event_id: EventId) -> dict[str, object] | None:
 
 def _rate_most(settings: QueueSettings) -> int:
     """The end of the dial: twice the rate, rounded up to a hundred, so that the hand is near the middle."""
-    return max(600, -(-settings.rate_per_minute * 2 // 100) * 100)
+    return max(RATE_MOST_LEAST, -(-settings.rate_per_minute * 2 // RATE_MOST_STEP) * RATE_MOST_STEP)
 
 
 def _steps(settings: QueueSettings) -> tuple[Step, ...]:

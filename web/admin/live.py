@@ -110,6 +110,5 @@ def _rates(lines: tuple[sale_log.Line, ...], settings: QueueSettings, start: dat
 def _rate_before(line: sale_log.Line) -> int | None:
     """The rate that a line of the sale log replaced."""
     changed = line.body.get("rate_per_minute")
-    if isinstance(changed, (list, tuple)) and len(changed) == 2 and isinstance(changed[0], int):
-        return changed[0]
-    return None
+    before = changed.get("from") if isinstance(changed, dict) else None
+    return before if isinstance(before, int) else None

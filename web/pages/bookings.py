@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from uuid import UUID
 
 from flask import Blueprint, Response, make_response, render_template, request
@@ -10,10 +11,10 @@ from onsale.db.bookings import Booking
 from onsale.db.catalogue import Event
 from onsale.db.ids import BookingId, BuyerId, TicketId, event_of_booking
 from onsale.db.wishes import Wish
-from onsale.errors import BadRequest, NotFound, OnsaleError, TicketTaken
+from onsale.errors import BadRequest, NotFound, OnsaleError
 from onsale.web import auth, booking, limits
 from onsale.web.box_office import box_office
-from onsale.web.pages import booking_views, cookies, going, guests, shows, test_cards
+from onsale.web.pages import booking_views, cookies, going, guests, places, shows, test_cards
 from onsale.web.pages.events import wishes_from
 
 bookings = Blueprint("bookings", __name__)
@@ -22,40 +23,40 @@ bookings = Blueprint("bookings", __name__)
 @bookings.post("/events/<int:event_id>/bookings")
 def book(event_id: int) -> Response:
     """Book the seats picked, or the best available, with the admission this browser holds."""
-    event = shows.event(event_id)
+    office, event = box_office(), shows.event(event_id)
+    buyer_id, fresh = guests.buyer_or_guest(office)
     section = request.form.get("section", type=int)
-    buyer_id = auth.current_buyer().id
     try:
         _limit(buyer_id)
-        wishes = (_picked(event),) if "ticket" in request.form else wishes_from(request.form, event)
-        accepted = booking.accept_booking(
-            box_office(),
-            booking.Request(
-                event_id=event.id,
-                buyer_id=buyer_id,
-                key=_form_key(),
-                wishes=wishes,
-                admission_token=cookies.admission_token(),
-                queue_token=cookies.queue_token(),
-                address=request.remote_addr or "",
-            ),
-        )
-    except TicketTaken as error:
-        return going.back(error, "choosing.show", event_id=event_id, section=section)
+        accepted = _accepted(_in_person(event, buyer_id))
     except OnsaleError as error:
-        return going.back(error, "choosing.show", event_id=event_id)
-    return going.to("bookings.show", booking_id=accepted.id)
+        response = going.back(error, "choosing.show", event_id=event_id, section=section)
+    else:
+        response = going.to("bookings.show", booking_id=accepted.id)
+    if fresh:
+        auth.start_page_session(response, fresh)
+    return response
+
+
+def _in_person(event: Event, buyer_id: BuyerId) -> booking.Request:
+    return booking.Request(
+        event_id=event.id,
+        buyer_id=buyer_id,
+        key=_form_key(),
+        wishes=(_picked(event),) if "ticket" in request.form else wishes_from(request.form, event),
+        admission_token=cookies.admission_token(),
+        address=request.remote_addr or "",
+    )
 
 
 @bookings.post("/events/<int:event_id>/hands-free")
 def handsfree(event_id: int) -> Response:
     """Say once what is wanted and how it is paid; the booking waits in the queue in the buyer's stead."""
-    office = box_office()
-    event = shows.event(event_id)
+    office, event = box_office(), shows.event(event_id)
     buyer_id, fresh = guests.buyer_or_guest(office)
     try:
         _limit(buyer_id)
-        accepted = _accept_handsfree(event, buyer_id)
+        accepted = _accepted(_hands_free(event, buyer_id))
     except OnsaleError as error:
         response = going.back(error, "events.show", event_id=event_id)
     else:
@@ -65,23 +66,23 @@ def handsfree(event_id: int) -> Response:
     return response
 
 
-def _accept_handsfree(event: Event, buyer_id: BuyerId) -> Booking:
+def _hands_free(event: Event, buyer_id: BuyerId) -> booking.Request:
     card = request.form.get("payment_method", "")
-    office = box_office()
-    if card not in {each.method for each in test_cards.cards(office.config)}:
+    if card not in {each.method for each in test_cards.cards(box_office().config)}:
         raise BadRequest("Choose a card.", field="payment_method")
-    return booking.accept_booking(
-        office,
-        booking.Request(
-            event_id=event.id,
-            buyer_id=buyer_id,
-            key=_form_key(),
-            wishes=wishes_from(request.form, event),
-            payment_method=card,
-            queue_token=cookies.queue_token(),
-            address=request.remote_addr or "",
-        ),
+    return booking.Request(
+        event_id=event.id,
+        buyer_id=buyer_id,
+        key=_form_key(),
+        wishes=wishes_from(request.form, event),
+        payment_method=card,
+        address=request.remote_addr or "",
     )
+
+
+def _accepted(asked: booking.Request) -> Booking:
+    """The booking, under the place that this browser can prove."""
+    return places.with_token(lambda token: booking.accept_booking(box_office(), replace(asked, queue_token=token)))
 
 
 @bookings.get("/bookings")

@@ -39,13 +39,15 @@ def show(event_id: int) -> Response:
     """Choose a section, then seats; whoever is not in is sent to the queue."""
     office = box_office()
     event = shows.event(event_id)
-    until = _choose_until(office, event)
-    if until is None:
+    sale = sales.sale_if_known(office, event.id)
+    # Where the queue is switched off nobody waits, and nobody is waited for.
+    free_entry = sale is not None and not sale.enabled
+    until = None if free_entry else _choose_until(office, event)
+    if until is None and not free_entry:
         return going.to("waiting.show", event_id=event_id)
     sections = sections_now(office, event)
     asked = request.args.get("section", type=int)
     section = next((each for each in sections if each.id == asked), sections[0] if len(sections) == 1 else None)
-    sale = sales.sale_if_known(office, event.id)
     response = make_response(
         render_template(
             "choose.html",

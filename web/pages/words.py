@@ -104,7 +104,7 @@ class PhaseWords:
 
 
 PHASES = {
-    "scheduled": PhaseWords("Opens soon", "warn"),
+    "scheduled": PhaseWords("Not open yet", "warn"),
     "pre_queue": PhaseWords("Waiting room open", "warn", live=True),
     "open": PhaseWords("Selling now", "good", live=True),
     "paused": PhaseWords("Paused", "warn"),
@@ -154,9 +154,20 @@ MOVES = {
 }
 
 
-def move_words(state: str) -> str:
+class Moved(Protocol):
     """One line of a booking's history."""
-    return MOVES[BookingState(state)]
+
+    @property
+    def from_state(self) -> BookingState | None: ...
+    @property
+    def to_state(self) -> BookingState: ...
+
+
+def move_words(move: Moved) -> str:
+    """One line of a booking's history, to its buyer."""
+    if move.to_state is BookingState.HELD and move.from_state is not BookingState.QUEUED:
+        return "The card was declined; tickets still held"
+    return MOVES[move.to_state]
 
 
 def moment(text: str) -> datetime:
