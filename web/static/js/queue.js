@@ -103,3 +103,5 @@ document.addEventListener('visibilitychange', () => {
 document.addEventListener('over', () => setTimeout(look, 1_500));
 countDown(say);
 follow();
+// The turn may have come before the page did.
+if (standing.name === 'admitted') changed();
