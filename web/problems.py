@@ -182,4 +182,6 @@ _HTTP_DETAILS = {
 
 
 def _field(where: str, location: tuple[int | str, ...]) -> str:
-    return ".".join([where, *map(str, location)] if where else map(str, location)) or "body"
+    # `named` and `best` are the kinds of a wish, not fields of it.
+    named = [str(each) for each in location if each not in ("named", "best")]
+    return ".".join([where, *named] if where else named) or "body"

@@ -138,6 +138,7 @@ def test_another_organisers_event_is_not_there(web, event_id, staff_of):
         {"reason": "a\u0000b"},
         {"opens_at": "tomorrow"},
         {"opens_at": "2026-12-24T20:00:00"},
+        {"opens_at": "2026-12-24"},
         {"enter_seconds": 1},
         {"speed": 9},
     ],

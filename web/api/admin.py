@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated
 from uuid import UUID
 
-from pydantic import AwareDatetime, BeforeValidator, Field, StringConstraints
+from pydantic import BeforeValidator, Field, StringConstraints
 
 from onsale.db.ids import EventId
 from onsale.db.queue_settings import MAX_ACTIVE_MAX, RATE_PER_MINUTE_MAX, Phase, QueueChange, QueueSettings
@@ -13,7 +13,7 @@ from onsale.errors import BadRequest, IllegalMove, NotAllowed, TooManyRequests, 
 from onsale.web import auth, dial, limits
 from onsale.web.api.accounts import CredentialsBody
 from onsale.web.api.contract import Answer, Asked, Routes, Told
-from onsale.web.api.documents import PRINTABLE, EventPath, Moment
+from onsale.web.api.documents import PRINTABLE, WHOLE, EventPath, GivenMoment, Moment
 from onsale.web.auth import StaffMember
 from onsale.web.box_office import box_office
 
@@ -38,18 +38,18 @@ class QueueBody(Asked):
 
     enabled: bool | None = None
     phase: PhaseWord | None = None
-    opens_at: AwareDatetime | None = None
-    rate_per_minute: Annotated[int, Field(ge=0, le=RATE_PER_MINUTE_MAX)] | None = None
-    max_active: Annotated[int, Field(ge=1, le=MAX_ACTIVE_MAX)] | None = None
+    opens_at: GivenMoment | None = None
+    rate_per_minute: Annotated[int, Field(ge=0, le=RATE_PER_MINUTE_MAX), WHOLE] | None = None
+    max_active: Annotated[int, Field(ge=1, le=MAX_ACTIVE_MAX), WHOLE] | None = None
     selling: bool | None = None
     reason: Words | None = None
     notice: Words | None = None
-    enter_seconds: Annotated[int, Field(ge=10, le=3_600)] | None = None
-    choose_seconds: Annotated[int, Field(ge=30, le=7_200)] | None = None
-    pay_seconds: Annotated[int, Field(ge=30, le=7_200)] | None = None
-    address_limit: Annotated[int, Field(ge=0, le=1_000_000)] | None = None
-    handsfree_per_minute: Annotated[int, Field(ge=0, le=1_000_000)] | None = None
-    version: Annotated[int, Field(ge=0, le=(1 << 31) - 1)] | None = None
+    enter_seconds: Annotated[int, Field(ge=10, le=3_600), WHOLE] | None = None
+    choose_seconds: Annotated[int, Field(ge=30, le=7_200), WHOLE] | None = None
+    pay_seconds: Annotated[int, Field(ge=30, le=7_200), WHOLE] | None = None
+    address_limit: Annotated[int, Field(ge=0, le=1_000_000), WHOLE] | None = None
+    handsfree_per_minute: Annotated[int, Field(ge=0, le=1_000_000), WHOLE] | None = None
+    version: Annotated[int, Field(ge=0, le=(1 << 31) - 1), WHOLE] | None = None
 
     def change(self) -> QueueChange:
         return QueueChange(**self.model_dump(exclude={"version"}))

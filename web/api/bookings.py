@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated
 
 from flask import request
-from pydantic import AwareDatetime, Field, StringConstraints
+from pydantic import Discriminator, Field, StringConstraints, Tag
 
 from onsale import errors as e
 from onsale.db import bookings as record
@@ -17,11 +17,13 @@ from onsale.web import booking, limits
 from onsale.web.api.booking_documents import booking_documents
 from onsale.web.api.contract import Answer, Asked, Routes
 from onsale.web.api.documents import (
+    TICKET_ID_MAX,
+    WHOLE,
     BookingDocument,
     BookingPath,
     BookingsDocument,
     EventPath,
-    TicketNumber,
+    GivenMoment,
     TicketPath,
 )
 from onsale.web.api.queue import QUEUE_TOKEN, Token
@@ -37,18 +39,45 @@ PAGE = 50
 
 Key = Annotated[str, StringConstraints(min_length=1, max_length=booking.KEY_CHARACTERS_MAX, pattern=r"^[\x20-\x7e]+$")]
 Method = Annotated[str, StringConstraints(min_length=4, max_length=255, pattern=r"^pm_[A-Za-z0-9_]+$")]
-Section = Annotated[int, Field(ge=0, le=(1 << 31) - 1)]
+Section = Annotated[int, Field(ge=0, le=(1 << 31) - 1), WHOLE]
 
 
-class WishBody(Asked):
-    """Named `tickets`, or the best available `quantity`. `or_similar`: nearby seats when a named ticket is gone."""
+class NamedWish(Asked):
+    """These tickets, all of them. `or_similar`: as many nearby when one is gone."""
 
-    tickets: list[TicketNumber] = Field([], max_length=TICKETS_PER_WISH_MAX)
-    quantity: int = Field(0, ge=0, le=TICKETS_PER_WISH_MAX)
-    section_id: Section | None = None
-    max_price_minor: Annotated[int, Field(ge=0, le=PRICE_MAX)] | None = None
-    together: bool = True
+    tickets: list[Annotated[int, Field(ge=1, le=TICKET_ID_MAX), WHOLE]] = Field(
+        min_length=1, max_length=TICKETS_PER_WISH_MAX
+    )
     or_similar: bool = False
+
+    def wish(self) -> Wish:
+        return Wish(tickets=tuple(TicketId(each) for each in self.tickets), or_similar=self.or_similar)
+
+
+class BestWish(Asked):
+    """The best available, side by side unless `together` is false; in a section, up to a price each."""
+
+    quantity: Annotated[int, Field(ge=1, le=TICKETS_PER_WISH_MAX), WHOLE]
+    section_id: Section | None = None
+    max_price_minor: Annotated[int, Field(ge=0, le=PRICE_MAX), WHOLE] | None = None
+    together: bool = True
+
+    def wish(self) -> Wish:
+        return Wish(
+            quantity=self.quantity,
+            section_id=self.section_id,
+            max_price_minor=self.max_price_minor,
+            together=self.together,
+        )
+
+
+def _kind_of_wish(given: object) -> str:
+    return "named" if isinstance(given, dict) and "tickets" in given else "best"
+
+
+WishBody = Annotated[
+    Annotated[NamedWish, Tag("named")] | Annotated[BestWish, Tag("best")], Discriminator(_kind_of_wish)
+]
 
 
 class BookBody(Asked):
@@ -88,7 +117,7 @@ class PayHeaders(Asked):
 class PageAsked(Asked):
     """Which page of the list."""
 
-    before: AwareDatetime | None = Field(None, description="The next_before of the page before.")
+    before: GivenMoment | None = Field(None, description="The next_before of the page before.")
 
 
 _REFUSALS = (
@@ -114,17 +143,7 @@ def book(path: EventPath, headers: BookHeaders, body: BookBody, buyer: Buyer) ->
     With an admission token it is decided at once, in the order of the numbers. Without one it is hands-free: it takes
     or keeps this buyer's number and is worked off when that is admitted.
     """
-    wishes = [
-        Wish(
-            tickets=tuple(TicketId(each) for each in wish.tickets),
-            quantity=wish.quantity,
-            section_id=wish.section_id,
-            max_price_minor=wish.max_price_minor,
-            together=wish.together,
-            or_similar=wish.or_similar,
-        )
-        for wish in body.wishes
-    ]
+    wishes = [each.wish() for each in body.wishes]
     return _book(EventId(path.event_id), wishes, body.payment_method, headers, buyer, route="bookings")
 
 

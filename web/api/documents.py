@@ -5,11 +5,20 @@ Money is a whole number of minor units with its currency; moments are UTC with a
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 from typing import Annotated
 from uuid import UUID
 
-from pydantic import BeforeValidator, Field, PlainSerializer, StringConstraints
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    StringConstraints,
+)
 
 from onsale.db.ids import EVENT_ID_MAX, TICKETS_PER_EVENT_BITS, TICKETS_PER_EVENT_MAX
 from onsale.db.states import BookingState
@@ -23,16 +32,40 @@ def _from_path(text: str) -> int:
     return int(text)
 
 
+def _in_reach(moment: datetime) -> datetime:
+    """The year 1 at +23:59 is a moment to Python and none to PostgreSQL; nothing of ours happened then."""
+    if not FIRST_MOMENT.year <= moment.year < LAST_MOMENT.year:
+        return FIRST_MOMENT if moment.year < FIRST_MOMENT.year else LAST_MOMENT
+    return moment.astimezone(UTC)
+
+
+def _rfc3339(given: object) -> datetime:
+    """Neither seconds since 1970 nor a day alone."""
+    if not isinstance(given, str) or not RFC3339.fullmatch(given):
+        raise ValueError("must look like 2026-12-24T20:00:00Z")
+    return datetime.fromisoformat(given)
+
+
+def _whole(value: object) -> object:
+    """JSON knows one kind of number: 2.0 is 2."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
 def _zulu(moment: datetime) -> str:
     return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
+RFC3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
+FIRST_MOMENT, LAST_MOMENT = datetime(1970, 1, 1, tzinfo=UTC), datetime(9000, 1, 1, tzinfo=UTC)
+# Beside a whole number in a body; the last of its marks, else the document forgets its bounds.
+WHOLE = BeforeValidator(_whole)
 # PostgreSQL's text cannot hold a NUL, and no other control character is anybody's name.
 PRINTABLE = r"^[^\x00-\x1f\x7f]*$"
 EventNumber = Annotated[int, Field(ge=1, le=EVENT_ID_MAX)]
 TICKET_ID_MAX = EVENT_ID_MAX << TICKETS_PER_EVENT_BITS | TICKETS_PER_EVENT_MAX
 TicketNumber = Annotated[int, Field(ge=1, le=TICKET_ID_MAX)]
 Moment = Annotated[datetime, PlainSerializer(_zulu, return_type=str), Field(json_schema_extra={"format": "date-time"})]
+GivenMoment = Annotated[AwareDatetime, AfterValidator(_in_reach), BeforeValidator(_rfc3339)]
 Term = Annotated[str, StringConstraints(max_length=200, pattern=PRINTABLE)]
 
 
@@ -62,7 +95,9 @@ class ProblemField(Told):
 
 
 class ProblemDocument(Told):
-    """What went wrong (RFC 9457). `type` is stable; `detail` is for people."""
+    """What went wrong (RFC 9457). `type` is stable; `detail` is for people. What does not apply is left out."""
+
+    model_config = ConfigDict(json_schema_serialization_defaults_required=False)
 
     type: str
     title: str

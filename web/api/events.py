@@ -48,7 +48,7 @@ class SearchAsked(Asked):
     )
     q: Term = Field("", description="Any of it.")
     limit: int = Field(PAGE_SIZE_DEFAULT, ge=1, le=PAGE_SIZE_MAX)
-    cursor: Annotated[str, StringConstraints(max_length=500, pattern=PRINTABLE)] | None = Field(
+    cursor: Annotated[str, StringConstraints(min_length=1, max_length=500, pattern=PRINTABLE)] | None = Field(
         None, description="The next_cursor of the page before."
     )
 
