@@ -3,7 +3,7 @@
 --   listen_due | RECOVER        queue: hash.   admitted, entered, holding: sorted sets, place -> deadline in ms.   admissions: stream.
 -- Bitmaps by number: here0-2 heard in this slice of time and the two before, handsfree a booking waits, done place used up.
 -- Why one script: two processes must never spend the same turn.
-local ADMIT_MAX, REAP_MAX, STEPS_MAX, GRACE_MS, LISTEN_MS, TURN_CREDITS, BURST_US = 500, 1000, 400, 120000, 1000, 60000000, 2000000
+local ADMIT_MAX, REAP_MAX, STEPS_MAX, GRACE_MS, LISTEN_MS, TURN_CREDITS, BURST_US, LOG_MAX = 500, 1000, 400, 120000, 1000, 60000000, 2000000, 1000000
 local NAMES = {'opens_at_ms', 'rate', 'max_active', 'enter_ms', 'choose_ms', 'issued', 'serving', 'return_issued', 'return_serving',
   'unknown_first', 'unknown_last', 'return_unknown_first', 'return_unknown_last', 'credits', 'credits_at_us', 'grace_until_ms',
   'asked_3', 'heard', 'listened_at_ms', 'free', 'taken', 'return_turn'}
@@ -113,7 +113,7 @@ local return_first, return_last = went(returns)
 if last > 0 or return_last > 0 then
   call('HSET', KEYS[1], 'serving', numbers.at, 'return_serving', returns.at)
   call('HINCRBY', KEYS[1], 'admitted_total', admitted)
-  call('XADD', KEYS[5], '*', 's', call('HINCRBY', KEYS[1], 'seq', 1), 't', string.format('%.0f', now_us), 'n', first .. '-' .. last,
+  call('XADD', KEYS[5], 'MAXLEN', '~', LOG_MAX, '*', 's', call('HINCRBY', KEYS[1], 'seq', 1), 't', string.format('%.0f', now_us), 'n', first .. '-' .. last,
     'r', return_first .. '-' .. return_last, 'a', admitted, 'p', table.concat(numbers.passed, ','), 'q', table.concat(returns.passed, ','))
 end
 return {'OK', first, last, return_first, return_last, admitted, numbers.over + returns.over, #enter / 2, numbers.at, returns.at,
