@@ -59,15 +59,16 @@ def test_events_match_by_id_or_name_when_published(engine, event_id):
     other = an_event(engine)
     with transaction(engine) as connection:
         name = catalogue.event_by_id(connection, event_id).name
-        assert catalogue.matching_events(connection, str(event_id)) == (event_id,)
-        assert catalogue.matching_events(connection, name.upper()) == (event_id,)
+        # Names may have numbers in them too; the id comes first.
+        assert catalogue.matching_events(connection, str(event_id))[0] == event_id
+        assert catalogue.matching_events(connection, name.upper())[0] == event_id
         assert set(catalogue.matching_events(connection, "show")) == {event_id, other}
         assert catalogue.matching_events(connection, "%") == ()
         assert catalogue.matching_events(connection, " ") == ()
         assert catalogue.matching_events(connection, "9" * 30) == ()
 
         catalogue.set_status(connection, event_id, EventStatus.DRAFT)
-        assert catalogue.matching_events(connection, name) == ()
+        assert event_id not in catalogue.matching_events(connection, name)
         assert [one.id for one in catalogue.upcoming(connection)] == [other]
         assert [one.id for one in catalogue.listings(connection, [event_id, other])] == [other]
 
