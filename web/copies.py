@@ -66,7 +66,7 @@ class Copies(Generic[K, V]):
             kept = self._keep(key, now)
         kept.asked_at = now
         # Twice, because the thread may be late; it is the thread's work to be in time.
-        if kept.value is not None and now < kept.due_at + self._every:
+        if kept.value is not None and kept.error is None and now < kept.due_at + self._every:
             return kept.value
         return self._from_source(key, kept)
 

@@ -21,7 +21,7 @@ from onsale import logs
 from onsale.config import Config
 from onsale.db.ids import EVENT_ID_MAX, EventId
 from onsale.errors import OnsaleError
-from onsale.web import auth, create_app, edge, joining
+from onsale.web import auth, create_app, draining, edge, joining
 from onsale.web.api.queue import joined_document
 from onsale.web.box_office import EXTENSION, BoxOffice
 from onsale.web.kept import JSON, Kept
@@ -104,9 +104,9 @@ _VERBS: dict[tuple[str, str], Verb] = {
 }
 
 
-def front(config: Config) -> WSGIApplication:
-    """The whole of the web for this configuration."""
-    door = FrontDoor(create_app(config))
+def front(app: Flask, config: Config) -> WSGIApplication:
+    """The app with the short way in front, behind as many proxies as are believed."""
+    door = FrontDoor(app)
     hops = config.trusted_proxies
     # Whoever is not behind a proxy could claim any address in a header.
     return ProxyFix(door, x_for=hops, x_proto=hops, x_host=hops) if hops else door
@@ -116,4 +116,7 @@ def application() -> WSGIApplication:
     """The factory a server calls once per process; it reads the environment and says what is wrong with it."""
     config = Config.from_env(os.environ)
     logs.configure(config)
-    return front(config)
+    app = create_app(config)
+    office: BoxOffice = app.extensions[EXTENSION]
+    draining.set_at_the_end(office.draining)
+    return front(app, config)

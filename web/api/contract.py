@@ -20,7 +20,7 @@ from typing import Any, Generic, TypeVar, get_args, get_type_hints
 
 from flask import Blueprint, Response, request
 from pydantic import BaseModel, ConfigDict, ValidationError
-from werkzeug.exceptions import BadRequest, UnsupportedMediaType
+from werkzeug.exceptions import BadRequest, RequestEntityTooLarge, UnsupportedMediaType
 
 from onsale.errors import NotFound, NotSignedIn, OnsaleError
 from onsale.web import auth, problems
@@ -207,7 +207,7 @@ def _headers(model: type[BaseModel], _: Mapping[str, str]) -> BaseModel:
 
 
 def _body(model: type[BaseModel], _: Mapping[str, str]) -> BaseModel:
-    raw = request.get_data(cache=False)
+    raw = body_bytes()
     if request.mimetype != JSON and (raw or not _all_optional(model)):
         raise UnsupportedMediaType
     try:
@@ -216,6 +216,14 @@ def _body(model: type[BaseModel], _: Mapping[str, str]) -> BaseModel:
         if any(each["type"] == "json_invalid" for each in error.errors(include_url=False, include_input=False)):
             raise BadRequest from None
         raise Refused(problems.of_validation(error)) from None
+
+
+def body_bytes() -> bytes:
+    """The body as received; 413 above the limit, also in chunks, where Werkzeug would give the beginning of it."""
+    raw = request.get_data(cache=False)
+    if request.content_length is None and len(raw) >= (request.max_content_length or 0):
+        raise RequestEntityTooLarge
+    return raw
 
 
 def _all_optional(model: type[BaseModel]) -> bool:

@@ -10,7 +10,7 @@ from onsale.errors import BadWebhook, ProviderUnavailable
 from onsale.payments import webhooks
 from onsale.payments.webhooks import BODY_BYTES_MAX, SAVES_A_CARD, Event
 from onsale.web import cards
-from onsale.web.api.contract import Answer, Routes, Told
+from onsale.web.api.contract import Answer, Routes, Told, body_bytes
 from onsale.web.box_office import BoxOffice, box_office
 
 provider = Routes("webhooks", "From the payment provider")
@@ -21,9 +21,7 @@ def receive_webhook() -> Answer[Told]:
     """An event from Stripe, signed over its raw body"""
     office = box_office()
     request.max_content_length = BODY_BYTES_MAX
-    event = webhooks.verify(
-        request.get_data(cache=False), request.headers.get("Stripe-Signature"), office.config.stripe_webhook_secret
-    )
+    event = webhooks.verify(body_bytes(), request.headers.get("Stripe-Signature"), office.config.stripe_webhook_secret)
     with transaction(office.engine) as connection:
         charges.webhook_received(connection, event.id, event.type)
     _wake(office, event)
