@@ -28,11 +28,18 @@ def test_a_bar_stands_for_people_per_minute():
 def test_a_change_of_the_rate_is_a_step():
     rates = [(NOW - timedelta(minutes=20), 300), (NOW - timedelta(minutes=5), 600)]
 
-    drawn = chart.draw([], rates, now=NOW)
+    drawn = chart.draw([(NOW - timedelta(minutes=8), 10)], rates, now=NOW)
 
-    assert drawn.bars == ()
     assert drawn.set_path.count("V") == 1
     assert [line.label for line in drawn.grid] == ["0", "300", "600"]
+
+
+def test_a_rate_from_before_anybody_came_in_does_not_spoil_the_scale():
+    rates = [(NOW - timedelta(minutes=9), 60_000), (NOW - timedelta(minutes=5), 60)]
+
+    drawn = chart.draw([(NOW - timedelta(minutes=4), 15)], rates, now=NOW)
+
+    assert drawn.grid[-1].label == "60"
 
 
 @pytest.mark.parametrize("most", [1, 9, 10, 11, 99, 100, 601, 12_345, 600_000])

@@ -55,6 +55,7 @@ def draw(admitted: Sequence[tuple[datetime, int]], rates: Sequence[tuple[datetim
     force at the beginning included.
     """
     start = now - timedelta(minutes=MINUTES)
+    rates = _since_it_began(rates, admitted[0][0] if admitted else now)
     counts = [0] * BARS
     for at, count in admitted:
         index = int((at - start).total_seconds() // BAR_SECONDS)
@@ -79,6 +80,12 @@ def draw(admitted: Sequence[tuple[datetime, int]], rates: Sequence[tuple[datetim
     set_now = rates[-1][1] if rates else 0
     words = f"Admitted per minute over the last {MINUTES} minutes; {last_minute:,} in the last one, {set_now:,} set"
     return Chart(WIDTH, HEIGHT, LEFT, bars, grid, _path(rates, start, now, top), f"{MINUTES} minutes ago", words)
+
+
+def _since_it_began(rates: Sequence[tuple[datetime, int]], began: datetime) -> Sequence[tuple[datetime, int]]:
+    """The rates since somebody was let in: what was set before that would only spoil the scale."""
+    obeyed = [index for index, (at, _) in enumerate(rates) if at <= began]
+    return rates[max(obeyed, default=0) :]
 
 
 def _round_up(value: float) -> int:
