@@ -13,6 +13,7 @@ from onsale.web import api, docs, edge, health, limits, pages, problems, tokens
 from onsale.web.api.contract import Refused
 from onsale.web.auth import API_PREFIX
 from onsale.web.box_office import EXTENSION, BoxOffice, open_box_office
+from onsale.web.limits import Counters
 from onsale.web.pages import mishaps
 from onsale.web.problems import Problem
 
@@ -27,9 +28,10 @@ def create_app(config: Config, *, office: BoxOffice | None = None) -> Flask:
     app = Flask("onsale.web")
     app.config.update(_settings(config))
     app.json.sort_keys = False  # type: ignore[attr-defined]  # of Flask's own provider
-    app.extensions[EXTENSION] = office or open_box_office(config)
+    opened = office or open_box_office(config)
+    app.extensions[EXTENSION] = opened
+    app.extensions[limits.EXTENSION] = Counters(opened.cache_client, sandbox=config.environment == "sandbox")
     csrf = CSRFProtect(app)
-    limits.register(app, config)
     for blueprint in api.register(app, config):
         # The API takes no cookie, so nobody else's page can speak for a buyer there.
         csrf.exempt(blueprint)

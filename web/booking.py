@@ -215,7 +215,7 @@ def _turn(office: BoxOffice, request: Request) -> Turn:
     if not rules.enabled:
         return Turn(joined.number, None, None, now=True)
     # After joining: whoever is told to come back later has a number already.
-    limits.hands_free(office, request.event_id, rules.handsfree_per_minute)
+    limits.hands_free(request.event_id, rules.handsfree_per_minute)
     place = office.store.stay(request.event_id, joined.number)
     waits = place.standing in (Standing.AHEAD, Standing.PASSED)
     return Turn(place.number, place.return_number, place.admission_id, now=not waits)

@@ -1,4 +1,4 @@
-"""How often one buyer or one address may ask: Flask-Limiter's counters in Redis; without Redis nobody is refused.
+"""How often one buyer or one address may ask: counters in the cache's Redis; without Redis nobody is refused.
 
 Joining has its own limit per address inside the queue's script, which costs no further call; reads are limited by their
 caches. An address counts as its fingerprint, an IPv6 address as its /64: no address is written down here.
@@ -8,24 +8,26 @@ from __future__ import annotations
 
 import math
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import structlog
-from flask import Flask, current_app, request
-from flask_limiter import Limiter
-from limits import RateLimitItem, RateLimitItemPerMinute
+from flask import current_app, request
+from limits import RateLimitItemPerMinute
 from limits.errors import StorageError
+from limits.storage import RedisStorage
+from limits.strategies import FixedWindowRateLimiter
+from redis import Redis
 from redis.exceptions import RedisError
 
-from onsale.config import Config
 from onsale.db.ids import BuyerId, EventId
 from onsale.errors import TooManyRequests
 from onsale.queue.keys import address_digest
-from onsale.web.box_office import BoxOffice
 
-EXTENSION = "onsale-limiter"
+EXTENSION = "onsale-limits"
 # A rehearsal sends a whole crowd from one address.
 SANDBOX_ADDRESS_PER_MINUTE = 1_000_000
+# After a failure nobody waits for the counters again for so long.
+AWAY_SECONDS = 1.0
 
 log = structlog.get_logger()
 
@@ -49,17 +51,36 @@ PAYMENTS_OF_BUYER = Limit("payments-of", 60)
 CARDS_OF_BUYER = Limit("cards-of", 30)
 
 
-def register(app: Flask, config: Config) -> None:
-    """Give the app its counters, in the cache's Redis."""
-    app.extensions[EXTENSION] = Limiter(
-        address,
-        app=app,
-        storage_uri=config.cache_url,
-        # Half a second: a limit is not worth waiting for.
-        storage_options={"socket_timeout": 0.5, "socket_connect_timeout": 0.5},  # type: ignore[dict-item]  # typed as int
-        strategy="fixed-window",
-        key_prefix="limit",
-    )
+@dataclass
+class Counters:
+    """The counters of all processes, as one process sees them."""
+
+    client: Redis
+    # In the sandbox everybody comes from one address.
+    sandbox: bool
+    _away_until: float = 0.0
+    _windows: FixedWindowRateLimiter = field(init=False)
+
+    def __post_init__(self) -> None:
+        pool = self.client.connection_pool
+        # The address is in the pool already; the storage only wants a scheme it knows.
+        self._windows = FixedWindowRateLimiter(RedisStorage("redis://", connection_pool=pool, key_prefix="limit"))
+
+    def spend(self, limit: Limit, whose: str) -> None:
+        """Count one. Raises TooManyRequests."""
+        if time.monotonic() < self._away_until:
+            return
+        item = RateLimitItemPerMinute(limit.per_minute)
+        try:
+            if self._windows.hit(item, limit.name, whose):
+                return
+            reset_at = self._windows.get_window_stats(item, limit.name, whose).reset_time
+        except (RedisError, StorageError) as error:
+            self._away_until = time.monotonic() + AWAY_SECONDS
+            log.warning("limits_off", why=type(error).__name__)
+            return
+        seconds = max(1, math.ceil(reset_at - time.time()))
+        raise TooManyRequests(f"At most {limit.per_minute} a minute.", retry_after_seconds=seconds)
 
 
 def address() -> str:
@@ -69,45 +90,27 @@ def address() -> str:
 
 def by_address(limit: Limit) -> None:
     """Count one for this request's address. Raises TooManyRequests."""
-    sandbox = box_config().environment == "sandbox"
-    _spend(Limit(limit.name, SANDBOX_ADDRESS_PER_MINUTE) if sandbox else limit, address())
+    counters = _counters()
+    counters.spend(Limit(limit.name, SANDBOX_ADDRESS_PER_MINUTE) if counters.sandbox else limit, address())
 
 
 def by_buyer(limit: Limit, buyer_id: BuyerId) -> None:
     """Count one for this buyer. Raises TooManyRequests."""
-    _spend(limit, str(buyer_id))
+    _counters().spend(limit, str(buyer_id))
 
 
 def sign_in(email: str) -> None:
     """Count an attempt to sign in, for the address and for the account. Raises TooManyRequests."""
     by_address(SIGN_INS)
-    _spend(SIGN_INS_OF_ACCOUNT, address_digest(email.lower()).hex())
+    _counters().spend(SIGN_INS_OF_ACCOUNT, address_digest(email.lower()).hex())
 
 
-def hands_free(office: BoxOffice, event_id: EventId, per_minute: int) -> None:
+def hands_free(event_id: EventId, per_minute: int) -> None:
     """Count one hands-free booking of the event; 0 is no limit. Raises TooManyRequests: the number is safe."""
     if per_minute:
-        _spend(Limit("hands-free", per_minute), str(event_id))
+        _counters().spend(Limit("hands-free", per_minute), str(event_id))
 
 
-def box_config() -> Config:
-    """The configuration of the app that serves this request."""
-    office: BoxOffice = current_app.extensions["onsale"]
-    return office.config
-
-
-def _spend(limit: Limit, whose: str) -> None:
-    limiter: Limiter = current_app.extensions[EXTENSION]
-    item = RateLimitItemPerMinute(limit.per_minute)
-    try:
-        if limiter.limiter.hit(item, limit.name, whose):
-            return
-        seconds = _until_reset(limiter, item, limit.name, whose)
-    except (RedisError, StorageError) as error:
-        log.warning("limits_off", why=type(error).__name__)
-        return
-    raise TooManyRequests(f"At most {limit.per_minute} a minute.", retry_after_seconds=seconds)
-
-
-def _until_reset(limiter: Limiter, item: RateLimitItem, name: str, whose: str) -> int:
-    return max(1, math.ceil(limiter.limiter.get_window_stats(item, name, whose).reset_time - time.time()))
+def _counters() -> Counters:
+    counters: Counters = current_app.extensions[EXTENSION]
+    return counters

@@ -245,9 +245,9 @@ def test_guessing_an_accounts_password_is_slowed_down(web):
 
 
 def test_without_the_cache_nobody_is_refused(web):
-    storage = web.app.extensions["onsale-limiter"].storage.storage
-    storage.connection_pool.connection_kwargs["port"] = 9
-    storage.connection_pool.disconnect()
+    pool = web.office.cache_client.connection_pool
+    pool.connection_kwargs["port"] = 9
+    pool.disconnect()
 
     answer = web.http.post("/v1/sessions", json={"email": EMAIL, "password": PASSWORD})
 
