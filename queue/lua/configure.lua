@@ -40,7 +40,8 @@ if phase == 'open' and rate > old_rate then
 end
 redis.call('HSET', KEYS[1], 'version', ARGV[1], 'phase', phase, 'opens_at_ms', ARGV[3], 'rate', rate, 'max_active', ARGV[5],
   'enter_ms', ARGV[6], 'choose_ms', ARGV[7], 'address_limit', ARGV[8], 'enabled', ARGV[9], 'rules', ARGV[10],
-  'credits', string.format('%.0f', credits), 'credits_at_us', string.format('%.0f', now_us),
+  'credits', string.format('%.0f', credits), 'credits_at_us', string.format('%.0f', now_us), 'configured_at_us',
+  string.format('%.0f', now_us),
   'grace_until_ms', string.format('%.0f', grace_until_ms))
 -- While the queue was off, everybody came in by themselves.
 if raw[8] == '0' and ARGV[9] == '1' then

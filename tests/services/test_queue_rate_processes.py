@@ -130,13 +130,11 @@ def test_a_rate_that_changes_every_three_seconds_is_obeyed_all_the_same(
     for version, per_minute in enumerate([6_000, 24_000, 601, 12_000], start=2):
         time.sleep(3)
         store.configure(EVENT, replace(RULES, rate_per_minute=per_minute), version=version)
-        # A rate takes effect between the runs before it and after it; the journal's own clock says where.
-        seconds, microseconds = redis_client.time()
-        changes.append(Change(seconds * 1_000_000 + microseconds, per_minute))
+        # When it took effect, by the clock that the runs are told by; asked afterwards, a busy machine adds its own time.
+        changes.append(Change(int(redis_client.hget(key, "configured_at_us") or 0), per_minute))
     calls_of(processes)
 
     runs = journal(store)
     whole, fair = sum(run.admitted for run in runs), earned(changes, runs[-1].at_us)
     assert windows_over(runs, changes) == []
-    # A change takes effect up to the round trip before its time was read: a few people each.
-    assert abs(whole - fair) <= fair * ERROR_MAX + rate.capacity(601) / rate.TURN_CREDITS
+    assert abs(whole - fair) <= fair * ERROR_MAX
