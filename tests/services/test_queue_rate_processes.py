@@ -130,7 +130,7 @@ def test_a_rate_that_changes_every_three_seconds_is_obeyed_all_the_same(
     for version, per_minute in enumerate([6_000, 24_000, 601, 12_000], start=2):
         time.sleep(3)
         store.configure(EVENT, replace(RULES, rate_per_minute=per_minute), version=version)
-        # When it took effect, by the clock that the runs are told by; asked afterwards, a busy machine adds its own time.
+        # When it took effect, by the clock of the runs; asked afterwards, a busy machine adds its own time.
         changes.append(Change(int(redis_client.hget(key, "configured_at_us") or 0), per_minute))
     calls_of(processes)
 
