@@ -49,8 +49,10 @@ def booking_view(office: BoxOffice, booking_id: BookingId, buyer_id: BuyerId) ->
         found = bookings.get(connection, booking_id)
         if found is None or found.buyer_id != buyer_id:
             raise NotFound
-        tickets = tuple(each for each in bookings.tickets_of(connection, booking_id) if each.released_at is None)
-        history = bookings.history(connection, booking_id)
+        # Each read stands alone: what the lane wrote after the first is shown by the next drawing, whole.
+        taken = bookings.tickets_of(connection, booking_id) if found.amount_minor is not None else ()
+        tickets = tuple(each for each in taken if each.released_at is None)
+        history = tuple(move for move in bookings.history(connection, booking_id) if move.version <= found.version)
         charge = charges.charge_of(connection, booking_id)
     attempt = charge.attempt if charge else None
     return BookingView(found, tickets, history, attempt, _words(found, attempt))
