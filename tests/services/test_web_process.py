@@ -76,6 +76,14 @@ def test_a_web_whose_parts_are_away_is_alive_and_not_ready(settings):
     assert (ready.status_code, ready.text) == (503, "record and queue not reachable\n")
 
 
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux tells a process that its parent ended")
+def test_a_killed_web_leaves_no_worker_answering(web):
+    web.process.kill()
+    web.process.wait()
+
+    until(lambda: answers(web.address) is None, "nobody answers any more")
+
+
 def test_the_numbers_of_the_sale_can_be_scraped(web, engine, shop):
     event_id = an_event(engine)
     open_queue(shop, event_id)
