@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from granian.log import LogLevels
 
 from onsale import logs
 from onsale.config import Config
+from onsale.sandbox import leash
 from onsale.sandbox.stripe_simulator.app import Options, create_app
 
 PORT_DEFAULT = 12_111
@@ -63,10 +65,11 @@ def serve(options: Options, *, port: int, config: Config) -> None:
         workers_kill_timeout=5,
         # At `warning` it warns of the many threads, which mostly wait.
         log_level=LogLevels.error,
-    ).serve(target_loader=partial(load, options, config), wrap_loader=False)
+    ).serve(target_loader=partial(load, options, config, os.getpid()), wrap_loader=False)
 
 
-def load(options: Options, config: Config) -> Any:
-    """The application, made in the process that serves it."""
+def load(options: Options, config: Config, parent: int) -> Any:
+    """The application, made in the process that serves it, which ends with its parent: two would know half the keys."""
+    leash.die_with(parent, signal.SIGTERM)
     logs.configure(config)
     return create_app(options)
