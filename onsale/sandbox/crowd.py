@@ -1,8 +1,7 @@
-"""`onsale crowd`: a few hundred simulated buyers, so that a lone visitor of the demo sees a queue.
+"""`onsale crowd`: a few hundred simulated buyers for the demo, so that whoever tries it is not alone.
 
-They are ordinary clients over HTTP: each asks for a guest token, joins, polls as the queue status tells it to, shows
-its presence, enters, books the best available and pays with one of the test cards. Some are declined, some walk away.
-The crowd stops by itself: after so many buyers, or so many minutes.
+They come to the show that sells now, so many that a visitor who joins waits some minutes, and to the one that opens a
+minute after the start. It ends by itself; it is the sandbox's crowd, not a load test (`onsale rehearse`, Locust).
 """
 
 from __future__ import annotations
@@ -11,6 +10,7 @@ import asyncio
 import os
 import random
 import signal
+import time
 from collections import Counter
 from collections.abc import Coroutine
 from contextlib import suppress
@@ -18,14 +18,18 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import click
-import httpx
 
 from onsale.config import Config
 from onsale.db import engine as engines
 from onsale.db.catalogue import event_by_slug
 from onsale.db.ids import EventId
 from onsale.sandbox.catalogue import DEMO_PARTS, Part, catalogue
-from onsale.sandbox.shopper import REQUEST_SECONDS_MAX, Shopper, Stage
+from onsale.sandbox.embedded import poll
+from onsale.sandbox.stack import answers
+from onsale.sandbox.visitor.buyer import Buyer
+from onsale.sandbox.visitor.carrying import Carrier, carrier
+from onsale.sandbox.visitor.habits import Shares, habits
+from onsale.sandbox.visitor.visit import Stage, Visit
 
 # At the demo's 60 a minute: two and a half minutes for a visitor who comes after them.
 SELLING_NOW_AHEAD = 150
@@ -35,9 +39,9 @@ ARRIVALS_PER_SECOND = 12
 # Nobody new comes after this, and everybody goes home after that.
 ARRIVE_SECONDS_MAX = 480
 CROWD_SECONDS_MAX = 1_200
-# Requests at once: a laptop's two cores are also the shop's.
-BUSY_MAX = 6
 SHOP_OPENS_SECONDS_MAX = 60
+# Nobody holds tickets for nothing, or the demo's visitor would wait for them; few come before their turn.
+SHARES = Shares(declined_first=0.10, cancels=0.07, abandons=0.0, leaves=0.05, hands_free=0.05)
 
 
 @dataclass
@@ -47,16 +51,22 @@ class Audience:
     event_id: EventId
     ahead: int
     buyers_max: int
-    shoppers: list[Shopper] = field(default_factory=list)
+    visits: list[Visit] = field(default_factory=list)
 
     def wanted(self) -> int:
         """How many more should come now."""
-        outside = sum(shopper.stage in (Stage.COMING, Stage.WAITING) for shopper in self.shoppers)
-        return min(self.ahead - outside, self.buyers_max - len(self.shoppers))
+        outside = sum(visit.stage in (Stage.COMING, Stage.WAITING) for visit in self.visits)
+        return min(self.ahead - outside, self.buyers_max - len(self.visits))
 
     def ended(self) -> Counter[str]:
         """How many visits ended how."""
-        return Counter(shopper.ended.split(":")[0] for shopper in self.shoppers if shopper.ended)
+        return Counter(visit.ended.split(":")[0] for visit in self.visits if visit.ended)
+
+    def next_buyer(self, chance: random.Random) -> Buyer:
+        """One more."""
+        buyer = Buyer(self.event_id, habits(chance, SHARES), chance=chance, clock=time.monotonic)
+        self.visits.append(buyer.visit)
+        return buyer
 
 
 @click.command("crowd")
@@ -71,45 +81,31 @@ def main(ahead: int, seed: int | None) -> None:
         Audience(events[Part.OPENS_SOON], OPENS_SOON_AHEAD, OPENS_SOON_AHEAD),
     ]
     chance = random.Random(seed)  # noqa: S311 - a crowd's whims, nobody's secret
+    if not poll(lambda: answers(f"{config.public_url}/readyz"), seconds=SHOP_OPENS_SECONDS_MAX, every=0.5):
+        raise click.ClickException(f"{config.public_url} is not ready.")
     asyncio.run(_until_stopped(gather(config.public_url, audiences, chance=chance)))
 
 
 async def gather(url: str, audiences: list[Audience], *, chance: random.Random) -> None:
     """Both audiences of the demo, from their arrival to the last one's end."""
-    async with httpx.AsyncClient(base_url=url, timeout=REQUEST_SECONDS_MAX) as client:
-        await _shop_is_open(client)
+    async with carrier(url, lambda _: None) as carrying:
         click.echo(f"a crowd for events {', '.join(str(each.event_id) for each in audiences)} at {url}")
         async with asyncio.timeout(CROWD_SECONDS_MAX):
-            await _fill(client, audiences, chance=chance)
+            await _fill(carrying, audiences, chance=chance)
         for audience in audiences:
             click.echo(f"event {audience.event_id}: {dict(audience.ended())}")
 
 
-async def _fill(client: httpx.AsyncClient, audiences: list[Audience], *, chance: random.Random) -> None:
+async def _fill(carrying: Carrier, audiences: list[Audience], *, chance: random.Random) -> None:
     """Let buyers come a few at a time wherever too few wait, then wait for the last to go home."""
-    busy = asyncio.Semaphore(BUSY_MAX)
     clock = asyncio.get_running_loop().time
     last_arrival = clock() + ARRIVE_SECONDS_MAX
     async with asyncio.TaskGroup() as visits:
-        while clock() < last_arrival and any(len(each.shoppers) < each.buyers_max for each in audiences):
+        while clock() < last_arrival and any(len(each.visits) < each.buyers_max for each in audiences):
             for audience in audiences:
                 for _ in range(min(audience.wanted(), ARRIVALS_PER_SECOND // len(audiences))):
-                    shopper = Shopper(client, audience.event_id, chance=chance, busy=busy)
-                    audience.shoppers.append(shopper)
-                    visits.create_task(shopper.shop())
+                    visits.create_task(carrying.carry(audience.next_buyer(chance).steps()))
             await asyncio.sleep(1)
-
-
-async def _shop_is_open(client: httpx.AsyncClient) -> None:
-    """The web answers; it may still be starting."""
-    async with asyncio.timeout(SHOP_OPENS_SECONDS_MAX):
-        while True:
-            try:
-                if (await client.get("/readyz")).is_success:
-                    return
-            except httpx.TransportError:
-                pass
-            await asyncio.sleep(0.5)
 
 
 def _on_sale(database_url: str) -> dict[Part, EventId]:
