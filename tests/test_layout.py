@@ -28,7 +28,7 @@ FOR_ALL = {"onsale", "config", "errors", "logs"}
 # The shared words: plain ids and states, without I/O. Everything else of a part is its own affair.
 WORDS = {"onsale.db.ids", "onsale.db.states"}
 BELOW = {"queue", "db", "search", "payments"}
-EVERYTHING = BELOW | {"web", "workers", "sandbox", "cli"}
+EVERYTHING = BELOW | {"verify", "web", "workers", "sandbox", "cli"}
 ARROWS = {
     "web": BELOW,
     "workers": BELOW,
@@ -36,6 +36,8 @@ ARROWS = {
     "db": set(),
     "search": set(),
     "payments": set(),
+    # Audits the record; asked by sandbox and cli alone.
+    "verify": BELOW,
     "sandbox": EVERYTHING - {"cli"},
     "cli": EVERYTHING,
     "config": set(),

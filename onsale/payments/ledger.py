@@ -1,0 +1,90 @@
+"""The provider's own books: every payment and refund since a moment, as it has them, whatever our record says.
+
+For audits. It pages through lists, a hundred at a time, and holds one page in memory.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+from uuid import UUID
+
+import stripe
+
+from onsale.errors import ProviderUnavailable
+from onsale.payments.provider import CALL_SECONDS_MAX
+from onsale.payments.transport import PooledTransport
+
+PAGE = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A payment at the provider; `captured_minor` is what was taken, before refunds."""
+
+    intent_id: str
+    booking_id: UUID | None
+    captured_minor: int
+    currency: str
+
+
+class Ledger(Protocol):
+    """What an audit reads. Both raise ProviderUnavailable."""
+
+    def payments(self, since: datetime) -> Iterator[Entry]:
+        """Every payment begun since then."""
+        ...
+
+    def refunds(self, since: datetime) -> Iterator[tuple[str, int]]:
+        """What was given back since then: the payment, and the amount in minor units. Failed refunds are left out."""
+        ...
+
+
+class StripeLedger:
+    """Stripe's books, through its own SDK."""
+
+    def __init__(self, *, secret_key: str, api_base: str) -> None:
+        self._transport = PooledTransport(seconds_max=CALL_SECONDS_MAX, connections_max=1)
+        self._api = stripe.StripeClient(
+            secret_key, base_addresses={"api": api_base.rstrip("/")}, max_network_retries=2, http_client=self._transport
+        ).v1
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._transport.close()
+
+    def payments(self, since: datetime) -> Iterator[Entry]:
+        """Every payment begun since then."""
+        with _translated():
+            found = self._api.payment_intents.list({"limit": PAGE, "created": {"gte": int(since.timestamp())}})
+            for intent in found.auto_paging_iter():
+                booking = intent.metadata.to_dict().get("booking_id")
+                yield Entry(intent.id, _uuid(booking), intent.amount_received, intent.currency)
+
+    def refunds(self, since: datetime) -> Iterator[tuple[str, int]]:
+        """What was given back since then."""
+        with _translated():
+            for refund in self._api.refunds.list(
+                {"limit": PAGE, "created": {"gte": int(since.timestamp())}}
+            ).auto_paging_iter():
+                if refund.status not in ("failed", "canceled") and isinstance(refund.payment_intent, str):
+                    yield refund.payment_intent, refund.amount
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    try:
+        yield
+    except stripe.StripeError as error:
+        raise ProviderUnavailable(f"The payment provider's books cannot be read: {type(error).__name__}.") from error
+
+
+def _uuid(text: str | None) -> UUID | None:
+    """A booking's id; None for what is no UUID, because anybody with the key may write metadata."""
+    try:
+        return UUID(text) if text else None
+    except ValueError:
+        return None

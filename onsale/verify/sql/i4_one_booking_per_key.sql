@@ -1,0 +1,8 @@
+-- The same buyer and Idempotency-Key gave one booking, and the constraint that sees to it is there.
+SELECT format('buyer %s has %s bookings with the key %s', buyer_id, count(*), idempotency_key) AS what
+  FROM bookings WHERE event_id = :event_id
+ GROUP BY buyer_id, idempotency_key HAVING count(*) > 1
+UNION ALL
+SELECT 'the constraint uq_bookings_key is missing: a repeated request could book twice'
+ WHERE NOT EXISTS (SELECT FROM pg_constraint
+                    WHERE conrelid = 'bookings'::regclass AND conname = 'uq_bookings_key' AND convalidated)
