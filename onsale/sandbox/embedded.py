@@ -118,6 +118,19 @@ class EmbeddedServer(ABC):
             self._lock.close()
             self._lock = None
 
+    def kill(self) -> None:
+        """`kill -9` the server with all its processes: what a power cut looks like to everybody else."""
+        if self._process is None or self._process.poll() is not None:
+            return
+        with suppress(psutil.Error):
+            # Each of PostgreSQL's is a session of its own, so no group has them all.
+            children = psutil.Process(self._process.pid).children(recursive=True)
+            self._process.kill()
+            for child in children:
+                with suppress(psutil.Error):
+                    child.kill()
+        self._process.wait()
+
     def start_again_if_ended(self) -> bool:
         """Start a server that ended by itself, under its old address; whether that was needed."""
         if self._process is None or self._process.poll() is None:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import signal
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -139,6 +140,19 @@ class Stack:
             raise PartFailed(f"PostgreSQL or Valkey ended {self.part_restarts} times; see the logs in {self.folder}.")
         if self.supervisor is not None:
             self.supervisor.look()
+
+    def kill(self, name: str) -> None:
+        """`kill -9` a line or a part (`postgres`, `valkey`), children and all; `look` starts it again."""
+        for part in self.parts:
+            if part.program.startswith(name):
+                part.kill()
+                return
+        line = self.supervisor.lines.get(name) if self.supervisor else None
+        if line is None or line.process is None:
+            raise PartFailed(f"There is no {name} to kill.")
+        # A line is a session of its own: what it started dies with it, as when a machine does.
+        with suppress(ProcessLookupError):
+            os.killpg(line.process.pid, signal.SIGKILL)
 
     def stop(self) -> None:
         """End everything in order; once hurried, at once."""

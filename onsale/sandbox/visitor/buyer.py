@@ -16,7 +16,7 @@ from uuid import UUID
 
 from onsale.sandbox.visitor import choosing, habits
 from onsale.sandbox.visitor.habits import Ending, Habits
-from onsale.sandbox.visitor.steps import Answer, Ask, Step, Steps, Wait
+from onsale.sandbox.visitor.steps import Answer, Ask, Steps, Wait
 from onsale.sandbox.visitor.visit import ENDED, OVER, Stage, Visit
 
 # A "not now" is waited out this often, as long as Retry-After says but no longer than this.
@@ -32,6 +32,7 @@ JITTER = (0.8, 1.2)
 # How the shop says that the turn has come and gone, and that somebody else was quicker.
 TURN_MISSED = ("turn-lapsed", "not-your-turn")
 TAKEN = "ticket-taken"
+NOTHING: Mapping[str, str] = {}
 
 
 @dataclass(frozen=True)
@@ -196,24 +197,35 @@ class Buyer:
     ) -> Steps[dict[str, Any] | None]:
         """The booking as accepted; None when the seats pointed at were gone."""
         body = {"wishes": wishes, **({"payment_method": card} if card else {})}
+        keys = [self._key()] * (2 if self.habits.double_clicks else 1)
+        if self.habits.two_tabs and "Admission-Token" in headers:
+            keys.append(self._key())
         answers = yield from self._answers(
-            "POST",
-            f"{self._event}/bookings",
-            "/v1/events/{id}/bookings",
-            headers={"Idempotency-Key": self._key(), **headers},
-            body=body,
-            times=2 if self.habits.double_clicks else 1,
+            tuple(
+                self._request("POST", f"{self._event}/bookings", "/v1/events/{id}/bookings", body, key, headers)
+                for key in keys
+            )
         )
-        ids = {each.document["id"] for each in answers if each.is_success}
-        if not ids:
-            if answers[0].problem == TAKEN:
+        by_key = {key: each.document for key, each in zip(keys, answers, strict=True) if each.is_success}
+        if not by_key:
+            if any(each.problem == TAKEN for each in answers):
                 return None
             raise GaveUp(_refusal("book", answers[0]))
-        if len(ids) > 1:
-            self.visit.breaks(f"one key gave two bookings: {', '.join(sorted(ids))}")
-        booking: dict[str, Any] = next(each.document for each in answers if each.is_success)
-        self.visit.booked(booking["id"], now=self._clock())
-        return booking
+        if len({each.document["id"] for each in answers if each.is_success}) > len(by_key):
+            self.visit.breaks("one key gave two bookings")
+        for booking in by_key.values():
+            self.visit.booked(booking["id"], now=self._clock())
+        return (yield from self._the_one(list(by_key.values())))
+
+    def _the_one(self, accepted: list[dict[str, Any]]) -> Steps[dict[str, Any]]:
+        """Of two bookings of one admission only one may get tickets: the other was refused, and gave the turn back."""
+        first = accepted[0]
+        for twin in accepted[1:]:
+            first, second = (yield from self._result(first)), (yield from self._result(twin))
+            if first["tickets"] and second["tickets"]:
+                self.visit.breaks(f"one admission gave two holds: {first['id']} and {second['id']}")
+            first = first if first["tickets"] else second
+        return first
 
     def _book_hands_free(self) -> Steps[str]:
         refused = self.habits.ending is Ending.DECLINED_FIRST
@@ -249,13 +261,8 @@ class Buyer:
         return (yield from self._settled(booking))
 
     def _pay(self, booking: dict[str, Any], card: str) -> Steps[dict[str, Any]]:
-        answer = yield from self._answer(
-            "POST",
-            f"{booking['url']}/payment",
-            "/v1/bookings/{id}/payment",
-            headers={"Idempotency-Key": self._key()},
-            body={"payment_method": card},
-        )
+        path, body = f"{booking['url']}/payment", {"payment_method": card}
+        answer = yield from self._answer("POST", path, "/v1/bookings/{id}/payment", body=body, key=self._key())
         if not answer.is_success and answer.problem not in ("illegal-move", "hold-expired"):
             raise GaveUp(_refusal("pay", answer))
         return (yield from self._result(booking, waiting_for_card=answer.is_success))
@@ -293,6 +300,18 @@ class Buyer:
     def _key(self) -> str:
         return str(UUID(int=self._chance.getrandbits(128), version=4))
 
+    def _request(
+        self,
+        method: str,
+        path: str,
+        route: str,
+        body: object | None = None,
+        key: str | None = None,
+        headers: Mapping[str, str] = NOTHING,
+    ) -> Ask:
+        keyed = {"Idempotency-Key": key} if key else {}
+        return Ask(method, path, route, {**self._headers, **keyed, **headers}, body)
+
     def _ask(self, method: str, path: str, route: str, *, body: object | None = None) -> Steps[Any]:
         """The document of a request that must succeed; GaveUp when it does not."""
         answer = yield from self._answer(method, path, route, body=body)
@@ -301,37 +320,21 @@ class Buyer:
         return answer.document
 
     def _answer(
-        self,
-        method: str,
-        path: str,
-        route: str,
-        *,
-        headers: Mapping[str, str] | None = None,
-        body: object | None = None,
+        self, method: str, path: str, route: str, *, body: object | None = None, key: str | None = None
     ) -> Steps[Answer]:
-        answers = yield from self._answers(method, path, route, headers=headers, body=body)
+        answers = yield from self._answers((self._request(method, path, route, body, key),))
         return answers[0]
 
-    def _answers(
-        self,
-        method: str,
-        path: str,
-        route: str,
-        *,
-        headers: Mapping[str, str] | None = None,
-        body: object | None = None,
-        times: int = 1,
-    ) -> Steps[tuple[Answer, ...]]:
-        """One request, sent `times` at once, repeated whole while the shop says "not now"."""
-        ask = Ask(method, path, route, {**self._headers, **(headers or {})}, body)
-        step: Step = (ask,) * times
+    def _answers(self, asks: tuple[Ask, ...]) -> Steps[tuple[Answer, ...]]:
+        """Requests sent at once, and again, all of them, while the shop says "not now" to any."""
         for _ in range(RETRIES_MAX):
-            answers = yield step
-            if not all(each.later for each in answers):
+            answers = yield asks
+            if not any(each.later for each in answers):
                 return answers
             wait = max(each.retry_after_seconds or RETRY_SECONDS for each in answers)
             yield Wait(min(wait, RETRY_SECONDS_MAX) * self._chance.uniform(*JITTER))
-        raise GaveUp(f"{method} {route}: refused {RETRIES_MAX} times, last with {answers[0].status}")
+        last = asks[0]
+        raise GaveUp(f"{last.method} {last.route}: refused {RETRIES_MAX} times, last with {answers[0].status}")
 
 
 def _poll_seconds(status: Mapping[str, Any], ahead: int) -> float:

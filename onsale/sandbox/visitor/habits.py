@@ -39,6 +39,8 @@ class Shares:
     abandons: float = 0.04
     leaves: float = 0.02
     double_clicks: float = 0.10
+    # Books in two tabs at once, each with a key of its own: one admission must give one hold.
+    two_tabs: float = 0.05
     reloads: float = 0.10
     # Closes the tab while waiting and comes back later.
     goes_away: float = 0.05
@@ -72,6 +74,7 @@ class Habits:
     ending: Ending = Ending.PAYS
     party: int = 2
     double_clicks: bool = False
+    two_tabs: bool = False
     reloads: bool = False
     goes_away: bool = False
     hands_free: bool = False
@@ -91,6 +94,7 @@ def habits(chance: random.Random, shares: Shares) -> Habits:
         ending=ending if not hands_free or ending in (Ending.PAYS, Ending.DECLINED_FIRST) else Ending.PAYS,
         party=chance.choice(PARTY_SIZES),
         double_clicks=chance.random() < shares.double_clicks,
+        two_tabs=not hands_free and chance.random() < shares.two_tabs,
         reloads=chance.random() < shares.reloads,
         goes_away=not hands_free and chance.random() < shares.goes_away,
         hands_free=hands_free,

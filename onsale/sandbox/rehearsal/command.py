@@ -1,0 +1,260 @@
+"""`onsale rehearse`: a whole sale before the public comes; and `onsale tokens`, JWTs for a crowd from elsewhere."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+import orjson
+
+from onsale.config import Config
+from onsale.db.catalogue import event_by_id, event_by_slug
+from onsale.db.engine import make_engine, reading, transaction
+from onsale.db.ids import EVENT_ID_MAX, EventId
+from onsale.sandbox.rehearsal import sale, terminal
+from onsale.sandbox.rehearsal.plan import BUYERS_MAX, KILLS_MAX, Arrivals, Kill, Plan
+from onsale.sandbox.rehearsal.rehearsal import Director, Rehearsed, Sale
+from onsale.sandbox.signals import StopAsked, StopSignals
+from onsale.sandbox.visitor.buyer import Manners
+from onsale.sandbox.visitor.habits import Shares
+
+SEATS_MAX = 500_000
+MANNERS = Manners(choose=(1.0, 5.0), pay=(1.0, 5.0), away=(10.0, 40.0))
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def _kills(_: click.Context, __: click.Parameter, given: tuple[str, ...]) -> tuple[Kill, ...]:
+    if len(given) > KILLS_MAX:
+        raise click.BadParameter(f"at most {KILLS_MAX}")
+    try:
+        return tuple(Kill.parse(each) for each in given)
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from None
+
+
+def _shares(_: click.Context, __: click.Parameter, given: tuple[tuple[str, float], ...]) -> Shares:
+    known = {each.name for each in dataclasses.fields(Shares)}
+    for name, _share in given:
+        if name not in known:
+            raise click.BadParameter(f"{name!r}: there is {', '.join(sorted(known))}")
+    try:
+        return dataclasses.replace(Shares(), **dict(given))
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from None
+
+
+def _with(options: Sequence[Callable[[F], F]]) -> Callable[[F], F]:
+    """A decorator that adds these options, shown in this order."""
+
+    def add(command: F) -> F:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return add
+
+
+# Who comes, and when.
+CROWD = (
+    click.option("--buyers", type=click.IntRange(1, BUYERS_MAX), default=500, show_default=True),
+    click.option(
+        "--arrivals",
+        type=click.Choice([each.value for each in Arrivals]),
+        default=Arrivals.ALL_AT_OPEN.value,
+        show_default=True,
+        help="All in one moment, ever more, or evenly at random.",
+    ),
+    click.option(
+        "--arrive-seconds",
+        type=click.FloatRange(1, 86_400),
+        default=60.0,
+        show_default=True,
+        help="Over how long a ramp or Poisson crowd arrives.",
+    ),
+    click.option("--seed", type=click.IntRange(0), default=1, show_default=True, help="The same crowd again."),
+    click.option(
+        "--share",
+        "shares",
+        type=(str, float),
+        multiple=True,
+        callback=_shares,
+        metavar="HABIT SHARE",
+        help="How many do what, 0 to 1: " + ", ".join(each.name for each in dataclasses.fields(Shares)) + ".",
+    ),
+    click.option(
+        "--shared-cache",
+        is_flag=True,
+        help="Put a CDN's cache between the crowd and the shop, as in production.",
+    ),
+    click.option(
+        "--minutes",
+        type=click.FloatRange(0.1, 600),
+        default=15.0,
+        show_default=True,
+        help="Nobody is waited for longer.",
+    ),
+)
+# What is on sale, on a stack of the rehearsal's own.
+SALE = (
+    click.option("--seats", type=click.IntRange(1, SEATS_MAX), default=1_000, show_default=True),
+    click.option("--rate", default="600/min", show_default=True, help="Admissions: N/min or N/s."),
+    click.option(
+        "--max-active",
+        type=click.IntRange(0, 1_000_000),
+        default=0,
+        show_default=True,
+        help="How many may be inside at once; 0 is no limit.",
+    ),
+    click.option("--pay-seconds", type=click.IntRange(1, 86_400), default=30, show_default=True),
+    click.option(
+        "--kill",
+        "kills",
+        multiple=True,
+        callback=_kills,
+        metavar="PROCESS@N",
+        help="kill -9 it at the N-th booking: web, lane, payments, sweeps, admit, postgres, valkey.",
+    ),
+    click.option(
+        "--standby", is_flag=True, help="PostgreSQL with a synchronous standby; killed, the standby takes over."
+    ),
+    click.option(
+        "--keep", type=click.Path(file_okay=False, path_type=Path), help="Leave data and logs in this folder."
+    ),
+)
+
+
+@click.command("rehearse")
+@_with(CROWD)
+@_with(SALE)
+@click.option("--url", help="Rehearse on this running Onsale instead of a stack of its own; needs --event.")
+@click.option("--event", help="Which event there: its id or slug.")
+@click.option(
+    "--tokens",
+    "token_file",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="JWTs for the crowd, one a line (`onsale tokens`); else everybody comes as a guest.",
+)
+@click.option("--json", "as_json", is_flag=True, help="One JSON object on standard output.")
+@click.option("--html", "page", type=click.Path(dir_okay=False, path_type=Path), help="Write a page with charts.")
+@click.option(
+    "--compare", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="The --json of an earlier one."
+)
+def rehearse(**given: Any) -> None:
+    """Rehearse a sale before the public comes: simulated buyers over HTTP, then an audit of the record.
+
+    \b
+    A stack of its own (PostgreSQL, Valkey, workers, simulated Stripe) in a temporary folder:
+      onsale rehearse --buyers 2000 --seats 1000 --rate 6000/min
+      onsale rehearse --kill web@100 --kill lane@200 --html report.html
+      onsale rehearse --standby --kill postgres@150
+    The one that runs already (`onsale run` in another terminal):
+      onsale rehearse --url http://127.0.0.1:8000 --event selling-now --buyers 100
+
+    Exits with 1 when anything was lost, doubled, out of order or answered with an error.
+    """
+    live = terminal.Live()
+    plan = _plan(given)
+    with StopSignals() as signals:
+        director = Director(plan, live.say, live.show, hurried=signals.hurried)
+        try:
+            rehearsed = _rehearsed(director, given)
+        except StopAsked:
+            raise click.ClickException("Stopped before the end; there is no result.") from None
+    _tell(rehearsed, given)
+    if not rehearsed.results.ok:
+        raise SystemExit(1)
+
+
+@click.command("tokens")
+@click.option("-n", "how_many", type=click.IntRange(1, sale.TOKENS_MAX), default=1, show_default=True)
+def tokens(how_many: int) -> None:
+    """Mint JWTs of new guests, one a line, for `onsale rehearse --tokens` and other load generators.
+
+    They open what any guest can open, for thirty days.
+    """
+    config = Config.from_env(os.environ)
+    engine = make_engine(config.database_url, application_name="onsale tokens", pool_size=1)
+    try:
+        with transaction(engine) as connection:
+            minted = sale.mint(connection, config, how_many, now=datetime.now(UTC))
+    finally:
+        engine.dispose()
+    click.echo("\n".join(minted))
+
+
+def _plan(given: dict[str, Any]) -> Plan:
+    if given["url"] and given["kills"]:
+        raise click.UsageError("--kill works on a stack of the rehearsal's own, without --url.")
+    return Plan(
+        buyers=given["buyers"],
+        arrivals=Arrivals(given["arrivals"]),
+        arrive_seconds=given["arrive_seconds"],
+        seed=given["seed"],
+        shares=given["shares"],
+        manners=MANNERS,
+        shared_cache=given["shared_cache"],
+        kills=given["kills"],
+        seconds_max=given["minutes"] * 60,
+    )
+
+
+def _rehearsed(director: Director, given: dict[str, Any]) -> Rehearsed:
+    if not given["url"]:
+        planned = Sale(
+            seats=given["seats"],
+            rate_per_minute=rate_per_minute(given["rate"]),
+            max_active=given["max_active"],
+            pay_seconds=given["pay_seconds"],
+        )
+        return director.on_a_stack_of_its_own(planned, folder=given["keep"], standby=given["standby"])
+    if not given["event"]:
+        raise click.UsageError("--url needs --event: which event there, by id or slug.")
+    url = given["url"].rstrip("/")
+    # The record is audited where the settings in force are those of the shop rehearsed.
+    config = Config.from_env(os.environ) if os.environ.get("ONSALE_PUBLIC_URL") == url else None
+    minted = given["token_file"].read_text().split() if given["token_file"] else []
+    event_id = event_of(given["event"], config)
+    return director.on_a_running_shop(url, event_id, tokens=minted, config=config)
+
+
+def event_of(name: str, config: Config | None) -> EventId:
+    """The event of an id or, where there is a record to ask, a slug; a UsageError says what is wrong."""
+    if config is None:
+        if name.isascii() and name.isdecimal() and 0 < int(name) <= EVENT_ID_MAX:
+            return EventId(int(name))
+        raise click.UsageError("--event wants the event's number: the record of that shop cannot be asked from here.")
+    engine = make_engine(config.database_url, application_name="onsale rehearse", pool_size=1)
+    try:
+        with reading(engine) as connection:
+            is_id = name.isascii() and name.isdecimal() and 0 < int(name) <= EVENT_ID_MAX
+            found = event_by_id(connection, EventId(int(name))) if is_id else event_by_slug(connection, name)
+    finally:
+        engine.dispose()
+    if found is None:
+        raise click.UsageError(f"There is no event {name!r} there.")
+    return found.id
+
+
+def rate_per_minute(text: str) -> int:
+    """`6000/min`, `100/s`, or a plain number a minute."""
+    number, _, unit = text.partition("/")
+    times = {"": 1, "min": 1, "m": 1, "s": 60, "sec": 60}.get(unit)
+    if times is None or not (number.isascii() and number.isdecimal()) or not 0 < int(number) * times <= 600_000:
+        raise click.BadParameter(f"{text!r}: wants admissions such as 600/min or 10/s", param_hint="--rate")
+    return int(number) * times
+
+
+def _tell(rehearsed: Rehearsed, given: dict[str, Any]) -> None:
+    document = rehearsed.results.as_json()
+    if given["as_json"]:
+        click.echo(orjson.dumps(document, option=orjson.OPT_INDENT_2).decode())
+    else:
+        click.echo(terminal.report(rehearsed.results))
+    if given["compare"]:
+        before = orjson.loads(given["compare"].read_bytes())
+        click.echo(terminal.compared(rehearsed.results, before), err=given["as_json"])

@@ -1,0 +1,200 @@
+"""What came of a rehearsal: one object, the same on the terminal, as JSON and as a page."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from onsale.sandbox.rehearsal import figures
+from onsale.sandbox.rehearsal.audit import Audit
+from onsale.sandbox.rehearsal.conducting import Conducted, Killed
+from onsale.sandbox.rehearsal.journal import Journal
+from onsale.sandbox.rehearsal.plan import Plan
+from onsale.sandbox.visitor.visit import Visit
+
+RECOVERY_SECONDS_MAX = 30.0
+BROKEN_SHOWN_MAX = 50
+# Nobody's work for a booking: the simulator stands for a bank, the crowd for people.
+NOT_OURS = ("simulator", "crowd")
+
+
+@dataclass(frozen=True)
+class Recovered:
+    """A kill, and how long until 99 % of what buyers sent to get tickets succeeded again; None: never."""
+
+    process: str
+    at_booking: int
+    at_seconds: float
+    recovered_seconds: float | None
+
+
+@dataclass(frozen=True)
+class Results:
+    """All figures. Seconds and milliseconds as their names say; None is what could not be known from here."""
+
+    buyers: int
+    seats: int | None
+    seed: int
+    arrivals: str
+    shared_cache: bool
+    seconds: float
+    joined: int
+    sold: int | None
+    captured_minor: int | None
+    double_sold: int | None
+    inversions: int | None
+    lost_bookings: int | None
+    http_requests: int
+    http_5xx: int
+    http_5xx_unexcused: int
+    http_no_answer: int
+    http_statuses: Mapping[str, int]
+    rate_set_per_minute: int | None
+    rate_error: float | None
+    cpu_seconds_per_booking: float | None
+    cpu_seconds: Mapping[str, float]
+    bookings_per_second: float
+    admitted_to_ticket_seconds: Mapping[str, float | None]
+    accepted_to_held_seconds: Mapping[str, float | None]
+    outcomes: Mapping[str, int]
+    latency_ms: Mapping[str, Mapping[str, float | None]]
+    kills: Sequence[Recovered]
+    broken_promises: Sequence[str]
+    broken_promises_count: int
+    settled: bool
+    verify: Mapping[str, bool | None]
+    generator_saturated: bool
+    generator_cpu_share: float
+    generator_late_ms_p99: float
+    ok: bool = field(default=False)
+    why_not: Sequence[str] = ()
+
+    def as_json(self) -> dict[str, Any]:
+        """The object for `--json`."""
+        return asdict(self)
+
+
+def results(plan: Plan, conducted: Conducted, audit: Audit, *, rate: int | None, seats: int | None) -> Results:
+    """Everything figured out, and judged."""
+    broken = [*(what for visit in conducted.journal.visits for what in visit.broken), *audit.contradictions]
+    unjudged = Results(
+        buyers=plan.buyers,
+        seats=seats,
+        seed=plan.seed,
+        arrivals=plan.arrivals.value,
+        shared_cache=plan.shared_cache,
+        rate_set_per_minute=rate,
+        sold=audit.sold,
+        captured_minor=audit.captured_minor,
+        double_sold=audit.double_sold,
+        inversions=audit.inversions,
+        lost_bookings=audit.lost_bookings,
+        rate_error=audit.rate_error,
+        verify=audit.verify,
+        broken_promises=broken[:BROKEN_SHOWN_MAX],
+        broken_promises_count=len(broken),
+        settled=conducted.settled,
+        kills=_recoveries(conducted.journal, conducted.killed),
+        **_of_visits(conducted),
+        **_of_requests(conducted.journal),
+    )
+    why_not = tuple(reasons(unjudged))
+    return Results(**{**vars(unjudged), "ok": not why_not, "why_not": why_not})
+
+
+def _of_visits(conducted: Conducted) -> dict[str, Any]:
+    """What buyers got, how fast, and what that cost the shop."""
+    visits = conducted.journal.visits
+    confirmed = [visit for visit in visits if visit.confirmed_at is not None]
+    cpu = conducted.samples[-1].cpu if conducted.samples else {}
+    ours = sum(seconds for name, seconds in cpu.items() if name not in NOT_OURS)
+    return {
+        "seconds": round(conducted.journal.seconds, 3),
+        "joined": sum(visit.number is not None for visit in visits),
+        "outcomes": outcomes(visits),
+        "bookings_per_second": _per_second(confirmed),
+        "cpu_seconds": {name: round(seconds, 2) for name, seconds in cpu.items()},
+        "cpu_seconds_per_booking": round(ours / len(confirmed), 4) if cpu and confirmed else None,
+        "admitted_to_ticket_seconds": _spread(
+            visit.confirmed_at - visit.turn_at for visit in confirmed if visit.confirmed_at and visit.turn_at
+        ),
+        "accepted_to_held_seconds": _spread(
+            visit.held_at - visit.booked_at for visit in visits if visit.held_at and visit.booked_at
+        ),
+    }
+
+
+def _of_requests(journal: Journal) -> dict[str, Any]:
+    """What was sent, what came back, and whether the generator could keep up."""
+    exchanges = journal.exchanges
+    return {
+        "http_requests": len(exchanges),
+        "http_5xx": sum(status >= figures.SERVER_ERROR for status in exchanges.status),
+        "http_5xx_unexcused": figures.unexcused_errors(exchanges),
+        "http_no_answer": sum(status == 0 for status in exchanges.status),
+        "http_statuses": figures.statuses(exchanges),
+        "latency_ms": {name: asdict(found) for name, found in figures.latencies(exchanges).items()},
+        "generator_saturated": figures.is_saturated(journal),
+        "generator_cpu_share": round(journal.cpu_share, 3),
+        "generator_late_ms_p99": round(figures.percentiles(exchanges.late_ms).p99 or 0.0, 1),
+    }
+
+
+def outcomes(visits: Sequence[Visit]) -> dict[str, int]:
+    """How many visits ended how; those not ended by the plan's last second are `unfinished`."""
+    found = Counter(visit.ended.split(":")[0] if visit.ended else "unfinished" for visit in visits)
+    return dict(sorted(found.items()))
+
+
+def reasons(found: Results) -> list[str]:
+    """Why a rehearsal is not ok, in words; empty when it is."""
+    said = [
+        (bool(found.double_sold), f"{found.double_sold} tickets were sold twice"),
+        (bool(found.inversions), f"{found.inversions} bookings were decided out of order"),
+        (bool(found.lost_bookings), f"{found.lost_bookings} accepted bookings are lost"),
+        (not found.settled and found.lost_bookings is not None, "not every booking came to an end in time"),
+        (found.http_5xx_unexcused > 0, f"{found.http_5xx_unexcused} answers were errors of the server"),
+        (not found.kills and found.http_5xx > 0, f"{found.http_5xx} answers were 5xx although nothing was killed"),
+        (not found.kills and found.http_no_answer > 0, f"{found.http_no_answer} requests had no answer"),
+        (found.broken_promises_count > 0, f"buyers saw {found.broken_promises_count} promises broken"),
+        (bool(found.outcomes.get("gave up")), f"{found.outcomes.get('gave up')} buyers gave up"),
+        (bool(found.outcomes.get("unfinished")), f"{found.outcomes.get('unfinished')} buyers were not done in time"),
+        (bool(found.outcomes.get("failed")), f"{found.outcomes.get('failed')} bookings failed in their lane"),
+    ]
+    said += [(ok is False, f"{name} does not hold: see `onsale verify`") for name, ok in found.verify.items()]
+    said += [
+        (
+            kill.recovered_seconds is None or kill.recovered_seconds > RECOVERY_SECONDS_MAX,
+            f"after {kill.process} was killed booking did not come back within {RECOVERY_SECONDS_MAX:.0f} s",
+        )
+        for kill in found.kills
+    ]
+    return [what for is_so, what in said if is_so]
+
+
+def _per_second(confirmed: Sequence[Visit]) -> float:
+    """Confirmed bookings by the time from the first one accepted to the last one confirmed."""
+    begun = [visit.booked_at for visit in confirmed if visit.booked_at is not None]
+    ended = [visit.confirmed_at for visit in confirmed if visit.confirmed_at is not None]
+    return round(len(confirmed) / max(max(ended) - min(begun), 1e-9), 2) if begun and ended else 0.0
+
+
+def _spread(seconds: Any) -> dict[str, float | None]:
+    found = figures.percentiles(seconds)
+    return {"p50": found.p50, "p95": found.p95, "p99": found.p99}
+
+
+def _recoveries(journal: Journal, killed: Sequence[Killed]) -> list[Recovered]:
+    """Each kill is judged until the next one."""
+    ends = [*(kill.at for kill in killed[1:]), journal.seconds + 1]
+    return [
+        Recovered(
+            kill.process,
+            kill.at_booking,
+            round(kill.at, 3),
+            figures.recovery_seconds(journal.exchanges, kill.at, end),
+        )
+        for kill, end in zip(killed, ends, strict=False)
+    ]
