@@ -34,8 +34,9 @@ from onsale.web import cards, joining, limits
 from onsale.web.box_office import BoxOffice
 
 KEY_CHARACTERS_MAX = 255
-# The lane lets the slot follow its decision; until then nothing may take it away, however long selling is stopped.
-UNDECIDED_MS = 6 * 3600 * 1000
+# The lane lets the slot follow its decision; while a booking waits longer than this (selling is stopped), the resend
+# sweep keeps its slot. Were it much longer, a slot whose lane was killed in between would be missing to the next.
+UNDECIDED_MS = 120_000
 
 log = structlog.get_logger()
 
@@ -101,10 +102,13 @@ def accept_booking(office: BoxOffice, request: Request) -> Booking:
         admission_id=turn.admission_id,
         payment_method=request.payment_method,
     )
+    if turn.now and turn.admission_id is not None:
+        # Before the booking is there: a lane at work may decide it at once, and its word on the slot must be the last.
+        _follow(office, request.event_id, turn.admission_id, _undecided())
     with transaction(office.engine if request.admission_token else office.hands_free_engine) as connection:
         accepted = bookings.accept(connection, new)
-    if accepted.created:
-        _after_accepting(office, accepted.booking)
+    if accepted.created and accepted.booking.state is BookingState.QUEUED:
+        office.wakes.wake_lane(request.event_id)
     return accepted.booking
 
 
@@ -151,7 +155,7 @@ def extend(office: BoxOffice, booking_id: BookingId, buyer_id: BuyerId) -> Booki
         extended = holds.extend(connection, booking_id, buyer_id=buyer_id)
     found = booking_of(office, booking_id, buyer_id)
     until_ms = int(extended.hold_until.timestamp() * 1000)
-    _follow(office, found, SlotState(SlotKind.HOLDING, until_ms))
+    _follow_booking(office, found, SlotState(SlotKind.HOLDING, until_ms))
     return found
 
 
@@ -169,7 +173,7 @@ def cancel(office: BoxOffice, booking_id: BookingId, buyer_id: BuyerId) -> Booki
         office.wakes.wake_resume(booking_id)
     else:
         office.ticket_cache.clear(released.event_id, released.tickets)
-        _follow(office, found, _slot_after_cancelling(office, found))
+        _follow_booking(office, found, _slot_after_cancelling(office, found))
     return found
 
 
@@ -228,20 +232,21 @@ def _check_taken(office: BoxOffice, request: Request) -> None:
         raise TicketTaken
 
 
-def _after_accepting(office: BoxOffice, booking: Booking) -> None:
-    if booking.state is BookingState.QUEUED:
-        _follow(office, booking, SlotState(SlotKind.UNDECIDED, joining.now_ms() + UNDECIDED_MS))
-        office.wakes.wake_lane(booking.event_id)
+def _undecided() -> SlotState:
+    return SlotState(SlotKind.UNDECIDED, joining.now_ms() + UNDECIDED_MS)
 
 
-def _follow(office: BoxOffice, booking: Booking, slot: SlotState) -> None:
-    """Let the slot follow the booking. The record has it: should Redis be away, the sweep tells it again."""
-    if booking.admission_id is None:
-        return
+def _follow(office: BoxOffice, event_id: EventId, place: PlaceId, slot: SlotState) -> None:
+    """Let a slot follow its booking. The record has it: should Redis be away, the sweep tells it again."""
     try:
-        office.store.follow(booking.event_id, {PlaceId(booking.admission_id): slot})
+        office.store.follow(event_id, {place: slot})
     except OnsaleError as error:
-        log.warning("slot_not_followed", booking_id=str(booking.id), why=type(error).__name__)
+        log.warning("slot_not_followed", event_id=event_id, place=place, why=type(error).__name__)
+
+
+def _follow_booking(office: BoxOffice, booking: Booking, slot: SlotState) -> None:
+    if booking.admission_id is not None:
+        _follow(office, booking.event_id, PlaceId(booking.admission_id), slot)
 
 
 def _slot_after_cancelling(office: BoxOffice, booking: Booking) -> SlotState:

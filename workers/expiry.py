@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import structlog
 
 from onsale.db import engine as record
-from onsale.db import holds, locks
+from onsale.db import holds, lane, locks
 from onsale.db.holds import Overdue, Released
 from onsale.workers import follow_up
 from onsale.workers.payment_steps import PROVIDER_AWAY_SECONDS, end_of
@@ -24,10 +24,11 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True)
 class Swept:
-    """Holds that ended, and payments past their deadline that `resume` was asked to look at."""
+    """Holds that ended, payments past their deadline that `resume` was asked to look at, bookings of closed queues."""
 
     expired: int = 0
     asked: int = 0
+    closed: int = 0
 
 
 def sweep(shop: Shop) -> Swept:
@@ -39,10 +40,10 @@ def sweep(shop: Shop) -> Swept:
         expired += len(released)
         if len(released) < SWEEP_MAX:
             break
-    asked = _sweep_paying(shop)
-    if expired or asked:
-        log.info("swept", expired=expired, asked=asked)
-    return Swept(expired, asked)
+    asked, closed = _sweep_paying(shop), _end_waiting_of_closed(shop)
+    if expired or asked or closed:
+        log.info("swept", expired=expired, asked=asked, closed=closed)
+    return Swept(expired, asked, closed)
 
 
 def _expire(shop: Shop) -> tuple[Released, ...]:
@@ -50,6 +51,18 @@ def _expire(shop: Shop) -> tuple[Released, ...]:
         if not locks.try_alone(connection, "sweep"):
             return ()
         return holds.expire(connection, limit=SWEEP_MAX)
+
+
+def _end_waiting_of_closed(shop: Shop) -> int:
+    """Who booked before their turn, in a queue that was closed since, is not kept waiting for ever."""
+    ended = 0
+    for _ in range(ROUNDS_MAX):
+        with record.transaction(shop.engine) as connection:
+            moved = lane.end_waiting_of_closed(connection)
+        ended += moved
+        if moved < lane.QUEUE_MAX:
+            break
+    return ended
 
 
 def _sweep_paying(shop: Shop) -> int:

@@ -25,6 +25,8 @@ from onsale.queue.store import FOLLOW_MAX
 from onsale.queue.ticket_cache import TakenTicket
 from onsale.workers.shop import Shop
 
+# Told again every second by the resend sweep, so longer than any pause between two of them.
+UNDECIDED_MS = 120_000
 SPENT = SlotState(SlotKind.DONE)
 # A hold that ended without a sale spent the admission: whoever wants to try again takes a return number.
 LAPSED = SlotState(SlotKind.LAPSED)
@@ -66,6 +68,17 @@ def slot_of(decision: Decision, written: Written, queue: QueueState) -> SlotStat
     if decision.booking_id in written.sold_out:
         return LAPSED
     return SlotState(SlotKind.CHOOSING, queue.now_ms + queue.rules.choose_seconds * 1000)
+
+
+def undecided(shop: Shop, admissions: Iterable[tuple[EventId, str]]) -> None:
+    """These bookings still wait for their lane (selling is stopped): nobody else may have their slots."""
+    by_event: dict[EventId, list[PlaceId]] = defaultdict(list)
+    for event_id, admission in admissions:
+        by_event[event_id].append(PlaceId(admission))
+    for event_id, places in by_event.items():
+        with _unless_away(event_id):
+            until_ms = shop.store.snapshot(event_id).now_ms + UNDECIDED_MS
+            _follow(shop, event_id, dict.fromkeys(places, SlotState(SlotKind.UNDECIDED, until_ms)))
 
 
 def holding(shop: Shop, booking: Booking) -> None:

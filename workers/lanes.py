@@ -21,8 +21,10 @@ from onsale.db.allocation import Decision
 from onsale.db.house import House
 from onsale.db.ids import BookingId, EventId
 from onsale.db.lane import BATCH_MAX, QUEUE_MAX, AllocationStale, QueuedBooking, Written
+from onsale.db.number_blocks import NUMBER_MAX
 from onsale.errors import QueueRecovering, QueueUnavailable, RecordUnavailable
-from onsale.queue.state import QueueState
+from onsale.queue.state import Phase, QueueState
+from onsale.queue.status import derived_phase
 from onsale.workers import follow_up
 from onsale.workers.shop import Shop
 
@@ -205,8 +207,15 @@ def _queue(shop: Shop, event_id: EventId) -> QueueState | None:
 
 
 def _queue_admitted(connection: Connection, event_id: EventId, queue: QueueState) -> None:
+    """Queue the hands-free bookings whose turn has come; all of them once the last ticket is sold.
+
+    Nobody is let in to a house that is sold out, and who booked before their turn is told so, in number order.
+    """
+    serving, return_serving = queue.serving, queue.return_serving
+    if derived_phase(queue) is Phase.SOLD_OUT and lane.is_sold_out(connection, event_id):
+        serving = return_serving = NUMBER_MAX
     for _ in range(QUEUE_ROUNDS_MAX):
-        moved = lane.queue_admitted(connection, event_id, serving=queue.serving, return_serving=queue.return_serving)
+        moved = lane.queue_admitted(connection, event_id, serving=serving, return_serving=return_serving)
         if moved < QUEUE_MAX:
             return
 

@@ -29,7 +29,10 @@ for first = 1, #ARGV, 3 do
   local number = tonumber(back and string.sub(place, 2) or place)
   local bits = back and 7 or 5
   local called = number <= tonumber(hash[back and 2 or 1])
-  if called then
+  -- A second booking of an admission that has its hold, or is used up, takes no slot while the record refuses it.
+  local settled = kind == 'undecided'
+    and (redis.call('ZSCORE', KEYS[4], place) or redis.call('GETBIT', KEYS[bits + 1], number) == 1)
+  if called and not settled then
     move(place, sets[kind], ARGV[first + 2])
   end
   if not sets[kind] then
