@@ -9,24 +9,44 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import orjson
+import psycopg2
+import structlog
 from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, Engine, create_engine, text
+from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
+from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.exc import DBAPIError, TimeoutError
 from sqlalchemy.pool import NullPool
 
 from onsale.errors import RecordUnavailable
 
-CONNECT_SECONDS = 5
+# How long a silent server is waited for, unless the URL says otherwise. A vanished machine refuses nothing: but for
+# these a statement under way would wait as long as the kernel does, a quarter of an hour.
+PATIENCE = {
+    # For each host of the URL.
+    "connect_timeout": 5,
+    "keepalives_idle": 5,
+    "keepalives_interval": 2,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 10_000,
+}
 # Somebody who waits longer than this for a pooled connection is better told to try again.
 POOL_WAIT_SECONDS = 5
 MIGRATION_LOCK_TIMEOUT = "5s"
 # "onsale" in ASCII: two processes that migrate at once take turns.
 MIGRATION_LOCK = 0x6F6E73616C65
-# The server says by these classes that it is not there for us: connection, resources, shutting down, read-only standby.
-_AWAY = ("08", "53", "57P", "25006")
+# The server says by these classes that it is not there for us: connection, resources, shutting down.
+_AWAY = ("08", "53", "57P")
+# And by this one that it is a standby now: a connection from before the switch, or a name that still leads to it.
+_DEMOTED = "25006"
+# Too many wanted the same: a lock or statement timeout, a deadlock, a serialization failure. Once more will do.
+_BUSY = ("55P03", "57014", "40P01", "40001")
+# What the driver says by itself, before it asks the server, is a mistake of ours.
+_MISTAKES = (psycopg2.ProgrammingError, psycopg2.DataError, psycopg2.NotSupportedError, psycopg2.IntegrityError)
+
+log = structlog.get_logger(__name__)
 
 
 def make_engine(
@@ -47,8 +67,11 @@ def make_engine(
         # Short statements by the thousand: compiling one costs more than it could save.
         "jit": "off",
         "TimeZone": "UTC",
+        # `_check_confirmed` must hear a commit's warning, and nothing beside it.
+        "client_min_messages": "warning",
     }
-    return create_engine(
+    patience = {name: value for name, value in PATIENCE.items() if name not in make_url(url).query}
+    engine = create_engine(
         url,
         isolation_level="READ COMMITTED",
         pool_size=pool_size,
@@ -60,30 +83,73 @@ def make_engine(
         json_deserializer=orjson.loads,
         connect_args={
             "application_name": application_name,
-            "connect_timeout": CONNECT_SECONDS,
+            **patience,
             "options": " ".join(f"-c {name}={value}" for name, value in limits.items() if value is not None),
         },
     )
+    event.listen(engine, "handle_error", _forget_connections)
+    return engine
 
 
 @contextmanager
 def transaction(engine: Engine) -> Iterator[Connection]:
     """One transaction: committed at the end, rolled back by an exception.
 
-    RecordUnavailable when the database does not answer, or went away in the middle.
+    RecordUnavailable when the database does not answer, went away in the middle or is too busy, and when a synchronous
+    standby did not confirm the commit. Then nobody knows whether it is committed: whatever is written here may be
+    written twice.
     """
-    with _translated(), engine.begin() as connection:
-        yield connection
+    with _translated(), engine.connect() as connection:
+        with connection.begin():
+            yield connection
+            _said(connection).clear()
+        _check_confirmed(connection)
 
 
 @contextmanager
 def reading(engine: Engine) -> Iterator[Connection]:
     """A connection for short reads: every statement stands alone (autocommit), which saves two round trips.
 
-    RecordUnavailable when the database does not answer.
+    RecordUnavailable when the database does not answer or is too busy.
     """
     with _translated(), engine.connect() as connection:
         yield connection.execution_options(isolation_level="AUTOCOMMIT")
+
+
+def make_sure(engine: Engine) -> None:
+    """Return when everything read here before is on the synchronous standby too, where there is one.
+
+    For answering with what another call committed: a commit whose wait for the standby was cut off (a timeout, a lost
+    connection) can be read, and yet be lost with the primary. RecordUnavailable when the standby does not confirm.
+    """
+    with transaction(engine) as connection:
+        # The smallest thing whose commit waits: the log is confirmed in order, so all before it is too.
+        connection.execute(text("SELECT pg_logical_emit_message(true, 'onsale', '')"))
+
+
+def _said(connection: Connection) -> list[str]:
+    """What the server said beside its answers, newest last."""
+    driver = connection.connection.driver_connection
+    assert driver is not None
+    notices: list[str] = driver.notices
+    return notices
+
+
+def _check_confirmed(connection: Connection) -> None:
+    """A commit that waited too long for its standby succeeds with a warning, in the server's own language.
+
+    PostgreSQL cannot take it back: it is on the primary, and lost with it. That is no acknowledgement.
+    """
+    if warnings := _said(connection):
+        log.warning("commit_not_confirmed", said=warnings[-1].strip())
+        raise RecordUnavailable("The standby does not confirm. Try again in a moment.")
+
+
+def _forget_connections(context: ExceptionContext) -> None:
+    """Let go of the whole pool when its server goes away or is the primary no longer; SQLAlchemy opens new ones."""
+    code = getattr(context.original_exception, "pgcode", None)
+    if code is not None and code.startswith(("57P", _DEMOTED)):
+        context.is_disconnect = True
 
 
 @contextmanager
@@ -95,13 +161,22 @@ def _translated() -> Iterator[None]:
     except DBAPIError as error:
         if is_away(error):
             raise RecordUnavailable from error
+        if _code(error).startswith(_BUSY):
+            raise RecordUnavailable("The database is busy. Try again in a moment.") from error
         raise
 
 
 def is_away(error: DBAPIError) -> bool:
     """Whether the database was not there, rather than the statement wrong."""
-    code = getattr(error.orig, "pgcode", None)
-    return error.connection_invalidated or code is None or code.startswith(_AWAY)
+    if error.connection_invalidated:
+        return True
+    code = _code(error)
+    return code.startswith((*_AWAY, _DEMOTED)) if code else not isinstance(error.orig, _MISTAKES)
+
+
+def _code(error: DBAPIError) -> str:
+    """The server's SQLSTATE; empty when it was the driver that spoke."""
+    return getattr(error.orig, "pgcode", None) or ""
 
 
 def migrate(url: str) -> None:

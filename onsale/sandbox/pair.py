@@ -146,7 +146,7 @@ class PostgresPair:
         self._get_in_step()
 
     def start_again_if_ended(self) -> bool:
-        """Mend what ended by itself, a dead primary by its standby, a dead standby by a start; whether that was needed."""
+        """Mend what ended by itself, a primary by promoting its standby, a standby by a start; whether it was so."""
         primary_ended = self.primary.ended
         if not primary_ended and not self.standby.ended:
             return False
