@@ -17,7 +17,7 @@ from onsale.errors import ConfigError
 PREFIX = "ONSALE_"
 # Below this an HMAC key is easier to guess than the signature (RFC 7518, 3.2).
 SECRET_CHARACTERS_MIN = 32
-GUARDS = frozenset({"last_look", "twin_commit"})
+GUARDS = frozenset({"last_look", "resend", "twin_commit"})
 SHOWN_INSTEAD = "********"
 
 Environment = Literal["sandbox", "production"]
@@ -278,10 +278,18 @@ def _shown(name: str, value: object) -> str:
     if name in _SECRET_FIELDS:
         return SHOWN_INSTEAD
     if name.endswith("_url"):
-        parts = urlsplit(str(value))
-        user, colon, rest = parts.netloc.partition(":")
-        if "@" in rest and colon:
-            return urlunsplit(parts._replace(netloc=f"{user}:{SHOWN_INSTEAD}@{rest.rpartition('@')[2]}"))
+        return _shown_url(str(value))
     if isinstance(value, frozenset):
         return ",".join(sorted(value))
     return str(value)
+
+
+def _shown_url(url: str) -> str:
+    """The URL without its passwords: the user's, and those that libpq takes in the query."""
+    parts = urlsplit(url)
+    user, colon, rest = parts.netloc.partition(":")
+    if "@" in rest and colon:
+        parts = parts._replace(netloc=f"{user}:{SHOWN_INSTEAD}@{rest.rpartition('@')[2]}")
+    pairs = (pair.partition("=") for pair in parts.query.split("&"))
+    query = "&".join(f"{key}={SHOWN_INSTEAD}" if "password" in key else f"{key}{is_}{word}" for key, is_, word in pairs)
+    return urlunsplit(parts._replace(query=query))

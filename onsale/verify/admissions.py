@@ -11,6 +11,8 @@ from onsale.queue import rate
 # A change of the rate reaches the queue within a second, and a queue that was away learns of it when it is back.
 EFFECT_US_MAX = 10_000_000
 MINUTE_US = 60_000_000
+# Fewer turns than this say nothing about a rate: one person is already a per cent of a hundred.
+STRETCH_MIN = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,16 +98,19 @@ def out_of_order(runs: Sequence[Run]) -> list[Run]:
 def rate_error(runs: Sequence[Run], rates: Rates) -> float | None:
     """How far the longest stretch that only the rate held back is from it, as a share; None where there is none.
 
-    A run that let in all the turns earned since the one before was held back by the rate; one that let in fewer was
-    held back by slots, by tickets, or by nobody waiting.
+    Held back by the rate is a run that left less than a turn in the bucket; others were by slots, by tickets, or by
+    nobody waiting. The bucket is empty at the opening.
     """
-    best: tuple[float, int] = (0.0, 0)
+    credits, burst = 0.0, rates.burst()
+    longest: tuple[float, int] = (0.0, 0)
     fair, admitted = 0.0, 0
     for before, run in pairwise(runs):
         earned = rates.earned(before.at_us, run.at_us)
-        if run.admitted >= int(earned):
+        was_empty = credits < 1
+        credits = max(0.0, min(burst, credits + earned) - run.admitted)
+        if was_empty and credits < 1:
             fair, admitted = fair + earned, admitted + run.admitted
-            best = max(best, (fair, admitted))
+            longest = max(longest, (fair, admitted))
         else:
             fair, admitted = 0.0, 0
-    return abs(best[1] - best[0]) / best[0] if best[0] > 0 else None
+    return abs(longest[1] - longest[0]) / longest[0] if longest[0] >= STRETCH_MIN else None

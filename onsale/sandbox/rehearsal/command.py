@@ -16,7 +16,7 @@ from onsale.config import Config
 from onsale.db.catalogue import event_by_id, event_by_slug
 from onsale.db.engine import make_engine, reading, transaction
 from onsale.db.ids import EVENT_ID_MAX, EventId
-from onsale.sandbox.rehearsal import sale, terminal
+from onsale.sandbox.rehearsal import guards, sale, terminal
 from onsale.sandbox.rehearsal.plan import BUYERS_MAX, KILLS_MAX, Arrivals, Kill, Plan
 from onsale.sandbox.rehearsal.rehearsal import Director, Rehearsed, Sale
 from onsale.sandbox.signals import StopAsked, StopSignals
@@ -120,6 +120,13 @@ SALE = (
         help="kill -9 it at the N-th booking: web, lane, payments, sweeps, admit, postgres, valkey.",
     ),
     click.option(
+        "--without-guard",
+        "without",
+        multiple=True,
+        type=click.Choice(list(guards.GUARDS)),
+        help="Negative control: take a guard out, and see the verdict turn red.",
+    ),
+    click.option(
         "--standby", is_flag=True, help="PostgreSQL with a synchronous standby; killed, the standby takes over."
     ),
     click.option(
@@ -160,7 +167,14 @@ def rehearse(**given: Any) -> None:
     live = terminal.Live()
     plan = _plan(given)
     with StopSignals() as signals:
-        director = Director(plan, live.say, live.show, hurried=signals.hurried)
+        director = Director(
+            plan,
+            live.say,
+            live.show,
+            settings=guards.settings_without(given["without"]),
+            sabotage=guards.statements_without(given["without"]),
+            hurried=signals.hurried,
+        )
         try:
             rehearsed = _rehearsed(director, given)
         except StopAsked:
@@ -188,8 +202,8 @@ def tokens(how_many: int) -> None:
 
 
 def _plan(given: dict[str, Any]) -> Plan:
-    if given["url"] and given["kills"]:
-        raise click.UsageError("--kill works on a stack of the rehearsal's own, without --url.")
+    if given["url"] and (given["kills"] or given["without"]):
+        raise click.UsageError("--kill and --without-guard work on a stack of the rehearsal's own, without --url.")
     return Plan(
         buyers=given["buyers"],
         arrivals=Arrivals(given["arrivals"]),

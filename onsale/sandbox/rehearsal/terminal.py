@@ -135,8 +135,8 @@ def _verdict(found: Results) -> list[str]:
     lines = [f"  not ok: {why}" for why in found.why_not] or ["  ok: nothing lost, nothing doubled, nobody passed by."]
     if found.generator_saturated:
         lines.append(
-            f"  The generator was the bottleneck (CPU {found.generator_cpu_share:.0%} of a core, "
-            f"{found.generator_late_ms_p99:.0f} ms late at p99): times are partly its own."
+            f"  The generator could not keep up (CPU {found.generator_cpu_share:.0%} of a core, requests up to "
+            f"{found.generator_late_ms_p99:.0f} ms late at p99): times are partly its own, or its machine's."
         )
     return lines
 

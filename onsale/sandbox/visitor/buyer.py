@@ -96,7 +96,7 @@ class Buyer:
             return entered
         yield from self._think(self._manners.choose)
         if self.habits.ending is Ending.LEAVES:
-            yield from self._ask("DELETE", f"{self._queue}/me", "/v1/events/{id}/queue/me")
+            yield from self._leave()
             return "left"
         return (yield from self._choose_and_book(entered["admission_token"]))
 
@@ -162,6 +162,9 @@ class Buyer:
                 return over
         raise GaveUp("always too late")
 
+    def _leave(self) -> Steps[None]:
+        yield from self._ask("DELETE", f"{self._queue}/me", "/v1/events/{id}/queue/me")
+
     # Tickets.
 
     def _choose_and_book(self, admission_token: str) -> Steps[str]:
@@ -179,6 +182,8 @@ class Buyer:
             if state != "unavailable":
                 return state
             party = 1
+        # Whoever wants none of what is left makes room for the next.
+        yield from self._leave()
         return state
 
     def _wishes(self, party: int, *, pointing: bool) -> Steps[list[dict[str, Any]]]:
