@@ -40,9 +40,10 @@ SERVE = {
     "doctor": Entry("onsale.cli.doctor:doctor", "Check the parts, and say which promises they can keep."),
 }
 PROVE = {
-    "rehearse": Entry("onsale.cli.rehearse:rehearse", "Rehearse a sale before the public comes."),
-    "verify": Entry("onsale.cli.verify:verify", "Check what must hold on the record of an event."),
-    "bench": Entry("onsale.cli.bench:bench", "Measure, as ratios in one run."),
+    "rehearse": Entry("onsale.sandbox.rehearsal.command:rehearse", "Rehearse a sale before the public comes."),
+    "tokens": Entry("onsale.sandbox.rehearsal.command:tokens", "Mint JWTs for a crowd that comes from elsewhere."),
+    "verify": Entry("onsale.cli.verify:verify_command", "Check what must hold on the record of an event."),
+    "bench": Entry("onsale.sandbox.bench.command:bench", "Measure, as ratios in one run."),
 }
 SECTIONS = {"Try it": TRY, "Operate it": SERVE, "Prove it": PROVE}
 COMMANDS = TRY | SERVE | PROVE
