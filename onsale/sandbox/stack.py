@@ -26,8 +26,9 @@ from urllib.request import urlopen
 
 from onsale.config import Config
 from onsale.sandbox import settings
-from onsale.sandbox.embedded import EmbeddedServer, PartFailed, poll
+from onsale.sandbox.embedded import PartFailed, poll
 from onsale.sandbox.environment import RUN_ENV, read_env, sandbox_secrets
+from onsale.sandbox.pair import PostgresPair
 from onsale.sandbox.ports import LOOPBACK, first_free
 from onsale.sandbox.postgres import EmbeddedPostgres
 from onsale.sandbox.procfile import procfile
@@ -46,6 +47,7 @@ SIMULATOR = "simulator"
 # Who ends before whom: nobody new comes in, then what is begun is ended, then the parts it needed.
 STOP_ORDER = ((CROWD,), ("web",), WORKERS, (SIMULATOR,))
 STOP_SECONDS = {"web": 12, "lanes": 10, "payments": 30, "sweeps": 10}
+Part = EmbeddedPostgres | PostgresPair | EmbeddedValkey
 
 
 def _never() -> bool:
@@ -62,10 +64,10 @@ class Stack:
     # A second Ctrl-C: no more patience.
     hurried: Callable[[], bool] = _never
     # How PostgreSQL is brought, where no address is given.
-    postgres: Callable[[Path], EmbeddedPostgres] = EmbeddedPostgres
+    postgres: Callable[[Path], EmbeddedPostgres | PostgresPair] = EmbeddedPostgres
     commands: dict[str, str] = field(default_factory=procfile)
     settings: dict[str, str] = field(default_factory=dict)
-    parts: list[EmbeddedServer] = field(default_factory=list)
+    parts: list[Part] = field(default_factory=list)
     supervisor: Supervisor | None = None
     part_restarts: int = 0
     wanted: Wanted = field(init=False)
@@ -213,7 +215,7 @@ class Stack:
             valkey_urls = (valkey.url(0), valkey.url(1), valkey.url(2))
         return database_url, valkey_urls
 
-    def _start_part(self, part: EmbeddedServer) -> None:
+    def _start_part(self, part: Part) -> None:
         self.parts.append(part)
         part.start()
         self.say(f"{part.name} answers on {LOOPBACK}:{part.port}")

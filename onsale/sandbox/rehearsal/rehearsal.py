@@ -20,7 +20,9 @@ from onsale.errors import QueueRecovering, QueueUnavailable
 from onsale.queue.client import connect
 from onsale.queue.store import QueueStore
 from onsale.sandbox.embedded import PartFailed, poll
+from onsale.sandbox.pair import PostgresPair
 from onsale.sandbox.ports import free_port
+from onsale.sandbox.postgres import EmbeddedPostgres
 from onsale.sandbox.rehearsal import sale
 from onsale.sandbox.rehearsal.audit import Audit, audit
 from onsale.sandbox.rehearsal.conducting import Conducted, Conductor
@@ -77,7 +79,8 @@ class Director:
             with tempfile.TemporaryDirectory(prefix="onsale-rehearsal-") as made:
                 return self.on_a_stack_of_its_own(planned, folder=Path(made), standby=standby)
         given = {"ONSALE_WEB_PORT": str(free_port()), **OWN_SETTINGS, **self.settings}
-        with Stack(folder, self.say, given, hurried=self.hurried) as stack:
+        postgres = PostgresPair if standby else EmbeddedPostgres
+        with Stack(folder, self.say, given, hurried=self.hurried, postgres=postgres) as stack:
             stack.start_parts()
             config = Config.from_env(stack.settings)
             migrate(config.database_url)
