@@ -42,6 +42,11 @@ class TicketCache:
         self._taken = client.register_script(lua.load("taken_tickets"))
         self._outage = Outage("ticket cache")
 
+    @property
+    def away(self) -> bool:
+        """It did not answer a moment ago: what it says of tickets means nothing."""
+        return self._outage.resting
+
     def taken(self, ticket_ids: Sequence[TicketId]) -> frozenset[TicketId]:
         """Those of these tickets known to be held or sold now; one round trip an event, at most 1,000 tickets."""
         by_event: dict[EventId, list[TicketId]] = defaultdict(list)

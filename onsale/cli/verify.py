@@ -87,7 +87,7 @@ def table(verdict: Verdict, name: str) -> str:
     numbers = verdict.numbers
     lines = [
         f"Event {verdict.event_id}, {name}: {numbers['sold']} of {numbers['tickets']} tickets sold, "
-        f"{numbers['bookings']} bookings, {numbers['captures']} captures, {numbers['admitted']} let in",
+        f"{numbers['bookings']} bookings, {numbers['captured']} captures, {numbers['admitted']} let in",
         "",
     ]
     for finding in verdict.findings:

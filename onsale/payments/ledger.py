@@ -23,23 +23,32 @@ PAGE = 100
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A payment at the provider; `captured_minor` is what was taken, before refunds."""
+    """A payment at the provider: what was taken, before refunds, and what is reserved on the card and not yet taken."""
 
     intent_id: str
     booking_id: UUID | None
     captured_minor: int
+    reserved_minor: int
     currency: str
 
 
 class Ledger(Protocol):
-    """What an audit reads. Both raise ProviderUnavailable."""
+    """What an audit reads. All raise ProviderUnavailable."""
 
     def payments(self, since: datetime) -> Iterator[Entry]:
-        """Every payment begun since then."""
+        """Every payment begun since then, newest first."""
         ...
 
     def refunds(self, since: datetime) -> Iterator[tuple[str, int]]:
         """What was given back since then: the payment, and the amount in minor units. Failed refunds are left out."""
+        ...
+
+    def payment(self, intent_id: str) -> Entry | None:
+        """One payment as it is now; None when the provider has none of this id."""
+        ...
+
+    def refunded(self, intent_id: str) -> int:
+        """What was given back of one payment until now, in minor units."""
         ...
 
 
@@ -57,21 +66,35 @@ class StripeLedger:
         self._transport.close()
 
     def payments(self, since: datetime) -> Iterator[Entry]:
-        """Every payment begun since then."""
+        """Every payment begun since then, newest first."""
         with _translated():
             found = self._api.payment_intents.list({"limit": PAGE, "created": {"gte": int(since.timestamp())}})
             for intent in found.auto_paging_iter():
-                booking = intent.metadata.to_dict().get("booking_id")
-                yield Entry(intent.id, _uuid(booking), intent.amount_received, intent.currency)
+                yield _entry(intent)
 
     def refunds(self, since: datetime) -> Iterator[tuple[str, int]]:
         """What was given back since then."""
         with _translated():
-            for refund in self._api.refunds.list(
-                {"limit": PAGE, "created": {"gte": int(since.timestamp())}}
-            ).auto_paging_iter():
-                if refund.status not in ("failed", "canceled") and isinstance(refund.payment_intent, str):
+            found = self._api.refunds.list({"limit": PAGE, "created": {"gte": int(since.timestamp())}})
+            for refund in found.auto_paging_iter():
+                if _is_given_back(refund) and isinstance(refund.payment_intent, str):
                     yield refund.payment_intent, refund.amount
+
+    def payment(self, intent_id: str) -> Entry | None:
+        """One payment as it is now."""
+        with _translated():
+            try:
+                return _entry(self._api.payment_intents.retrieve(intent_id))
+            except stripe.InvalidRequestError as error:
+                if error.code == "resource_missing":
+                    return None
+                raise
+
+    def refunded(self, intent_id: str) -> int:
+        """What was given back of one payment until now."""
+        with _translated():
+            found = self._api.refunds.list({"limit": PAGE, "payment_intent": intent_id})
+            return sum(refund.amount for refund in found.auto_paging_iter() if _is_given_back(refund))
 
 
 @contextmanager
@@ -80,6 +103,15 @@ def _translated() -> Iterator[None]:
         yield
     except stripe.StripeError as error:
         raise ProviderUnavailable(f"The payment provider's books cannot be read: {type(error).__name__}.") from error
+
+
+def _entry(intent: stripe.PaymentIntent) -> Entry:
+    booking = intent.metadata.to_dict().get("booking_id") if intent.metadata else None
+    return Entry(intent.id, _uuid(booking), intent.amount_received, intent.amount_capturable, intent.currency)
+
+
+def _is_given_back(refund: stripe.Refund) -> bool:
+    return refund.status not in ("failed", "canceled")
 
 
 def _uuid(text: str | None) -> UUID | None:

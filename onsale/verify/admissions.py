@@ -7,17 +7,17 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from onsale.queue import rate
+from onsale.verify.rates import EFFECT_US_MAX, SKEW_US_MAX, Rates
 
-# A change of the rate reaches the queue within a second, and a queue that was away learns of it when it is back.
-EFFECT_US_MAX = 10_000_000
-MINUTE_US = 60_000_000
+# The journal's moments are whole microseconds.
+SLACK_CREDITS = rate.TURN_CREDITS // 100
 # Fewer turns than this say nothing about a rate: one person is already a per cent of a hundred.
 STRETCH_MIN = 100
 
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One run of the queue; 0 and 0: no number of that kind."""
+    """One run of the queue; 0 and 0: no number of that kind. `passed`: how many numbers it passed over."""
 
     seq: int
     at_us: int
@@ -26,73 +26,70 @@ class Run:
     return_first: int
     return_last: int
     admitted: int
+    passed: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class RateChange:
-    """The organiser set another rate."""
+def over_the_rate(runs: Sequence[Run], rates: Rates) -> list[str]:
+    """Runs that let in more than was left: with them some window, of any length, has more than rate x time + burst.
 
-    at_us: int
-    before: int
-    after: int
-
-
-@dataclass(frozen=True, slots=True)
-class Rates:
-    """What was allowed at each moment: (from, per minute), the highest of what may have been in force."""
-
-    steps: tuple[tuple[int, int], ...]
-
-    @classmethod
-    def of(cls, changes: Sequence[RateChange], now: int) -> Rates:
-        """From the changes in their order; `now` is the rate in force, for an event whose rate was never changed."""
-        if not changes:
-            return cls(((0, now),))
-        in_force = [(0, changes[0].before), *((each.at_us, each.after) for each in changes)]
-        moments = sorted({0, *(each.at_us for each in changes), *(each.at_us + EFFECT_US_MAX for each in changes)})
-        return cls(tuple((at, _highest(in_force, at)) for at in moments))
-
-    def earned(self, start_us: int, end_us: int) -> float:
-        """How many turns the rates give between two moments."""
-        ends = [at for at, _ in self.steps[1:]] + [end_us]
-        return sum(
-            max(0, min(end, end_us) - max(at, start_us)) * per_minute / MINUTE_US
-            for (at, per_minute), end in zip(self.steps, ends, strict=True)
-        )
-
-    def burst(self) -> float:
-        """The largest bucket in force, in turns."""
-        return max(rate.capacity(per_minute) for _, per_minute in self.steps) / rate.TURN_CREDITS
-
-
-def _highest(in_force: Sequence[tuple[int, int]], at: int) -> int:
-    """The highest rate that may have held in the queue at `at`: any in force since EFFECT_US_MAX before."""
-    since = at - EFFECT_US_MAX
-    latest_before = max((moment, per_minute) for moment, per_minute in in_force if moment <= max(since, 0))[1]
-    return max([latest_before, *(per_minute for moment, per_minute in in_force if since < moment <= at)])
-
-
-def over_the_rate(runs: Sequence[Run], rates: Rates) -> list[Run]:
-    """Runs that end a window, of any length, in which more were let in than rate times time plus the burst."""
-    over, admitted, lowest, fair = [], 0, float("inf"), 0.0
-    burst = rates.burst()
+    The same bucket as the queue's, in whole credits (queue/rate.py), full at the start.
+    """
+    over: list[str] = []
+    left = 0
     for before, run in zip([None, *runs], runs, strict=False):
-        fair += rates.earned(before.at_us, run.at_us) if before else 0.0
-        lowest = min(lowest, admitted - fair)
-        admitted += run.admitted
-        if admitted - fair > lowest + burst + 1e-6:
-            over.append(run)
+        left = _filled(left, rates, before.at_us, run.at_us) if before else rate.capacity(rates.at(run.at_us))
+        wanted = run.admitted * rate.TURN_CREDITS
+        if wanted > left + SLACK_CREDITS:
+            may = left // rate.TURN_CREDITS
+            over.append(f"run {run.seq} let in {run.admitted} people, the rate allowed {may}")
+        left = max(0, left - wanted)
     return over
 
 
-def out_of_order(runs: Sequence[Run]) -> list[Run]:
-    """Runs that called a number again, or one before those already called; returns have an order of their own."""
-    wrong, number, returning = [], 0, 0
+def _filled(left: int, rates: Rates, start_us: int, end_us: int) -> int:
+    for us, per_minute in rates.between(start_us, end_us):
+        left = min(left + us * per_minute, rate.capacity(per_minute))
+    return min(left, rate.capacity(rates.at(end_us)))
+
+
+def disorder(runs: Sequence[Run], switched_on_us: Sequence[int] = ()) -> list[str]:
+    """What went against the order of the numbers; `runs` by their seq, the queue's own count of them.
+
+    Each run goes on where the one before stopped, and lets in whom it does not pass over. The numbers jump only where
+    the queue was restored, which leaves a gap in `seq`, or was switched on (`switched_on_us`).
+    """
+    wrong: list[str] = []
+    seq, at_us, number, returning = 0, 0, 0, 0
     for run in runs:
-        if (run.last and run.first <= number) or (run.return_last and run.return_first <= returning):
-            wrong.append(run)
+        jumps = run.seq != seq + 1 or _any_between(switched_on_us, at_us - EFFECT_US_MAX, run.at_us + SKEW_US_MAX)
+        wrong += _against(run, "number", (run.first, run.last), number, jumps=jumps)
+        wrong += _against(run, "return number", (run.return_first, run.return_last), returning, jumps=jumps)
+        called = _width(run.first, run.last) - run.passed
+        # How many returns were passed over is not journaled.
+        if not called <= run.admitted <= called + _width(run.return_first, run.return_last):
+            wrong.append(f"run {run.seq} let in {run.admitted}, and called {called} who were not passed over")
+        seq, at_us = run.seq, run.at_us
         number, returning = max(number, run.last), max(returning, run.return_last)
     return wrong
+
+
+def _against(run: Run, what: str, called: tuple[int, int], before: int, *, jumps: bool) -> list[str]:
+    first, last = called
+    if not last:
+        return []
+    if first <= before:
+        return [f"run {run.seq} called {what}s {first} to {last}, and {before} had been called"]
+    if first > before + 1 and not jumps:
+        return [f"run {run.seq} called {what}s from {first} on, and {before + 1} to {first - 1} were never called"]
+    return []
+
+
+def _width(first: int, last: int) -> int:
+    return last - first + 1 if last else 0
+
+
+def _any_between(moments: Sequence[int], start_us: int, end_us: int) -> bool:
+    return any(start_us <= moment <= end_us for moment in moments)
 
 
 def rate_error(runs: Sequence[Run], rates: Rates) -> float | None:

@@ -1,61 +1,56 @@
 """Runs every rule on one event, in one snapshot of the record, and says which hold.
 
 It may run during a sale: what is on its way is no violation, and everything read of the record is read in one
-repeatable-read transaction. Copies and the provider's ledger are asked after it.
+repeatable-read transaction. Copies and the provider's ledger are asked after it, and given time to agree.
 """
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Connection, Engine, text
 
-from onsale.db.engine import reading
+from onsale.db.engine import reading, transaction
 from onsale.db.ids import EventId
+from onsale.db.states import ENDED, FIRST, LEGAL_MOVES, NEW
 from onsale.errors import ProviderUnavailable
 from onsale.payments.ledger import Ledger
-from onsale.queue.store import QueueStore
-from onsale.queue.ticket_cache import TicketCache
 from onsale.verify import admissions, copies, money, order, sql
-from onsale.verify.admissions import RateChange, Rates, Run
+from onsale.verify.admissions import Run
+from onsale.verify.copies import Copies as Copies
+from onsale.verify.findings import EXAMPLES_MAX as EXAMPLES_MAX
+from onsale.verify.findings import Findings
 from onsale.verify.order import QueuedBooking
+from onsale.verify.rates import Dials, Rates, Turned
+from onsale.verify.verdict import Finding as Finding
+from onsale.verify.verdict import Verdict as Verdict
 
-EXAMPLES_MAX = 20
 # Beyond so many violations of one rule nobody counts on.
 COUNTED_MAX = 10_000
+ROWS_AT_ONCE = 1_000
 # A booking that nothing is wrong with may be undecided for so long (a worker was killed, its wake-up is sent again),
-# a hold over its time (the sweep), a payment (the provider is asked for a minute first), a capture (the reconciler).
-GRACES = {"decide_seconds": 60, "sweep_seconds": 15, "pay_seconds": 90, "settle_seconds": 120}
-# A booking is paid after it is made; clocks differ.
-LEDGER_MARGIN = timedelta(minutes=5)
-# How long record and ledger may differ before it is a finding.
-MONEY_SECONDS_MAX = 10.0
-MONEY_LOOK_SECONDS = 1.0
-
-SAYS = {
-    "I1": "A ticket is sold to one buyer; held and sold are never more than there are",
-    "I2": "Every captured payment has its tickets or a refund, amounts equal, taken once",
-    "I3": "Every accepted booking has ended, or is younger than its deadline",
-    "I4": "One booking per buyer and Idempotency-Key",
-    "I5": "Nobody was overtaken: bookings were decided, and people let in, in the order of their numbers",
-    "I6": "Nobody was let in above the rate, and one admission gave one hold",
-    "I7": "No ticket is out of sale for nothing or past its time, none was let go early",
-    "I8": "The price charged is the price at the hold",
-    "I9": "No buyer has more tickets than one may",
-    "I10": "Queue, cache and search say what the record says",
-    "I11": "A ticket is accepted once at the door",
-    "I12": "Histories are whole, legal, and lead to where each booking is",
+# a hold over its time (the sweep), a payment (the provider is asked for a minute first), a capture (the reconciler);
+# and what the queue did is written down within a second or two.
+GRACES = {
+    "decide_seconds": 60,
+    "sweep_seconds": 15,
+    "pay_seconds": 90,
+    "settle_seconds": 120,
+    "journal_seconds": 15,
 }
+# The provider's clock is not ours.
+LEDGER_MARGIN = timedelta(minutes=5)
+# How long a copy or the ledger may differ from the record before it is a finding (I10).
+AGREE_SECONDS_MAX = 10.0
+
 RULES = {
     "I1": ("i1_one_sale", "i1_capacity", "i1_guard"),
     "I2": ("i2_money_on_record",),
     "I3": ("i3_every_booking_ends",),
     "I4": ("i4_one_booking_per_key",),
+    "I5": ("i5_provable", "i5_nobody_before_their_turn"),
     "I6": ("i6_one_hold_per_admission",),
     "I7": ("i7_nothing_out_of_sale_for_nothing",),
     "I8": ("i8_price_at_hold",),
@@ -63,147 +58,167 @@ RULES = {
     "I10": ("i10_search",),
     "I12": ("i12_histories_replay", "i12_guard"),
 }
+LOOKED_AT = {
+    "I1": "{tickets:,} tickets, {sold:,} sold and {held:,} held",
+    "I2": "{confirmed:,} paid bookings, {captured:,} captures",
+    "I3": "{bookings:,} bookings, {ended:,} of them ended",
+    "I4": "{bookings:,} bookings",
+    "I5": "{decided:,} decisions, {runs:,} runs of the queue",
+    "I6": "{admitted:,} people let in by {runs:,} runs",
+    "I7": "{taken:,} tickets taken, {sold:,} sold and {held:,} held now",
+    "I8": "{taken:,} tickets taken",
+    "I9": "{buyers:,} buyers",
+    "I10": "search",
+    "I11": "no ticket was presented at a door: nothing to check yet",
+    "I12": "{moves:,} moves of {bookings:,} bookings",
+}
 
 
-@dataclass(frozen=True)
-class Copies:
-    """Where the record is copied to."""
-
-    store: QueueStore
-    tickets: TicketCache
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One invariant: whether it holds (None: it could not be checked, `note` says why) and what breaks it."""
-
-    invariant: str
-    says: str
-    ok: bool | None
-    count: int = 0
-    examples: tuple[str, ...] = ()
-    note: str = ""
-    seconds: float = 0.0
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """All of them, and the sale in numbers."""
-
-    event_id: EventId
-    findings: tuple[Finding, ...]
-    numbers: Mapping[str, Any]
-
-    @property
-    def ok(self) -> bool:
-        """Whether every invariant was checked and holds."""
-        return all(finding.ok for finding in self.findings)
-
-
-def verify(engine: Engine, event_id: EventId, *, ledger: Ledger | None, copies_at: Copies | None) -> Verdict:
+def verify(
+    engine: Engine,
+    event_id: EventId,
+    *,
+    ledger: Ledger | None,
+    copies_at: Copies | None,
+    agree_seconds: float = AGREE_SECONDS_MAX,
+) -> Verdict:
     """Check everything. Without a ledger the provider's side of I2 is not checked, without copies I10 is not.
 
-    Raises RecordUnavailable (through the engine) when the record does not answer.
+    What is outside the record gets `agree_seconds` to agree with it. Raises RecordUnavailable when the record does not
+    answer.
     """
-    audit = _Audit(event_id)
-    with engine.connect() as connection, connection.begin():
+    findings = Findings()
+    with transaction(engine) as connection:
         connection.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY"))
-        numbers = dict(connection.execute(sql.load("numbers"), {"event_id": event_id}).mappings().one())
-        for invariant in ("I1", "I2", "I3", "I4", "I6", "I7", "I8", "I9", "I10", "I12"):
-            with audit.timed(invariant):
-                for rule in RULES[invariant]:
-                    audit.add(invariant, _violations(connection, rule, event_id))
-        numbers |= audit.order_and_rate(connection, numbers["rate_per_minute"])
-    numbers["lost_bookings"] = audit.counted["I3"]
-    with audit.timed("I2"):
-        audit.compare_money(engine, ledger)
-    with audit.timed("I10"):
-        audit.compare_copies(engine, copies_at)
-    audit.notes["I11"] = "No ticket was presented at a door."
-    return Verdict(event_id, tuple(audit.finding(invariant) for invariant in SAYS), numbers)
+        numbers = _on_record(connection, event_id, findings)
+    with findings.timed("I2"):
+        numbers |= _compare_money(engine, event_id, ledger, findings, agree_seconds)
+    with findings.timed("I10"):
+        _compare_copies(engine, event_id, copies_at, findings, agree_seconds)
+    return Verdict(event_id, findings.all(), numbers)
 
 
-@dataclass
-class _Audit:
-    """What is known so far, by invariant."""
+def _on_record(connection: Connection, event_id: EventId, findings: Findings) -> dict[str, Any]:
+    """Everything the record alone can tell, and the sale in numbers."""
+    asked = {"event_id": event_id, "ended": [state.value for state in ENDED]}
+    numbers: dict[str, Any] = dict(connection.execute(sql.load("numbers"), asked).mappings().one())
+    for invariant, what in LOOKED_AT.items():
+        findings.note(invariant, what.format_map(numbers))
+    for invariant, rules in RULES.items():
+        with findings.timed(invariant):
+            for rule in rules:
+                findings.add(invariant, _violations(connection, rule, event_id))
+    with findings.timed("I12"):
+        findings.add("I12", _moves_of_another_table(connection, event_id))
+    with findings.timed("I5"):
+        rows = connection.execute(sql.load("decisions"), {"event_id": event_id})
+        overtaken = order.inversions(QueuedBooking(*row) for row in rows)
+        findings.add("I5", (f"booking {one.later} was decided before {one.earlier}" for one in overtaken))
+    numbers["inversions"] = len(overtaken)
+    numbers["rate_error"] = _check_runs(connection, event_id, findings)
+    numbers["lost_bookings"] = findings.count("I3")
+    return numbers
 
-    event_id: EventId
-    counted: dict[str, int] = field(default_factory=lambda: dict.fromkeys(SAYS, 0))
-    examples: dict[str, list[str]] = field(default_factory=lambda: {name: [] for name in SAYS})
-    notes: dict[str, str] = field(default_factory=dict)
-    unchecked: set[str] = field(default_factory=set)
-    seconds: dict[str, float] = field(default_factory=lambda: dict.fromkeys(SAYS, 0.0))
 
-    @contextmanager
-    def timed(self, invariant: str) -> Iterator[None]:
-        began = time.monotonic()
-        yield
-        self.seconds[invariant] += time.monotonic() - began
-
-    def add(self, invariant: str, found: Sequence[str]) -> None:
-        self.counted[invariant] += len(found)
-        self.examples[invariant] += found[: EXAMPLES_MAX - len(self.examples[invariant])]
-
-    def finding(self, invariant: str) -> Finding:
-        count = self.counted[invariant]
-        ok = False if count else None if invariant in self.unchecked else True
-        examples, note = tuple(self.examples[invariant]), self.notes.get(invariant, "")
-        return Finding(invariant, SAYS[invariant], ok, count, examples, note, round(self.seconds[invariant], 3))
-
-    def order_and_rate(self, connection: Connection, rate_now: int | None) -> dict[str, Any]:
-        """I5 and the rate's part of I6, which are more than a query."""
-        arguments = {"event_id": self.event_id}
-        with self.timed("I5"):
-            rows = connection.execute(sql.load("decisions"), arguments).tuples()
-            overtaken = order.inversions(QueuedBooking(*row) for row in rows)
-            self.add("I5", [f"booking {one.later} was decided before {one.earlier}" for one in overtaken])
-            runs = [Run(*row) for row in connection.execute(sql.load("admissions"), arguments).tuples()]
-            wrong = admissions.out_of_order(runs)
-            self.add("I5", [f"run {run.seq} called numbers {run.first} to {run.last} again" for run in wrong])
-        with self.timed("I6"):
-            changes = [RateChange(*row) for row in connection.execute(sql.load("rates"), arguments).tuples()]
-            rates = Rates.of(changes, rate_now or 0)
-            over = admissions.over_the_rate(runs, rates)
-            self.add("I6", [f"run {run.seq} let in {run.admitted} above the rate" for run in over])
-        return {"inversions": len(overtaken), "rate_error": admissions.rate_error(runs, rates)}
-
-    def compare_money(self, engine: Engine, ledger: Ledger | None) -> None:
-        if ledger is None:
-            self._not_checked("I2", "The provider's ledger was not asked.")
+def _violations(connection: Connection, rule: str, event_id: EventId) -> Iterator[str]:
+    """What breaks a rule, read as it comes: a record that is all wrong does not fill the memory."""
+    streamed = {"stream_results": True, "yield_per": ROWS_AT_ONCE}
+    found = connection.execute(sql.load(rule), {"event_id": event_id, **GRACES}, execution_options=streamed)
+    for counted, what in enumerate(found.scalars(), start=1):
+        yield str(what)
+        if counted >= COUNTED_MAX:
+            found.close()
             return
-        deadline = time.monotonic() + MONEY_SECONDS_MAX
-        try:
-            # A payment that goes on between the two readings differs for a moment.
-            while (found := _money(engine, self.event_id, ledger)) and time.monotonic() < deadline:
-                time.sleep(MONEY_LOOK_SECONDS)
-        except ProviderUnavailable as error:
-            self._not_checked("I2", str(error))
-        else:
-            self.add("I2", found)
-
-    def compare_copies(self, engine: Engine, copies_at: Copies | None) -> None:
-        if copies_at is None:
-            self._not_checked("I10", "The copies were not asked.")
-        else:
-            self.add("I10", copies.differences(engine, self.event_id, copies_at.store, copies_at.tickets))
-
-    def _not_checked(self, invariant: str, why: str) -> None:
-        self.unchecked.add(invariant)
-        self.notes[invariant] = why
 
 
-def _violations(connection: Connection, rule: str, event_id: EventId) -> list[str]:
-    found = connection.execute(sql.load(rule), {"event_id": event_id, **GRACES})
-    return [str(what) for what in found.scalars().fetchmany(COUNTED_MAX)]
+def _moves_of_another_table(connection: Connection, event_id: EventId) -> Iterator[str]:
+    """Moves that were made, or that the database allows, and db/states.py does not."""
+    legal = {(NEW, first.value) for first in FIRST}
+    legal |= {(before.value, after.value) for before, moves in LEGAL_MOVES.items() for after in moves}
+    for before, after, booking_id in connection.execute(sql.load("i12_moves_made"), {"event_id": event_id}):
+        if (before, after) not in legal:
+            who = f"booking {booking_id} moved" if booking_id else "the database allows the move"
+            yield f"{who} from {before} to {after}, which db/states.py does not know"
 
 
-def _money(engine: Engine, event_id: EventId, ledger: Ledger) -> list[str]:
-    """The record's payments against the provider's, from the event's first booking on."""
+def _check_runs(connection: Connection, event_id: EventId, findings: Findings) -> float | None:
+    """The order and the rate of admissions; returns how far from the rate set, as a share, where only it held back."""
+    asked = {"event_id": event_id}
+    with findings.timed("I5"):
+        runs = [Run(*row) for row in connection.execute(sql.load("admissions"), asked)]
+        lines = connection.execute(sql.load("dials_turned"), asked).all()
+        switched_on = [line.at_us for line in lines if line.switched_on]
+        findings.add("I5", admissions.disorder(runs, switched_on))
+    with findings.timed("I6"):
+        dials = connection.execute(sql.load("dials"), asked).one_or_none()
+        if dials is None:
+            return None
+        rates = Rates.of([_turned(*line) for line in lines], Dials(*dials))
+        findings.add("I6", admissions.over_the_rate(runs, rates))
+        error = admissions.rate_error(runs, rates)
+    if error is not None:
+        findings.note("I6", f"{error:.2%} off the rate while nothing else held back")
+    return error
+
+
+def _turned(
+    at_us: int,
+    rate_from: int | None,
+    rate_to: int | None,
+    phase_from: str | None,
+    phase_to: str | None,
+    opens_from_us: int | None,
+    opens_to_us: int | None,
+    _switched_on: bool,
+) -> Turned:
+    return Turned(
+        at_us=at_us,
+        per_minute=None if rate_from is None or rate_to is None else (rate_from, rate_to),
+        phase=None if phase_from is None or phase_to is None else (phase_from, phase_to),
+        opens_at_us=None if opens_from_us is None or opens_to_us is None else (opens_from_us, opens_to_us),
+    )
+
+
+def _compare_money(
+    engine: Engine, event_id: EventId, ledger: Ledger | None, findings: Findings, agree_seconds: float
+) -> dict[str, int]:
+    """The record's payments against the provider's, since the event is there."""
+    if ledger is None:
+        findings.not_checked("I2", "the provider's ledger was not asked")
+        return {}
+
+    def record(bookings: Sequence[str] | None) -> list[money.Payment]:
+        asked = {"event_id": event_id, "bookings": list(bookings) if bookings is not None else None}
+        with reading(engine) as connection:
+            return [money.Payment(*row) for row in connection.execute(sql.load("captured"), asked)]
+
     with reading(engine) as connection:
-        rows = connection.execute(sql.load("captured"), {"event_id": event_id}).tuples()
-        recorded = [money.Payment(*row) for row in rows]
-        since: datetime | None = connection.execute(_FIRST_BOOKING, {"event_id": event_id}).scalar_one()
-    return money.differences(event_id, recorded, ledger, since=since - LEDGER_MARGIN) if since else []
+        since: datetime = connection.execute(_SINCE, {"event_id": event_id}).scalar_one()
+    try:
+        compared = money.compare(event_id, record, ledger, since=since - LEDGER_MARGIN, patience_seconds=agree_seconds)
+    except ProviderUnavailable as error:
+        findings.not_checked("I2", f"the provider's ledger was not checked: {error}")
+        return {}
+    findings.add("I2", compared.differences)
+    findings.note("I2", f"in the provider's ledger {compared.payments:,} payments, {compared.captures:,} captures")
+    return {"ledger_captured": compared.captures, "ledger_captured_minor": compared.captured_minor}
 
 
-_FIRST_BOOKING = text("SELECT min(created_at) FROM bookings WHERE event_id = :event_id")
+def _compare_copies(
+    engine: Engine, event_id: EventId, copies_at: Copies | None, findings: Findings, agree_seconds: float
+) -> None:
+    if copies_at is None:
+        findings.not_checked("I10", "the queue and the cache were not asked")
+        return
+    compared = copies.compare(engine, event_id, copies_at, patience_seconds=agree_seconds)
+    findings.add("I10", compared.differences)
+    for what in compared.looked_at:
+        findings.note("I10", what)
+    for why in compared.unasked:
+        findings.not_checked("I10", why)
+
+
+_SINCE = text("""
+    SELECT least(e.created_at, (SELECT min(created_at) FROM bookings WHERE event_id = e.id))
+      FROM events e WHERE e.id = :event_id
+""")

@@ -1,62 +1,135 @@
-"""Do the queue's stock and the cache of taken tickets say what the record says? They are given ten seconds to agree."""
+"""Do the queue's stock and the cache of taken tickets say what the record says? They are given time to agree."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator
-from itertools import islice
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 
 from sqlalchemy import Engine, text
 
 from onsale.db import stats
-from onsale.db.engine import reading
+from onsale.db.engine import transaction
 from onsale.db.ids import EventId, TicketId
+from onsale.db.stats import Stock
 from onsale.errors import QueueRecovering, QueueUnavailable
+from onsale.queue.state import QueueState
 from onsale.queue.store import QueueStore
 from onsale.queue.ticket_cache import TICKETS_MAX, TicketCache
 
-AGREE_SECONDS_MAX = 10.0
 LOOK_SECONDS = 0.5
 
 
-def differences(engine: Engine, event_id: EventId, store: QueueStore, cache: TicketCache) -> list[str]:
-    """What still differs after ten seconds; a copy that is away says nothing wrong."""
-    return [*_patiently(lambda: _stock(engine, event_id, store)), *_patiently(lambda: _taken(engine, event_id, cache))]
+@dataclass(frozen=True)
+class Copies:
+    """Where the record is copied to."""
+
+    store: QueueStore
+    tickets: TicketCache
 
 
-def _patiently(look: Callable[[], list[str]]) -> list[str]:
-    deadline = time.monotonic() + AGREE_SECONDS_MAX
-    while (found := look()) and time.monotonic() < deadline:
+@dataclass
+class Compared:
+    """What still differs; which copy could not be asked, and why; what was looked at."""
+
+    differences: list[str] = field(default_factory=list)
+    unasked: list[str] = field(default_factory=list)
+    looked_at: list[str] = field(default_factory=list)
+
+
+def compare(engine: Engine, event_id: EventId, copies: Copies, *, patience_seconds: float) -> Compared:
+    """What a copy says otherwise than the record, all of `patience_seconds` long."""
+    compared = Compared()
+    _compare_stock(engine, event_id, copies.store, compared, patience_seconds)
+    _compare_taken(engine, event_id, copies.tickets, compared, patience_seconds)
+    return compared
+
+
+def _compare_stock(
+    engine: Engine, event_id: EventId, store: QueueStore, compared: Compared, patience_seconds: float
+) -> None:
+    """The queue is told the stock once a second; in a running sale it must be within what the record went through."""
+    seen, until = [_stock(engine, event_id)], time.monotonic() + patience_seconds
+    while True:
+        queue = _snapshot(store, event_id)
+        if isinstance(queue, str):
+            compared.unasked.append(queue)
+            return
+        seen.append(_stock(engine, event_id))
+        if _between(queue.free, [one.free for one in seen]) and _between(queue.held, [one.held for one in seen]):
+            compared.looked_at.append("the queue's stock")
+            return
+        if time.monotonic() >= until:
+            now = seen[-1]
+            compared.differences.append(
+                f"the queue says {queue.free} free and {queue.held} held, the record {now.free} and {now.held}"
+            )
+            return
         time.sleep(LOOK_SECONDS)
-    return found
 
 
-def _stock(engine: Engine, event_id: EventId, store: QueueStore) -> list[str]:
+def _stock(engine: Engine, event_id: EventId) -> Stock:
+    with transaction(engine) as connection:
+        return stats.stock(connection, event_id)
+
+
+def _snapshot(store: QueueStore, event_id: EventId) -> QueueState | str:
+    """The queue, or why it cannot be asked."""
     try:
         queue = store.snapshot(event_id)
-    except (QueueUnavailable, QueueRecovering):
-        return []
-    if queue.recovering or queue.free is None:
-        return []
-    with reading(engine) as connection:
-        stock = stats.stock(connection, event_id)
-    if (queue.free, queue.held) == (stock.free, stock.held):
-        return []
-    return [f"the queue says {queue.free} free and {queue.held} held, the record {stock.free} and {stock.held}"]
+    except QueueUnavailable:
+        return "The queue's Redis does not answer."
+    except QueueRecovering:
+        return "There is no queue in Redis: `onsale admit` makes it."
+    if queue.recovering:
+        return "The queue is being restored: `onsale admit` does it."
+    return queue if queue.free is not None else "The queue was never told the stock: `onsale admit` does it."
 
 
-def _taken(engine: Engine, event_id: EventId, cache: TicketCache) -> list[str]:
-    """Free tickets the cache calls taken: somebody would be refused who could buy. One it lost harms nobody."""
-    with reading(engine) as connection:
-        free = [TicketId(ticket) for ticket in connection.execute(_FREE, {"event_id": event_id}).scalars()]
-    wrong = [ticket for some in _by(free, TICKETS_MAX) for ticket in cache.taken(some)]
-    return [f"the cache says that ticket {ticket} is taken, the record that it is free" for ticket in sorted(wrong)]
+def _between(value: int | None, seen: list[int]) -> bool:
+    return value is not None and min(seen) <= value <= max(seen)
 
 
-def _by(tickets: Iterable[TicketId], size: int) -> Iterator[list[TicketId]]:
-    rest = iter(tickets)
-    while some := list(islice(rest, size)):
-        yield some
+def _compare_taken(
+    engine: Engine, event_id: EventId, cache: TicketCache, compared: Compared, patience_seconds: float
+) -> None:
+    """Free tickets that the cache calls taken: somebody would be refused who could buy.
+
+    One that it does not know as taken harms nobody: the lane refuses it, and a cache that was emptied is right again
+    as tickets move.
+    """
+    asked, until = 0, time.monotonic() + patience_seconds
+    wrong: set[TicketId] | None = None
+    while wrong is None or wrong:
+        now: set[TicketId] = set()
+        asked = 0
+        for free in _free(engine, event_id, wrong):
+            asked += len(free)
+            now |= cache.taken(free)
+            if cache.away:
+                compared.unasked.append("The cache's Redis does not answer.")
+                return
+        # In a running sale tickets are taken between the two readings; a lie stays.
+        wrong = now & wrong if wrong is not None else now
+        if time.monotonic() >= until:
+            break
+        if wrong:
+            time.sleep(LOOK_SECONDS)
+    compared.looked_at.append("the cache of taken tickets")
+    compared.differences += [f"the cache says that ticket {one} is taken, the record: free" for one in sorted(wrong)]
 
 
-_FREE = text("SELECT id FROM tickets WHERE event_id = :event_id AND state = 'free'")
+def _free(engine: Engine, event_id: EventId, among: set[TicketId] | None) -> Iterator[list[TicketId]]:
+    """The free tickets, a thousand at a time."""
+    arguments = {"event_id": event_id, "among": None if among is None else sorted(among)}
+    with transaction(engine) as connection:
+        rows = connection.execute(_FREE, arguments, execution_options={"stream_results": True})
+        for some in rows.scalars().partitions(TICKETS_MAX):
+            yield [TicketId(ticket) for ticket in some]
+
+
+_FREE = text("""
+    SELECT id FROM tickets
+     WHERE event_id = :event_id AND state = 'free'
+       AND (CAST(:among AS bigint[]) IS NULL OR id = ANY (CAST(:among AS bigint[])))
+""")

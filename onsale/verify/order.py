@@ -1,30 +1,36 @@
 """Was anybody overtaken? Pure: the bookings of an event with what decided them go in, inversions come out.
 
 Each queued booking stores the transaction that queued it, each decided one the snapshot its batch was read in. A
-booking that a batch could see, with a lower number than one the batch decided, must have been decided by then.
+booking that a batch could see, with a lower number than one the batch decided, must have been decided by then, or have
+left the queue: cancelled by its buyer, or failed because it made the lane raise.
 """
 
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import groupby
 
 Key = tuple[int, float, str]
+# Who left the queue did so by the clock, and after a failover that is another machine's.
+CLOCKS_SECONDS_MAX = 1.0
 
 
 @dataclass(frozen=True, slots=True)
 class QueuedBooking:
-    """One row; `batch_snapshot` as PostgreSQL writes it (`xmin:xmax:xip,...`), None for one no lane decided."""
+    """One row; `batch_snapshot` as PostgreSQL writes it (`xmin:xmax:xip,...`), None for one no lane decided.
+
+    `gone_at`: when one that no lane decided left the queue; None while it is queued. Times are in seconds.
+    """
 
     number: int
     created_at: float
     id: str
-    state: str
     queued_xid: int
     batch_snapshot: str | None
     decided_at: float | None
+    gone_at: float | None
 
     @property
     def key(self) -> Key:
@@ -59,35 +65,65 @@ class Inversion:
     later: str
 
 
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """What one transaction of the lane decided."""
+
+    snapshot: Snapshot
+    bookings: tuple[QueuedBooking, ...]
+
+    @property
+    def last(self) -> QueuedBooking:
+        """The one with the highest number."""
+        return max(self.bookings, key=lambda each: each.key)
+
+    @property
+    def decided_at(self) -> float:
+        return max(each.decided_at or 0.0 for each in self.bookings)
+
+
 def inversions(bookings: Iterable[QueuedBooking]) -> list[Inversion]:
-    """At most one per batch and overtaken booking; n log n in the number of bookings."""
-    # Who was cancelled or failed while queued was decided by nobody, so nobody can have been decided before them.
-    found = [each for each in bookings if each.batch_snapshot is not None or each.state == "queued"]
+    """Everybody who was overtaken, once each, by the first batch that did; n log n in the number of bookings."""
+    found = list(bookings)
     coming = sorted(found, key=lambda each: each.queued_xid)
     decided: set[str] = set()
-    seen: list[tuple[Key, str]] = []
+    seen: list[tuple[Key, QueuedBooking]] = []
     unseen: list[QueuedBooking] = []
     at, overtaken = 0, []
-    for snapshot, batch in _batches(found):
-        while at < len(coming) and coming[at].queued_xid < snapshot.xmax:
+    for batch in _batches(found):
+        while at < len(coming) and coming[at].queued_xid < batch.snapshot.xmax:
             unseen.append(coming[at])
             at += 1
-        visible = [each for each in unseen if snapshot.sees(each.queued_xid)]
-        unseen = [each for each in unseen if not snapshot.sees(each.queued_xid)]
+        visible = [each for each in unseen if batch.snapshot.sees(each.queued_xid)]
+        unseen = [each for each in unseen if not batch.snapshot.sees(each.queued_xid)]
         for each in visible:
-            heapq.heappush(seen, (each.key, each.id))
-        decided.update(each.id for each in batch)
-        last = max(batch, key=lambda each: each.key)
-        while seen and (seen[0][1] in decided or seen[0][0] < last.key):
+            heapq.heappush(seen, (each.key, each))
+        decided.update(each.id for each in batch.bookings)
+        last = batch.last
+        while seen and (seen[0][1].id in decided or seen[0][0] < last.key):
             _, first = heapq.heappop(seen)
-            if first not in decided:
-                overtaken.append(Inversion(first, last.id))
+            if first.id not in decided and not _had_left(first, batch.decided_at):
+                overtaken.append(Inversion(first.id, last.id))
     return overtaken
 
 
-def _batches(bookings: Sequence[QueuedBooking]) -> Iterator[tuple[Snapshot, list[QueuedBooking]]]:
-    """The lane's batches in the order of their decisions: one transaction each, so one moment and one snapshot."""
+def _had_left(booking: QueuedBooking, at: float) -> bool:
+    return booking.gone_at is not None and booking.gone_at <= at + CLOCKS_SECONDS_MAX
+
+
+def _batches(bookings: Iterable[QueuedBooking]) -> Iterator[Batch]:
+    """The lane's batches in order: by their snapshots, which only grow, because clocks may jump.
+
+    A batch that queued hands-free bookings had its own transaction before its snapshot, and may leave the next one with
+    the same; only then the clock decides.
+    """
     decided = [each for each in bookings if each.batch_snapshot is not None]
-    decided.sort(key=lambda each: (each.decided_at or 0.0, each.batch_snapshot or ""))
-    for (_, snapshot), batch in groupby(decided, key=lambda each: (each.decided_at, each.batch_snapshot)):
-        yield Snapshot.parse(snapshot or "0:0:"), list(batch)
+    read = {text: Snapshot.parse(text) for text in {each.batch_snapshot or "" for each in decided}}
+
+    def order(each: QueuedBooking) -> tuple[int, int, int, float, str]:
+        one = read[each.batch_snapshot or ""]
+        return one.xmax, one.xmin, -len(one.running), each.decided_at or 0.0, each.batch_snapshot or ""
+
+    decided.sort(key=order)
+    for (snapshot, _), batch in groupby(decided, key=lambda each: (each.batch_snapshot or "", each.decided_at)):
+        yield Batch(read[snapshot], tuple(batch))

@@ -1,6 +1,11 @@
--- What the record says was taken for each payment of the event, and what the booking is.
-SELECT p.intent_id, p.booking_id::text AS booking_id, b.state, coalesce(c.amount_minor, 0) AS captured_minor, p.currency
-  FROM payments p
-  JOIN bookings b ON b.event_id = p.event_id AND b.id = p.booking_id
-  LEFT JOIN captures c ON c.event_id = p.event_id AND c.booking_id = p.booking_id
- WHERE p.event_id = :event_id
+-- What the record says was taken for each payment of the event, and what became of the booking; `bookings` names those
+-- asked for again, with or without a payment.
+SELECT b.id::text AS booking_id, p.intent_id, b.state, b.amount_minor, b.currency,
+       coalesce(c.amount_minor, 0) AS captured_minor,
+       extract(epoch FROM clock_timestamp() - b.ended_at)::float8 AS ended_seconds
+  FROM bookings b
+  LEFT JOIN payments p ON p.event_id = b.event_id AND p.booking_id = b.id
+  LEFT JOIN captures c ON c.event_id = b.event_id AND c.booking_id = b.id
+ WHERE b.event_id = :event_id
+   AND CASE WHEN CAST(:bookings AS uuid[]) IS NULL THEN p.intent_id IS NOT NULL
+            ELSE b.id = ANY (CAST(:bookings AS uuid[])) END

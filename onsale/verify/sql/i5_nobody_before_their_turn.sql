@@ -1,0 +1,17 @@
+-- Nobody was given tickets whose number the queue had not called; says nothing of a queue that was off, or never ran.
+WITH called AS (
+    SELECT greatest(q.serving, (SELECT max(last) FROM admission_log WHERE event_id = :event_id)) AS number,
+           greatest(q.return_serving, (SELECT max(return_last) FROM admission_log WHERE event_id = :event_id)) AS returned
+      FROM queue_checkpoints q JOIN queue_settings s ON s.event_id = q.event_id
+     WHERE q.event_id = :event_id AND s.enabled
+       AND NOT EXISTS (SELECT FROM sale_log
+                        WHERE event_id = :event_id AND kind = 'queue_changed' AND body ? 'enabled')
+)
+SELECT format('booking %s was given tickets under %s, and the queue has called %s', b.id,
+              CASE WHEN b.return_number IS NULL THEN 'number ' || b.number
+                   ELSE 'return number ' || b.return_number END,
+              CASE WHEN b.return_number IS NULL THEN called.number ELSE called.returned END) AS what
+  FROM bookings b, called
+ WHERE b.event_id = :event_id AND b.hold_version IS NOT NULL
+   AND b.decided_at < now() - :journal_seconds * interval '1 second'
+   AND CASE WHEN b.return_number IS NULL THEN b.number > called.number ELSE b.return_number > called.returned END
