@@ -27,6 +27,7 @@ from onsale.config import Config
 from onsale.db.engine import migrate
 from onsale.sandbox.embedded import PartMissing, launch, poll
 from onsale.sandbox.environment import read_env
+from onsale.sandbox.pair import PostgresPair
 from onsale.sandbox.ports import free_port
 from onsale.sandbox.postgres import EmbeddedPostgres
 from onsale.sandbox.valkey import EmbeddedValkey
@@ -90,6 +91,38 @@ def engine(record_url: str) -> Iterator[sqlalchemy.Engine]:
     engine = sqlalchemy.create_engine(record_url)
     yield engine
     engine.dispose()
+
+
+@pytest.fixture(scope="session")
+def postgres_pair() -> Iterator[PostgresPair]:
+    """A primary and its synchronous standby for this test process, with a migrated template; use `pair`."""
+    with tempfile.TemporaryDirectory(prefix="onsale-test-") as folder:
+        made = PostgresPair(Path(folder, "pair"), durable=False)
+        try:
+            made.start()
+        except PartMissing as reason:
+            missing(reason)
+        try:
+            migrate(made.ensure_database(TEMPLATE))
+            yield made
+        finally:
+            made.discard()
+
+
+@pytest.fixture
+def pair(postgres_pair: PostgresPair) -> PostgresPair:
+    """The pair with both alive and in step, whatever the test before did to it."""
+    postgres_pair.mend()
+    return postgres_pair
+
+
+@pytest.fixture
+def paired_record_url(pair: PostgresPair) -> Iterator[str]:
+    """A record of this test's own on the pair: migrated, without rows."""
+    name = f"test_{next(_numbers)}"
+    yield pair.ensure_database(name, template=TEMPLATE)
+    pair.mend()
+    pair.drop_database(name)
 
 
 @pytest.fixture(scope="session")

@@ -83,6 +83,10 @@ class PostgresPair:
     def ensure_database(self, name: str, *, template: str | None = None) -> str:
         """Make the database unless it is there, from a template if one is given; returns its address."""
         self.primary.ensure_database(name, template=template)
+        standby, lsn = self.standby.folder.name, self.primary.lsn()
+        # A client that asks the standby first would be told that there is no such database, and not ask further.
+        if self.in_step:
+            poll(lambda: self.primary.is_replayed(standby, lsn), seconds=FOLLOW_SECONDS_MAX, every=ASK_SECONDS)
         return self.url(name)
 
     def drop_database(self, name: str) -> None:
@@ -147,16 +151,21 @@ class PostgresPair:
 
     def start_again_if_ended(self) -> bool:
         """Mend what ended by itself, a primary by promoting its standby, a standby by a start; whether it was so."""
-        primary_ended = self.primary.ended
-        if not primary_ended and not self.standby.ended:
+        if not self.primary.ended and not self.standby.ended:
             return False
-        if primary_ended and (self.standby.ended or not self.in_step):
-            # Nobody else has everything: it must be this one.
-            self.primary.start_again_if_ended()
-        elif primary_ended:
-            self.promote()
-        self.rebuild()
+        self.mend()
         return True
+
+    def mend(self) -> None:
+        """Whatever ended: a primary that takes writes, and a standby in step with it."""
+        if self.primary.ended:
+            if self.in_step and not self.standby.ended:
+                self.promote()
+            else:
+                # Nobody else has everything: it must be this one.
+                self.primary.start_again_if_ended()
+        if self.standby.ended or not self.in_step:
+            self.rebuild()
 
     def discard(self) -> None:
         """Stop, and remove every file; for tests."""

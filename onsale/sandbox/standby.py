@@ -125,6 +125,11 @@ class PairedPostgres(EmbeddedPostgres):
                 raise PartFailed(f"The primary does not read its settings; see {self.log_file}.")
             # It is the checkpointer that tells all others to wait, and it reads its settings before a checkpoint.
             cursor.execute("CHECKPOINT")
+        return self.lsn()
+
+    def lsn(self) -> str:
+        """How far this primary's log has come."""
+        with closing(self.connect()) as connection, connection.cursor() as cursor:
             cursor.execute("SELECT pg_current_wal_flush_lsn()::text")
             row = cursor.fetchone()
             assert row is not None
@@ -137,6 +142,10 @@ class PairedPostgres(EmbeddedPostgres):
     def is_confirmed(self, standby: str, lsn: str) -> bool:
         """Whether commits wait for this standby, and it has everything up to there on its disk."""
         return bool(self._ask("SELECT sync_state = 'sync' AND flush_lsn >= %s::pg_lsn", lsn, standby))
+
+    def is_replayed(self, standby: str, lsn: str) -> bool:
+        """Whether who reads on this standby sees everything up to there."""
+        return bool(self._ask("SELECT replay_lsn >= %s::pg_lsn", lsn, standby))
 
     def _ask(self, question: str, *values: str) -> object:
         with closing(self.connect()) as connection, connection.cursor() as cursor:

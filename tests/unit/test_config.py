@@ -174,6 +174,19 @@ def test_no_secret_is_shown_or_in_the_repr_or_in_a_refusal():
     assert [secret for secret in hidden if any(secret in text for text in said)] == []
 
 
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("://u:secret@/onsale?host=a:1&host=b:2&x=y", "://u:********@/onsale?host=a:1&host=b:2&x=y"),
+        ("://u@a/onsale?password=secret&sslpassword=secret", "://u@a/onsale?password=********&sslpassword=********"),
+    ],
+)
+def test_a_database_url_of_any_form_is_shown_without_its_passwords(url, shown):
+    config = Config.from_env(SANDBOX | {"ONSALE_DATABASE_URL": "postgresql" + url})
+
+    assert config.shown()["ONSALE_DATABASE_URL"] == "postgresql+psycopg2" + shown
+
+
 def test_what_is_shown_names_every_setting():
     shown = Config.from_env(SANDBOX).shown()
 
