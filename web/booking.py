@@ -16,7 +16,7 @@ import structlog
 
 from onsale.db import bookings, charges, holds
 from onsale.db.bookings import Booking, NewBooking
-from onsale.db.engine import reading, transaction
+from onsale.db.engine import make_sure, reading, transaction
 from onsale.db.ids import (
     BOOKING_ID_RANDOM_BYTES,
     TICKETS_PER_EVENT_MAX,
@@ -109,6 +109,8 @@ def accept_booking(office: BoxOffice, request: Request) -> Booking:
         accepted = bookings.accept(connection, new)
     if accepted.created and accepted.booking.state is BookingState.QUEUED:
         office.wakes.wake_lane(request.event_id)
+    if not accepted.created:
+        _answer_again(office, accepted.booking)
     return accepted.booking
 
 
@@ -181,8 +183,11 @@ def _repeated(office: BoxOffice, request: Request) -> Booking | None:
     """The booking made with this key before. Raises IdempotencyKeyReused when it was another request."""
     with reading(office.engine) as connection:
         before = bookings.by_key(connection, request.event_id, request.buyer_id, request.key)
-    if before is not None and before.request_hash != request.hash:
+    if before is None:
+        return None
+    if before.request_hash != request.hash:
         raise IdempotencyKeyReused
+    _answer_again(office, before)
     return before
 
 
@@ -234,6 +239,13 @@ def _check_taken(office: BoxOffice, request: Request) -> None:
 
 def _undecided() -> SlotState:
     return SlotState(SlotKind.UNDECIDED, joining.now_ms() + UNDECIDED_MS)
+
+
+def _answer_again(office: BoxOffice, booking: Booking) -> None:
+    """Who repeats a request was perhaps never answered: the promise is made now, and the lane perhaps not awake."""
+    make_sure(office.engine)
+    if booking.state is BookingState.QUEUED:
+        office.wakes.wake_lane(booking.event_id)
 
 
 def _follow(office: BoxOffice, event_id: EventId, place: PlaceId, slot: SlotState) -> None:

@@ -18,7 +18,14 @@ from onsale.db import engine as record
 from onsale.db.bookings import Booking
 from onsale.db.charges import Charge, Commit
 from onsale.db.ids import BookingId
-from onsale.errors import HoldExpired, IllegalMove, PaymentRefused, ProviderUnavailable, QueueUnavailable
+from onsale.errors import (
+    HoldExpired,
+    IllegalMove,
+    PaymentRefused,
+    ProviderUnavailable,
+    QueueUnavailable,
+    RecordUnavailable,
+)
 from onsale.payments.provider import CALL_SECONDS_MAX, Intent
 from onsale.workers import follow_up
 from onsale.workers.payment_steps import Seen, Step, end_of, next_step, overdue_seconds, seen
@@ -27,6 +34,9 @@ from onsale.workers.shop import Shop
 STEPS_MAX = 12
 # Longer than two calls to the provider, so that a twin comes only after whoever has the lease is surely gone.
 LEASE_SECONDS = 2 * CALL_SECONDS_MAX + 10
+# A record that switches to its standby is back within seconds; a lease nobody gave back would last a minute.
+GIVE_BACK_TRIES_MAX = 20
+GIVE_BACK_SECONDS = 0.5
 # Someone else is at it: look again once, for what they may not have seen.
 TWIN_SECONDS = 1.0
 AWAY_SECONDS = 2.0
@@ -65,15 +75,35 @@ def resume(shop: Shop, booking_id: BookingId, *, lease_seconds: int = LEASE_SECO
         return Resumed(again_seconds=TWIN_SECONDS)
     try:
         return _walk(shop, booking_id)
+    except RecordUnavailable as away:
+        log.warning("payment_interrupted", booking_id=str(booking_id), why=str(away))
+        return Resumed(again_seconds=AWAY_SECONDS)
     finally:
         if lease_seconds:
-            with record.transaction(shop.engine) as connection:
-                charges.unclaim(connection, booking_id)
+            _give_back(shop, booking_id)
 
 
 def _claimed(shop: Shop, booking_id: BookingId, lease_seconds: int) -> bool:
-    with record.transaction(shop.engine) as connection:
-        return charges.claim(connection, booking_id, lease_seconds=lease_seconds)
+    try:
+        with record.transaction(shop.engine) as connection:
+            return charges.claim(connection, booking_id, lease_seconds=lease_seconds)
+    except RecordUnavailable:
+        # Its commit may have been made all the same, and would keep everybody away for a minute.
+        _give_back(shop, booking_id)
+        return False
+
+
+def _give_back(shop: Shop, booking_id: BookingId) -> None:
+    """Give the lease back, through a failover if there is one; should the record stay away, the lease runs out."""
+    tries_left = GIVE_BACK_TRIES_MAX
+    while tries_left:
+        tries_left -= 1
+        try:
+            with record.transaction(shop.engine) as connection:
+                charges.unclaim(connection, booking_id)
+            return
+        except RecordUnavailable:
+            time.sleep(GIVE_BACK_SECONDS)
 
 
 def _walk(shop: Shop, booking_id: BookingId) -> Resumed:
