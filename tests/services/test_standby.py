@@ -111,6 +111,24 @@ def test_what_was_never_acknowledged_goes_with_the_old_primary(pair, engine):
     assert written(engine) == set()
 
 
+def test_without_waiting_for_the_standby_something_acknowledged_is_lost(folder):
+    # The negative control of all the others: what they prove is proved by the waiting.
+    with PostgresPair(folder / "pair", durable=False, synchronous=False) as pair:
+        engine = make_engine(pair.ensure_database("onsale"))
+        with transaction(engine) as connection:
+            connection.execute(text("CREATE TABLE kept (word text PRIMARY KEY)"))
+        write(engine, "early")
+        lsn = pair.primary.lsn()
+        until(lambda: pair.primary.is_replayed(pair.standby.folder.name, lsn), "the standby has what is written so far")
+        with mute(pair):
+            write(engine, "acknowledged")
+            pair.failover()
+        found = written(engine)
+        engine.dispose()
+
+    assert found == {"early"}
+
+
 def test_a_dead_primary_is_replaced_by_its_standby_and_comes_back_as_the_new_ones(pair, engine):
     write(engine, "kept")
     url, old = pair.url("postgres"), pair.primary
