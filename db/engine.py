@@ -10,7 +10,6 @@ from contextlib import contextmanager
 
 import orjson
 import psycopg2
-import structlog
 from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
@@ -20,6 +19,7 @@ from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.exc import DBAPIError, TimeoutError
 from sqlalchemy.pool import NullPool
 
+from onsale.db.confirming import confirmed
 from onsale.errors import RecordUnavailable
 
 # How long a silent server is waited for, unless the URL says otherwise. A vanished machine refuses nothing: but for
@@ -46,8 +46,6 @@ _BUSY = ("55P03", "57014", "40P01", "40001")
 # What the driver says by itself, before it asks the server, is a mistake of ours.
 _MISTAKES = (psycopg2.ProgrammingError, psycopg2.DataError, psycopg2.NotSupportedError, psycopg2.IntegrityError)
 
-log = structlog.get_logger(__name__)
-
 
 def make_engine(
     url: str,
@@ -67,7 +65,7 @@ def make_engine(
         # Short statements by the thousand: compiling one costs more than it could save.
         "jit": "off",
         "TimeZone": "UTC",
-        # `_check_confirmed` must hear a commit's warning, and nothing beside it.
+        # `confirmed` must hear a commit's warning, and nothing beside it.
         "client_min_messages": "warning",
     }
     patience = {name: value for name, value in PATIENCE.items() if name not in make_url(url).query}
@@ -99,11 +97,10 @@ def transaction(engine: Engine) -> Iterator[Connection]:
     standby did not confirm the commit. Then nobody knows whether it is committed: whatever is written here may be
     written twice.
     """
-    with _translated(), engine.connect() as connection:
-        with connection.begin():
-            yield connection
-            _said(connection).clear()
-        _check_confirmed(connection)
+    with _translated(), engine.connect() as connection, connection.begin() as begun:
+        yield connection
+        with confirmed(connection):
+            begun.commit()
 
 
 @contextmanager
@@ -119,30 +116,12 @@ def reading(engine: Engine) -> Iterator[Connection]:
 def make_sure(engine: Engine) -> None:
     """Return when everything read here before is on the synchronous standby too, where there is one.
 
-    For answering with what another call committed: a commit whose wait for the standby was cut off (a timeout, a lost
-    connection) can be read, and yet be lost with the primary. RecordUnavailable when the standby does not confirm.
+    For answering with what another call committed: a commit whose wait for the standby was cut off can be read, and
+    yet be lost with the primary. RecordUnavailable when the standby does not confirm.
     """
     with transaction(engine) as connection:
         # The smallest thing whose commit waits: the log is confirmed in order, so all before it is too.
         connection.execute(text("SELECT pg_logical_emit_message(true, 'onsale', '')"))
-
-
-def _said(connection: Connection) -> list[str]:
-    """What the server said beside its answers, newest last."""
-    driver = connection.connection.driver_connection
-    assert driver is not None
-    notices: list[str] = driver.notices
-    return notices
-
-
-def _check_confirmed(connection: Connection) -> None:
-    """A commit that waited too long for its standby succeeds with a warning, in the server's own language.
-
-    PostgreSQL cannot take it back: it is on the primary, and lost with it. That is no acknowledgement.
-    """
-    if warnings := _said(connection):
-        log.warning("commit_not_confirmed", said=warnings[-1].strip())
-        raise RecordUnavailable("The standby does not confirm. Try again in a moment.")
 
 
 def _forget_connections(context: ExceptionContext) -> None:

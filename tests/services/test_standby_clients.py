@@ -1,0 +1,193 @@
+"""What a process of the house does while its record changes hands: nothing is taken for written that may be lost."""
+
+from __future__ import annotations
+
+import socket
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from uuid import uuid4
+
+import pytest
+from sqlalchemy import Engine, text
+from sqlalchemy.exc import ProgrammingError
+
+from onsale.db import charges
+from onsale.db.confirming import CONFIRM_SECONDS_MAX
+from onsale.db.engine import make_engine, make_sure, reading, transaction
+from onsale.db.states import BookingState
+from onsale.db.wishes import Wish
+from onsale.errors import RecordUnavailable
+from onsale.workers.lanes import work_lane
+from onsale.workers.payments import resume
+from tests.builders import a_booking, an_event, booking, open_queue, seat, set_queue, until
+from tests.pairs import mute, waits_for_the_standby
+
+VISA = "pm_card_visa"
+MAKE = text("CREATE TABLE kept (word text PRIMARY KEY)")
+WRITE = text("INSERT INTO kept (word) VALUES (:word)")
+READ = text("SELECT count(*) FROM kept")
+
+
+@pytest.fixture
+def record_url(paired_record_url) -> str:
+    """Every part of these tests works on the pair."""
+    return paired_record_url
+
+
+@pytest.fixture
+def ours(record_url) -> Iterator[Engine]:
+    """The house's own kind of engine."""
+    engine = make_engine(record_url)
+    with transaction(engine) as connection:
+        connection.execute(MAKE)
+    yield engine
+    engine.dispose()
+
+
+def write(engine: Engine, word: str) -> None:
+    with transaction(engine) as connection:
+        connection.execute(WRITE, {"word": word})
+
+
+def count(engine: Engine) -> int:
+    with reading(engine) as connection:
+        return int(connection.execute(READ).scalar_one())
+
+
+def test_a_commit_its_standby_did_not_confirm_in_time_is_no_commit_to_us_until_it_is_made_sure_of(pair, ours):
+    with mute(pair):
+        began = time.monotonic()
+        with pytest.raises(RecordUnavailable, match="standby"):
+            write(ours, "unsure")
+        took = time.monotonic() - began
+        # PostgreSQL cannot take it back, and shows it to everybody.
+        seen = count(ours)
+        with pytest.raises(RecordUnavailable, match="standby"):
+            make_sure(ours)
+    make_sure(ours)
+    pair.failover()
+
+    assert (seen, count(ours)) == (1, 1)
+    assert CONFIRM_SECONDS_MAX <= took < CONFIRM_SECONDS_MAX + 2
+
+
+def test_a_warning_from_an_earlier_statement_spoils_no_commit(ours):
+    warns = text("DO $$ BEGIN RAISE WARNING 'so be it'; END $$")
+
+    with transaction(ours) as connection:
+        connection.execute(warns)
+        connection.execute(WRITE, {"word": "kept"})
+
+    assert count(ours) == 1
+
+
+def test_a_connection_to_a_standby_is_let_go_and_the_next_one_writes(pair, ours):
+    # A name or a proxy that still leads to where the primary was.
+    database = ours.url.database
+    here = make_engine(pair.standby.url(database))
+    until(lambda: count(here) == 0, "the standby has the table")
+    with closing(here.raw_connection()) as kept:
+        before = kept.driver_connection
+    with pytest.raises(RecordUnavailable):
+        write(here, "refused")
+
+    with closing(here.raw_connection()) as kept:
+        after = kept.driver_connection
+    here.dispose()
+
+    assert before.closed
+    assert after is not before
+
+
+def test_a_server_that_is_silent_is_given_up_in_seconds():
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        port = silent.getsockname()[1]
+        engine = make_engine(f"postgresql+psycopg2://u:p@127.0.0.1:{port}/d?connect_timeout=2")
+        began = time.monotonic()
+        with pytest.raises(RecordUnavailable), reading(engine):
+            pass
+
+    assert time.monotonic() - began < 4
+
+
+def test_a_url_may_set_its_own_patience_and_the_rest_is_ours(record_url):
+    engine = make_engine(record_url + "&keepalives_idle=77")
+    with closing(engine.raw_connection()) as connection:
+        said = connection.driver_connection.get_dsn_parameters()
+    engine.dispose()
+
+    assert (said["connect_timeout"], said["keepalives_idle"], said["tcp_user_timeout"]) == ("2", "77", "10000")
+
+
+def test_a_mistake_of_ours_is_not_taken_for_a_record_that_is_away(ours):
+    with pytest.raises(ProgrammingError, match="can't adapt"), transaction(ours) as connection:
+        connection.execute(WRITE, {"word": object()})
+
+
+def test_a_repeated_booking_is_promised_only_when_the_standby_has_it(pair, web, engine, shop):
+    event_id = an_event(engine)
+    set_queue(engine, event_id, enabled=False)
+    open_queue(shop, event_id)
+    person, key = web.guest(), str(uuid4())
+
+    with mute(pair):
+        first = person.book(event_id, {"quantity": 1}, key=key)
+        again = person.book(event_id, {"quantity": 1}, key=key)
+    at_last = person.book(event_id, {"quantity": 1}, key=key)
+
+    assert [each.status_code for each in (first, again, at_last)] == [503, 503, 202]
+    assert [each.headers.get("Retry-After") for each in (first, again)] == ["1", "1"]
+    assert len(person.get("/v1/bookings").json()["bookings"]) == 1
+
+
+def test_a_request_that_waits_behind_a_stuck_commit_is_told_to_come_back(pair, web, engine, shop):
+    event_id = an_event(engine)
+    set_queue(engine, event_id, enabled=False)
+    open_queue(shop, event_id)
+    person = web.guest()
+    url = person.book(event_id, {"quantity": 1}).headers["Location"]
+
+    with ThreadPoolExecutor(1) as other, mute(pair):
+        stuck = other.submit(person.ask, "DELETE", url)
+        until(lambda: waits_for_the_standby(pair), "the first cancellation waits for the standby")
+        behind = person.ask("DELETE", url)
+        first = stuck.result(20)
+    at_last = person.ask("DELETE", url)
+
+    assert (behind.status_code, first.status_code, at_last.status_code) == (503, 503, 200)
+    assert at_last.json()["state"] == "cancelled"
+
+
+def test_a_payment_interrupted_by_a_failover_goes_on_at_once_and_charges_once(pair, paying_shop):
+    shop = paying_shop
+    event_id = an_event(shop.engine)
+    booking_id = a_booking(shop.engine, event_id, Wish(tickets=(seat(event_id, 1),)), number=1)
+    work_lane(shop, event_id, last_look=True)
+    with transaction(shop.engine) as connection:
+        charges.new_attempt(connection, booking_id, payment_method=VISA, return_url="https://shop.example/back")
+
+    # The record dies while the worker has the lease.
+    with ThreadPoolExecutor(1) as other:
+        working = other.submit(resume, shop, booking_id)
+        until(lambda: leased(shop, booking_id), "the worker has the booking")
+        pair.kill()
+        until(lambda: working.done() or not pair.answers(), "nobody answers")
+        pair.promote()
+        interrupted = working.result(30)
+    began = time.monotonic()
+    until(lambda: resume(shop, booking_id).again_seconds is None, "the payment is finished")
+
+    assert booking(shop.engine, booking_id).state is BookingState.CONFIRMED
+    assert interrupted.again_seconds is not None
+    assert time.monotonic() - began < 10
+    with transaction(shop.engine) as connection:
+        found = charges.charge_of(connection, booking_id)
+    assert shop.provider.retrieve_intent(found.payment.intent_id).captured_minor == 4500
+
+
+def leased(shop, booking_id) -> bool:
+    with reading(shop.engine) as connection:
+        asked = text("SELECT claimed_until > clock_timestamp() FROM bookings WHERE id = :id")
+        return bool(connection.execute(asked, {"id": booking_id}).scalar())
