@@ -18,6 +18,7 @@ from redis.exceptions import RedisError
 from onsale.db.ids import EventId
 from onsale.queue.keys import EventKeys
 from onsale.queue.outage import Outage
+from onsale.queue.probes import KEPT_SECONDS
 
 # The default exchange goes by the queue's name. On Redis a named exchange keeps its bindings in a set of its own: after
 # a FLUSHALL every message published to it is dropped, without an error.
@@ -34,6 +35,7 @@ QUEUES = (LANES, PAYMENTS, SWEEPS)
 WORK_LANE = "onsale.work_lane"
 AUTHORISE = "onsale.authorise"
 RESUME = "onsale.resume"
+PROBE = "onsale.probe"
 ROUTES = {
     WORK_LANE: {"queue": LANES.name},
     AUTHORISE: {"queue": PAYMENTS.name},
@@ -41,6 +43,8 @@ ROUTES = {
     "onsale.sweep": {"queue": SWEEPS.name},
     "onsale.reconcile": {"queue": SWEEPS.name},
     "onsale.resend": {"queue": SWEEPS.name},
+    # Sent to every queue in turn, by name.
+    PROBE: {"queue": SWEEPS.name},
 }
 
 # One wake-up of a lane is enough while none has been taken. The flag falls by itself, for a message that got lost.
@@ -112,17 +116,22 @@ class Wakes:
         """Something happened to this booking's payment."""
         return self._send(RESUME, str(booking_id))
 
+    def probe(self, queue: str, probe: str) -> bool:
+        """Ask whoever works on this queue for a sign of life; `queue/probes.py` has the answer."""
+        # Left in a queue that nobody serves, it must not be answered tomorrow.
+        return self._send(PROBE, probe, queue=queue, expires=KEPT_SECONDS)
+
     def close(self) -> None:
         """Let go of the broker."""
         self._app.close()
 
-    def _send(self, task: str, argument: int | str) -> bool:
+    def _send(self, task: str, argument: int | str, **options: Any) -> bool:
         # What is not sent now is sent again from the record.
         if self._outage.resting:
             return False
         try:
             # No retries: they would hold a buyer's request for as long as the broker is away.
-            self._app.send_task(task, args=(argument,), retry=False)
+            self._app.send_task(task, args=(argument,), retry=False, **options)
         except (OperationalError, KombuError, RedisError, OSError) as error:
             self._outage.failed(error)
             return False

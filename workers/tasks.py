@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+from contextlib import closing
 from uuid import UUID
 
 from celery import Task
 
 from onsale.config import Config
 from onsale.db.ids import BookingId, EventId
+from onsale.queue.client import connect
+from onsale.queue.probes import Probes
 from onsale.workers import expiry, lanes, payments, reconcile, resend
 from onsale.workers.app import app
 from onsale.workers.shop import ShopOfThisProcess, open_shop
@@ -61,3 +64,10 @@ def resend_wakes() -> None:
     """Send the wake-ups that got lost, read from the record."""
     if "resend" not in shop().config.guards_off:
         resend.resend(shop())
+
+
+@app.task(name="onsale.probe", bind=True)
+def answer_probe(task: Task, probe: str) -> None:
+    """Show that this queue has a worker that works, for `onsale doctor`."""
+    with closing(connect(shop().config.cache_url)) as cache:
+        Probes(cache).answer(probe, worker=task.request.hostname or "a worker")

@@ -1,0 +1,91 @@
+"""The web as its public sees it, at the public address: alive, ready, and cheap to poll."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from onsale.cli.doctor.asking import Said, ask
+from onsale.cli.doctor.examining import Part
+from onsale.cli.doctor.finding import Seen, broken, not_checked, ok, warning, worst_for
+from onsale.cli.doctor.sales import open_events
+from onsale.config import Config
+from onsale.db.engine import make_engine, reading
+from onsale.db.ids import EventId
+from onsale.errors import RecordUnavailable
+
+# One of these is in an answer that came out of a shared cache.
+CACHED = ("age", "x-cache", "x-cache-status", "cf-cache-status")
+
+
+def examine(config: Config) -> Iterator[tuple[str, Seen]]:
+    """As a load balancer asks, then as a buyer's page does."""
+    yield "alive", alive(ask(f"{config.public_url}/healthz"), address=config.public_url)
+    yield "ready", ready(ask(f"{config.public_url}/readyz"))
+    event_id = _open_event(config)
+    if event_id is None:
+        yield "queue status", not_checked("No event is open, so there is none to ask for.", "Look again when one is.")
+        return
+    address = f"{config.public_url}/v1/events/{event_id}/queue"
+    ask(address)
+    # The second one could come from a cache in front.
+    yield "queue status", queue_status(ask(address), sandbox=config.environment == "sandbox")
+
+
+def alive(said: Said, *, address: str) -> Seen:
+    """Whether a web process answers there."""
+    if said.status == 200 and said.text == "ok":
+        return ok(f"{address} answers.")
+    return broken(
+        f"{address}/healthz: {_what(said)}.",
+        "Start `onsale web`; if it runs, look at what stands in front: DNS, certificate, proxy, ONSALE_PUBLIC_URL.",
+    )
+
+
+def ready(said: Said) -> Seen:
+    """Whether it can serve."""
+    if said.status == 200:
+        return ok("It is ready.")
+    if not said.status:
+        return not_checked(f"The web: {_what(said)}.")
+    return broken(f"It says: {_what(said)}.", "Mend the part it names; it is asked again at every probe.")
+
+
+def queue_status(said: Said, *, sandbox: bool) -> Seen:
+    """Whether a million who poll are kept away from the origin."""
+    if not said.status:
+        return not_checked(f"The web: {_what(said)}.")
+    if said.status != 200:
+        return broken(f"An open event's queue status: {_what(said)}.", "See `admission` and the queue's Redis above.")
+    told = said.headers.get("cache-control", "")
+    if "public" not in told or "max-age" not in told or "etag" not in said.headers:
+        return warning(
+            "It arrives without its Cache-Control or ETag: no cache keeps it, and every poll is a whole answer.",
+            "Let the proxy in front pass these headers on as they are.",
+            lacks="the headers that caches go by",
+        )
+    if not any(name in said.headers for name in CACHED):
+        return worst_for(
+            sandbox,
+            "It may be cached, and no cache in front says that it does.",
+            "Put a cache of one second in front (nginx, a CDN), or count on every poll reaching the web.",
+            lacks="a cache in front: every poll reaches the web",
+        )
+    return ok("It comes out of a cache in front.")
+
+
+def _open_event(config: Config) -> EventId | None:
+    engine = make_engine(config.database_url, application_name="onsale doctor", pool_size=1, max_overflow=0)
+    try:
+        with reading(engine) as connection:
+            return next(iter(open_events(connection)), None)
+    except RecordUnavailable:
+        return None
+    finally:
+        engine.dispose()
+
+
+def _what(said: Said) -> str:
+    return f"{said.status} {said.text[:80]}".strip() if said.status else said.text
+
+
+PART = Part("web", "The web", ("alive", "ready", "queue status"), examine)
