@@ -95,17 +95,18 @@ def _any_between(moments: Sequence[int], start_us: int, end_us: int) -> bool:
 def rate_error(runs: Sequence[Run], rates: Rates) -> float | None:
     """How far the longest stretch that only the rate held back is from it, as a share; None where there is none.
 
-    Held back by the rate is a run that left less than a turn in the bucket; others were by slots, by tickets, or by
-    nobody waiting. The bucket is empty at the opening.
+    Held back by the rate is a run that let in what was earned since the one before, to a turn. One that let in fewer
+    was held back by slots, by tickets, or by nobody waiting; one that let in more lived on what was left in the bucket.
     """
-    credits, burst = 0.0, rates.burst()
+    left, burst = 0.0, rates.burst()
     longest: tuple[float, int] = (0.0, 0)
     fair, admitted = 0.0, 0
     for before, run in pairwise(runs):
         earned = rates.earned(before.at_us, run.at_us)
-        was_empty = credits < 1
-        credits = max(0.0, min(burst, credits + earned) - run.admitted)
-        if was_empty and credits < 1:
+        was_empty = left < 1
+        after = min(burst, left + earned) - run.admitted
+        left = max(0.0, after)
+        if was_empty and -1 < after < 1 and run.seq == before.seq + 1:
             fair, admitted = fair + earned, admitted + run.admitted
             longest = max(longest, (fair, admitted))
         else:

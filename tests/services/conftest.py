@@ -9,10 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlalchemy
 
 from onsale.config import Config
 from tests.services.paying import Receiver, Simulator
 from tests.services.serving import Web, serving
+from tests.services.small_sale import Sale, a_small_sale
 
 
 @pytest.fixture(scope="session")
@@ -75,3 +77,9 @@ def web(config: Config) -> Iterator[Web]:
     """The web on a port of its own, over this test's record and an empty queue."""
     with serving(config) as running:
         yield running
+
+
+@pytest.fixture
+def sale(paying_shop: Any, engine: sqlalchemy.Engine) -> Sale:
+    """A small sale with its bank, queue and cache, on a record of its own."""
+    return a_small_sale(paying_shop, engine)

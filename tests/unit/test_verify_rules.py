@@ -240,3 +240,22 @@ def test_a_bucket_that_is_emptied_at_each_run_has_no_error(per_minute: int, step
 
 def test_a_short_stretch_says_nothing_about_the_rate() -> None:
     assert rate_error(runs_of(1, 100_000, 20), always(600)) is None
+
+
+def test_a_crowd_that_empties_a_full_bucket_first_makes_no_error() -> None:
+    """The bucket filled before anybody came: the first runs let in what was left in it, and more than was earned."""
+    first, second, *steady = runs_of(1, 100_000, 302)
+    crowd = [replace(first, admitted=15), replace(second, admitted=5), *steady]
+
+    assert rate_error(crowd, always(600)) == pytest.approx(0)
+
+
+def test_a_queue_that_lets_in_two_in_a_hundred_more_than_its_rate_has_that_error() -> None:
+    assert rate_error(runs_of(1, 98_000, 500), always(600)) == pytest.approx(1 / 0.98 - 1, rel=0.01)
+
+
+def test_what_was_lost_with_the_queue_is_no_error() -> None:
+    before, after = runs_of(1, 100_000, 250), runs_of(1, 100_000, 400)[250:]
+    restored = [replace(run, seq=run.seq + 40, at_us=run.at_us + MINUTE) for run in after]
+
+    assert rate_error([*before, *restored], always(600)) == pytest.approx(0)

@@ -1,0 +1,91 @@
+"""`onsale verify` asks the copies of the record: the queue's stock and the cache of taken tickets."""
+
+from __future__ import annotations
+
+from threading import Timer
+
+import pytest
+import redis
+
+from onsale.queue.client import connect
+from onsale.queue.store import QueueStore
+from onsale.queue.ticket_cache import TicketCache
+from onsale.verify.check import Copies, Finding, verify
+from onsale.workers.admissions import tell_stock
+from tests.builders import seat
+from tests.conftest import NOWHERE
+from tests.services.small_sale import Sale
+
+FAR_AHEAD_MS = 1 << 47
+
+
+def with_copies(sale: Sale, copies_at: Copies) -> Finding:
+    verdict = verify(sale.engine, sale.event_id, ledger=None, copies_at=copies_at, agree_seconds=0.0)
+    return next(finding for finding in verdict.findings if finding.invariant == "I10")
+
+
+def call_taken(sale: Sale, ordinal: int) -> None:
+    """The cache says that a ticket is taken."""
+    sale.shop.ticket_cache._write(sale.event_id, [(seat(sale.event_id, ordinal), 1_000, FAR_AHEAD_MS)])
+
+
+def test_a_cache_that_calls_a_free_ticket_taken_is_found(sale: Sale) -> None:
+    call_taken(sale, 8)
+
+    ticket = seat(sale.event_id, 8)
+    assert sale.broken() == {"I10"}
+    assert sale.finding("I10").examples == (f"the cache says that ticket {ticket} is taken, the record: free",)
+
+
+def test_a_cache_that_forgot_everything_is_right(sale: Sale) -> None:
+    client = connect(sale.shop.config.cache_url)
+    client.flushdb()
+    client.close()
+
+    assert sale.broken() == set()
+
+
+def test_a_queue_with_another_stock_than_the_records_is_found(sale: Sale) -> None:
+    sale.shop.store.set_stock(sale.event_id, [], free=6, held=1)
+
+    assert sale.broken() == {"I10"}
+    assert sale.finding("I10").examples == ("the queue says 6 free and 1 held, the record 5 and 1",)
+
+
+@pytest.mark.parametrize("late", ["stock", "cache"])
+def test_a_copy_that_agrees_within_its_time_is_right(sale: Sale, late: str) -> None:
+    sale.shop.store.set_stock(sale.event_id, [], free=6, held=1)
+    call_taken(sale, 8)
+    repairs = {
+        "stock": lambda: tell_stock(sale.shop, sale.event_id),
+        "cache": lambda: sale.shop.ticket_cache.clear(sale.event_id, {seat(sale.event_id, 8): 1_001}),
+    }
+    repairs.pop("cache" if late == "stock" else "stock")()
+
+    repair = Timer(0.7, repairs[late])
+    repair.start()
+    found = sale.verified(agree_seconds=20.0)
+    repair.join()
+
+    assert [finding.invariant for finding in found.findings if not finding.ok] == []
+    assert sum(finding.seconds for finding in found.findings) < 10
+
+
+def test_a_queue_or_cache_that_is_away_is_not_checked_and_no_pass(sale: Sale) -> None:
+    away = redis.Redis.from_url(f"redis://{NOWHERE}/0", socket_timeout=0.2, socket_connect_timeout=0.2)
+    queue_away = with_copies(sale, Copies(QueueStore(away), sale.shop.ticket_cache))
+    cache_away = with_copies(sale, Copies(sale.shop.store, TicketCache(away)))
+    away.close()
+
+    assert (queue_away.ok, cache_away.ok) == (None, None)
+    assert "The queue's Redis does not answer." in queue_away.note
+    assert "The cache's Redis does not answer." in cache_away.note
+
+
+def test_an_event_without_a_queue_in_redis_is_not_checked(sale: Sale, redis_client: redis.Redis) -> None:
+    redis_client.flushall()
+
+    found = sale.finding("I10")
+
+    assert found.ok is None
+    assert "There is no queue in Redis" in found.note
