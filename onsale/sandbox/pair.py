@@ -5,14 +5,16 @@
         pair.failover()     # kill -9 the primary, promote the standby: the engine finds the new one by itself
         pair.rebuild()      # the old primary comes back as the new one's standby
 
-It can take an EmbeddedPostgres' place: `start_again_if_ended` does both when the primary ended by itself. What is given
-up while one of the two is missing: docs/decisions/0041.
+It can take an EmbeddedPostgres' place: `start_again_if_ended` does both when the primary ended by itself, the second in
+the background. What is given up while one of the two is missing: docs/decisions/0041.
 """
 
 from __future__ import annotations
 
 import shutil
 import time
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -53,6 +55,9 @@ class PostgresPair:
         )
         self._servers = (one, two)
         self.primary, self.standby = one, two
+        # Lives until `stop`: the kernel ends a server with the thread that started it.
+        self._keeper: ThreadPoolExecutor | None = None
+        self._rebuilding: Future[None] | None = None
 
     @property
     def port(self) -> int:
@@ -114,10 +119,14 @@ class PostgresPair:
 
     def stop(self) -> None:
         """End both, quickly but without losing anything; harmless when they do not run."""
-        self.in_step = False
         # In this order the standby gets the last of what the primary wrote.
         self.primary.stop()
+        self._end_rebuilding()
+        self.in_step = False
         self.standby.stop()
+        keeper, self._keeper = self._keeper, None
+        if keeper is not None:
+            keeper.shutdown()
 
     def kill(self) -> None:
         """`kill -9` the primary with all its processes."""
@@ -150,20 +159,21 @@ class PostgresPair:
         self._get_in_step()
 
     def start_again_if_ended(self) -> bool:
-        """Mend what ended by itself, a primary by promoting its standby, a standby by a start; whether it was so."""
-        if not self.primary.ended and not self.standby.ended:
+        """Mend what ended by itself; whether it was so.
+
+        A dead primary's place is taken at once; a standby comes back in the background, as further calls see to.
+        """
+        if not self.primary.ended and not self._standby_is_missing():
             return False
-        self.mend()
+        self._bring_a_primary()
+        self._keeper = self._keeper or ThreadPoolExecutor(1, thread_name_prefix="standby")
+        self._rebuilding = self._keeper.submit(self.rebuild)
         return True
 
     def mend(self) -> None:
         """Whatever ended: a primary that takes writes, and a standby in step with it."""
-        if self.primary.ended:
-            if self.in_step and not self.standby.ended:
-                self.promote()
-            else:
-                # Nobody else has everything: it must be this one.
-                self.primary.start_again_if_ended()
+        self._bring_a_primary()
+        self._end_rebuilding()
         if self.standby.ended or not self.in_step:
             self.rebuild()
 
@@ -187,6 +197,34 @@ class PostgresPair:
             raise PartFailed(f"{self.folder} has a standby without its primary. Move the folder away to begin anew.")
         self.primary.source = None
         self.primary.start()
+
+    def _bring_a_primary(self) -> None:
+        if not self.primary.ended:
+            return
+        self._end_rebuilding()
+        if self.in_step and not self.standby.ended:
+            self.promote()
+        else:
+            # Nobody else has everything: it must be this one.
+            self.primary.start_again_if_ended()
+
+    def _standby_is_missing(self) -> bool:
+        """Whether there is none to wait for, and nobody is bringing it back; PartFailed when that was tried in vain."""
+        if self.pid is None or (self._rebuilding is not None and not self._rebuilding.done()):
+            return False
+        rebuilding, self._rebuilding = self._rebuilding, None
+        if rebuilding is not None:
+            # A primary that went away meanwhile is brought back first.
+            with suppress(psycopg2.OperationalError):
+                rebuilding.result()
+        return self.standby.ended or (self.synchronous and not self.in_step)
+
+    def _end_rebuilding(self) -> None:
+        """Wait for its end, which is near when the primary is gone: without it no standby comes back."""
+        rebuilding, self._rebuilding = self._rebuilding, None
+        if rebuilding is not None:
+            with suppress(PartFailed, psycopg2.OperationalError):
+                rebuilding.result()
 
     def _get_in_step(self) -> None:
         """Wait until the standby follows, copy it anew if it cannot; then every commit waits for it."""
