@@ -28,7 +28,8 @@ SAYS = {
 class Finding:
     """One invariant: whether it holds (None: it could not be checked), and what breaks it.
 
-    `count` of violations, the first of them in `examples`; `note` says what was looked at, or why it was not.
+    `count` of violations, at most 10,000 for each rule, and the first 20 of them in `examples`; `note` says what was
+    looked at, or why it was not.
     """
 
     invariant: str

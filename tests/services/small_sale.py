@@ -49,18 +49,9 @@ class Sale:
                 connection.execute(found, {name: values[name] for name in found._bindparams})
             connection.execute(text("SET session_replication_role = origin"))
 
-    def ledger(self) -> StripeLedger:
-        """The books of its simulator."""
-        return StripeLedger(secret_key=self.shop.config.stripe_secret_key, api_base=self.shop.config.stripe_api_base)
-
-    def verified(self, *, agree_seconds: float = 0.0) -> Verdict:
-        """The verdict on it, with its own simulator's ledger and its own copies."""
-        ledger = self.ledger()
-        try:
-            copies_at = Copies(self.shop.store, self.shop.ticket_cache)
-            return verify(self.engine, self.event_id, ledger=ledger, copies_at=copies_at, agree_seconds=agree_seconds)
-        finally:
-            ledger.close()
+    def verified(self) -> Verdict:
+        """The verdict on it; copies and ledger must agree at once."""
+        return verified(self.shop, self.event_id, agree_seconds=0.0)
 
     def finding(self, invariant: str) -> Finding:
         """What is found of one invariant."""
@@ -69,6 +60,17 @@ class Sale:
     def broken(self) -> set[str]:
         """The invariants that do not hold."""
         return {finding.invariant for finding in self.verified().findings if finding.ok is False}
+
+
+def verified(shop: Shop, event_id: EventId, *, agree_seconds: float) -> Verdict:
+    """The verdict on an event, with its simulator's ledger and its own copies."""
+    config = shop.config
+    ledger = StripeLedger(secret_key=config.stripe_secret_key, api_base=config.stripe_api_base)
+    try:
+        copies_at = Copies(shop.store, shop.ticket_cache)
+        return verify(shop.engine, event_id, ledger=ledger, copies_at=copies_at, agree_seconds=agree_seconds)
+    finally:
+        ledger.close()
 
 
 def a_small_sale(shop: Shop, engine: Engine) -> Sale:

@@ -14,7 +14,7 @@ from onsale.verify.check import Copies, Finding, verify
 from onsale.workers.admissions import tell_stock
 from tests.builders import seat
 from tests.conftest import NOWHERE
-from tests.services.small_sale import Sale
+from tests.services.small_sale import Sale, verified
 
 FAR_AHEAD_MS = 1 << 47
 
@@ -64,7 +64,7 @@ def test_a_copy_that_agrees_within_its_time_is_right(sale: Sale, late: str) -> N
 
     repair = Timer(0.7, repairs[late])
     repair.start()
-    found = sale.verified(agree_seconds=20.0)
+    found = verified(sale.shop, sale.event_id, agree_seconds=20.0)
     repair.join()
 
     assert [finding.invariant for finding in found.findings if not finding.ok] == []
