@@ -36,6 +36,8 @@ class Verdict:
     why: tuple[str, ...] = ()
 
 
+# Where these fail nothing is promised and nothing lost: buyers are told to wait.
+_AWAY = frozenset({"record: reachable", "queue: queue reachable", "payments: provider", "web: alive", "web: ready"})
 # A commit that was acknowledged is the promise; where it may be lost, none of the first three holds.
 _RECORD = tuple(
     f"record: {check}" for check in ("reachable", "schema", "primary", "commits", "disk writes", "standby", "disk")
@@ -73,8 +75,10 @@ def judge(findings: Sequence[Finding]) -> list[Verdict]:
 
 
 def _verdict(promise: Promise, grounds: Sequence[Finding]) -> Verdict:
-    broken = tuple(one.name for one in grounds if one.answer is Answer.BROKEN)
-    unknown = tuple(one.name for one in grounds if one.answer is Answer.NOT_CHECKED and not one.lacks)
+    failing = [one.name for one in grounds if one.answer is Answer.BROKEN]
+    broken = tuple(name for name in failing if name not in _AWAY)
+    away = [name for name in failing if name in _AWAY]
+    unknown = (*away, *(one.name for one in grounds if one.answer is Answer.NOT_CHECKED and not away))
     lacking = tuple(dict.fromkeys(f"without {one.lacks}" for one in grounds if one.lacks))
     if broken:
         return Verdict(promise, Kept.NOT, broken)

@@ -21,7 +21,11 @@ def examine(config: Config) -> Iterator[tuple[str, Seen]]:
     """As a load balancer asks, then as a buyer's page does."""
     yield "alive", alive(ask(f"{config.public_url}/healthz"), address=config.public_url)
     yield "ready", ready(ask(f"{config.public_url}/readyz"))
-    event_id = _open_event(config)
+    try:
+        event_id = _open_event(config)
+    except RecordUnavailable:
+        yield "queue status", not_checked("The record does not answer, which says what is open.")
+        return
     if event_id is None:
         yield "queue status", not_checked("No event is open, so there is none to ask for.", "Look again when one is.")
         return
@@ -78,8 +82,6 @@ def _open_event(config: Config) -> EventId | None:
     try:
         with reading(engine) as connection:
             return next(iter(open_events(connection)), None)
-    except RecordUnavailable:
-        return None
     finally:
         engine.dispose()
 

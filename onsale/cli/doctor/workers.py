@@ -2,51 +2,26 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, suppress
-from dataclasses import dataclass, field
-from uuid import uuid4
+from collections.abc import Iterator, Sequence
 
-from redis import Redis
 from redis.exceptions import RedisError
 
 from onsale.cli.doctor.examining import Part
 from onsale.cli.doctor.finding import Seen, broken, not_checked, ok, warning
 from onsale.cli.doctor.sales import Numbers, Pulse, read_numbers, read_pulses
+from onsale.cli.doctor.signs import Asked, ask
 from onsale.config import Config
 from onsale.db.engine import make_engine, reading
 from onsale.errors import RecordUnavailable
-from onsale.queue.broker import QUEUES, Wakes
+from onsale.queue.broker import QUEUES
 from onsale.queue.client import connect
-from onsale.queue.probes import Probes
 
-# Several, because of two workers on a queue one may be deaf.
-PROBES_PER_QUEUE = 4
-# A lane works for a second at most; the sweeps' one thread may have several sweeps in front.
-PROBE_SECONDS_MAX = 8.0
-LOOK_SECONDS = 0.02
-# The end of a queue that is searched for our probes: they are the newest.
-SEARCHED_MAX = 1_000
 # `onsale admit` comes by several times a second, and copies the journal every five seconds at the latest.
 STILL_SECONDS_MAX = 5.0
 JOURNAL_SECONDS_MAX = 20.0
 UNDECIDED_SECONDS_WARNING = 5.0
 UNDECIDED_SECONDS_BROKEN = 60.0
-
-
-@dataclass(frozen=True)
-class Asked:
-    """What became of the probes of one queue: by whom each was answered, how many still lie in the broker."""
-
-    sent: int
-    answered: Mapping[str, str] = field(default_factory=dict)
-    seconds: float = 0.0
-    # None where the broker cannot be looked into.
-    waiting: int | None = None
-    # Other people's messages, before and after.
-    before: int = 0
-    after: int = 0
+_FIND_IT = "Find the process that logs nothing (stopped, swapped out, or all threads hang), kill -9 it, start another."
 
 
 def examine(config: Config) -> Iterator[tuple[str, Seen]]:
@@ -77,49 +52,35 @@ def examine(config: Config) -> Iterator[tuple[str, Seen]]:
     yield "undecided bookings", undecided(numbers)
 
 
-def ask(config: Config, queues: Sequence[str], *, seconds_max: float = PROBE_SECONDS_MAX) -> dict[str, Asked]:
-    """Send each queue its probes and wait for the signs of life. Raises RedisError when the cache is away."""
-    with ExitStack() as stack:
-        cache, flags = connect(config.cache_url), connect(config.queue_url)
-        wakes = Wakes(config.broker_url, flags)
-        for each in (cache, flags, wakes):
-            stack.callback(each.close)
-        looker = _looker(config.broker_url, stack)
-        cache.ping()
-        before = {queue: _length(looker, queue) for queue in queues}
-        sent = {queue: [f"{queue}-{uuid4().hex}" for _ in range(PROBES_PER_QUEUE)] for queue in queues}
-        sent = {queue: [one for one in probes if wakes.probe(queue, one)] for queue, probes in sent.items()}
-        answered, took = _wait(Probes(cache), sent, seconds_max=seconds_max)
-        return {
-            queue: _asked(looker, queue, sent[queue], answered, seconds=took[queue], before=before[queue])
-            for queue in queues
-        }
-
-
 def alive(queue: str, asked: Asked) -> Seen:
     """Whether the queue's workers work, and if not, whether there are none or they are deaf."""
-    start = f"Start one: `celery -A onsale.workers.app worker -Q {queue} ...`, as the Procfile does."
     if not asked.sent:
         return not_checked("The broker takes no message.")
     workers = ", ".join(sorted(set(asked.answered.values())))
     if len(asked.answered) == asked.sent:
         return ok(f"{workers} answered {asked.sent} probes within {asked.seconds * 1000:,.0f} ms.")
-    waiting = asked.waiting
-    if waiting is None:
+    start = f"Start one: `celery -A onsale.workers.app worker -Q {queue} ...`, as the Procfile does."
+    if asked.waiting is None:
         return broken(f"{len(asked.answered)} of {asked.sent} probes were answered.", f"Look at its log. {start}")
-    deaf = asked.sent - len(asked.answered) - waiting
-    if deaf > 0:
-        others = f" {workers} works." if workers else ""
-        return broken(
-            f"A worker took {deaf} of {asked.sent} probes and did nothing: it is connected and deaf.{others}",
-            "Find the process that logs nothing (stopped, swapped out, or hanging), kill -9 it, start another.",
-        )
+    if asked.sent > len(asked.answered) + asked.waiting:
+        return _deaf(asked, workers)
     if asked.after < asked.before or workers:
         return warning(
             f"Busy: {asked.after} messages wait, and our probes behind them.",
             "Wait, or start another worker; look again when the number falls.",
         )
-    return broken(f"Nobody takes from it: {asked.after} messages and our probes wait.", start)
+    if asked.silent:
+        return broken(
+            f"Nobody takes from it; a worker is connected to the broker ({', '.join(asked.silent)}) and deaf.",
+            f"{_FIND_IT} `ss -tnp` says whose connection it is.",
+        )
+    return broken(f"Nobody takes from it: no worker, and {asked.after} messages wait.", start)
+
+
+def _deaf(asked: Asked, workers: str) -> Seen:
+    taken = asked.sent - len(asked.answered) - (asked.waiting or 0)
+    others = f" {workers} works." if workers else ""
+    return broken(f"A worker took {taken} of {asked.sent} probes and did nothing: it is deaf.{others}", _FIND_IT)
 
 
 def admission(pulses: Sequence[Pulse]) -> Seen:
@@ -174,69 +135,6 @@ def undecided(numbers: Numbers) -> Seen:
     if oldest > UNDECIDED_SECONDS_BROKEN:
         return broken(saw, do)
     return warning(saw, do) if oldest > UNDECIDED_SECONDS_WARNING else ok(saw)
-
-
-def _wait(
-    probes: Probes, sent: Mapping[str, list[str]], *, seconds_max: float
-) -> tuple[dict[str, str], dict[str, float]]:
-    """Who answered what, and after how long each queue's last answer came."""
-    everything = [one for each in sent.values() for one in each]
-    began = time.monotonic()
-    took = dict.fromkeys(sent, 0.0)
-    answered: dict[str, str] = {}
-    while len(answered) < len(everything) and time.monotonic() - began < seconds_max:
-        time.sleep(LOOK_SECONDS)
-        fresh = probes.answered(everything)
-        for queue, ours in sent.items():
-            if any(one in fresh and one not in answered for one in ours):
-                took[queue] = time.monotonic() - began
-        answered = fresh
-    return answered, took
-
-
-def _asked(
-    looker: Redis | None,
-    queue: str,
-    ours: Sequence[str],
-    answered: Mapping[str, str],
-    *,
-    seconds: float,
-    before: int,
-) -> Asked:
-    mine = {one: answered[one] for one in ours if one in answered}
-    waiting = _waiting(looker, queue, ours)
-    after = max(0, _length(looker, queue) - (waiting or 0))
-    return Asked(len(ours), mine, seconds=seconds, waiting=waiting, before=before, after=after)
-
-
-def _looker(broker_url: str, stack: ExitStack) -> Redis | None:
-    """Somebody who can look into the broker's lists; None where it has none."""
-    if not broker_url.startswith(("redis", "unix")):
-        return None
-    client = connect(broker_url)
-    stack.callback(client.close)
-    return client
-
-
-def _length(looker: Redis | None, queue: str) -> int:
-    return _looked(looker, lambda client: int(client.llen(queue))) or 0
-
-
-def _waiting(looker: Redis | None, queue: str, ours: Sequence[str]) -> int | None:
-    """How many of our probes still lie in the queue; a message names its arguments in its header."""
-
-    def count(client: Redis) -> int:
-        messages = client.lrange(queue, 0, SEARCHED_MAX - 1)
-        return sum(any(one.encode() in message for one in ours) for message in messages)
-
-    return _looked(looker, count)
-
-
-def _looked(looker: Redis | None, look: Callable[[Redis], int]) -> int | None:
-    if looker is not None:
-        with suppress(RedisError):
-            return look(looker)
-    return None
 
 
 def _events(count: int) -> str:
