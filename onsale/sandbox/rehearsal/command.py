@@ -16,7 +16,8 @@ from onsale.config import Config
 from onsale.db.catalogue import event_by_id, event_by_slug
 from onsale.db.engine import make_engine, reading, transaction
 from onsale.db.ids import EVENT_ID_MAX, EventId
-from onsale.sandbox.rehearsal import guards, sale, terminal
+from onsale.sandbox.rehearsal import guards, repeating, sale, terminal
+from onsale.sandbox.rehearsal.page import page
 from onsale.sandbox.rehearsal.plan import BUYERS_MAX, KILLS_MAX, Arrivals, Kill, Plan
 from onsale.sandbox.rehearsal.rehearsal import Director, Rehearsed, Sale
 from onsale.sandbox.signals import StopAsked, StopSignals
@@ -269,6 +270,12 @@ def _tell(rehearsed: Rehearsed, given: dict[str, Any]) -> None:
         click.echo(orjson.dumps(document, option=orjson.OPT_INDENT_2).decode())
     else:
         click.echo(terminal.report(rehearsed.results))
+    if given["page"]:
+        given["page"].parent.mkdir(parents=True, exist_ok=True)
+        given["page"].write_text(
+            page(rehearsed, rehearsed_at=datetime.now(UTC), command=repeating.command_line(given)), encoding="utf-8"
+        )
+        click.echo(f"  The page with charts is at {given['page'].resolve()}", err=True)
     if given["compare"]:
         before = orjson.loads(given["compare"].read_bytes())
         click.echo(terminal.compared(rehearsed.results, before), err=given["as_json"])
