@@ -11,8 +11,10 @@ from onsale.db.bookings import BookedTicket, Booking
 from onsale.db.charges import Attempt
 from onsale.db.holds import EXTENSIONS_MAX
 from onsale.db.states import HOLDING, SOLD, UNDECIDED, BookingState
+from onsale.queue import status
 from onsale.web.api.documents import BookedTicketDocument, BookingDocument, MoveDocument, PaymentDocument
 from onsale.web.booking import is_settled
+from onsale.web.box_office import box_office
 
 # A lane decides within a tenth of a second; a number may be minutes away.
 POLL_SECONDS = {BookingState.WAITING: 5.0, BookingState.QUEUED: 0.5, BookingState.HELD: 5.0}
@@ -56,9 +58,20 @@ def booking_document(connection: Connection, booking: Booking) -> BookingDocumen
             MoveDocument(state=move.to_state, at=move.at, reason=move.reason)
             for move in bookings.history(connection, booking.id)
         ],
-        poll_seconds=POLL_SECONDS.get(booking.state, POLL_SECONDS_ELSE),
+        poll_seconds=_poll_seconds(booking),
         url=f"/v1/bookings/{booking.id}",
     )
+
+
+def _poll_seconds(booking: Booking) -> float:
+    """How often to ask: a booking far from its turn as seldom as the queue's own status is asked for."""
+    seconds = POLL_SECONDS.get(booking.state, POLL_SECONDS_ELSE)
+    known = box_office().statuses.known(booking.event_id) if booking.state is BookingState.WAITING else None
+    if known is None:
+        return seconds
+    number, is_return = booking.return_number or booking.number, booking.return_number is not None
+    ahead = status.people_ahead(number, known.document, is_return=is_return)
+    return max(seconds, float(status.poll_seconds(ahead, known.document)))
 
 
 def _ticket(ticket: BookedTicket) -> BookedTicketDocument:

@@ -70,19 +70,19 @@ def unexcused_errors(exchanges: Exchanges) -> int:
 
 
 def recovery_seconds(exchanges: Exchanges, killed_at: float, until: float) -> float | None:
-    """How long after a kill 99 % of what buyers sent to get tickets succeeded again, and to the end; None: never."""
-    tries = [
-        (exchanges.at[each], 0 < exchanges.status[each] < SERVER_ERROR)
-        for each in exchanges.of(*BOOKING_ROUTES)
-        if killed_at <= exchanges.at[each] < until
-    ]
-    good, answer = 0, 0.0 if not tries else None
-    # From the end backwards: the longest tail of which 99 % went well begins where booking works again.
-    for count, (at, went_well) in enumerate(reversed(tries), start=1):
-        good += went_well
-        if good >= SUCCESS_SHARE * count:
-            answer = at - killed_at
-    return round(answer, 3) if answer is not None else None
+    """How long after a kill the last second began in which less than 99 % of what buyers sent to get tickets succeeded.
+
+    Counted to that second's end; 0 where there was none, None where booking did not come back before `until`.
+    """
+    tried: dict[int, list[bool]] = {}
+    for each in exchanges.of(*BOOKING_ROUTES):
+        if killed_at <= exchanges.at[each] < until:
+            second = int(exchanges.at[each] - killed_at)
+            tried.setdefault(second, []).append(0 < exchanges.status[each] < SERVER_ERROR)
+    bad = [second for second, went_well in tried.items() if sum(went_well) < SUCCESS_SHARE * len(went_well)]
+    if not bad:
+        return 0.0
+    return float(max(bad) + 1) if max(bad) < max(tried) else None
 
 
 def is_saturated(journal: Journal) -> bool:

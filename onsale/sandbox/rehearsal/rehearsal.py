@@ -72,6 +72,8 @@ class Director:
     # Statements run on the record before the doors open: a negative control takes a guard out.
     sabotage: Sequence[str] = ()
     hurried: Callable[[], bool] = lambda: False
+    # How much longer than a buyer's own time the shop may take to end every booking.
+    settle_seconds: float = SETTLE_SECONDS_MORE
 
     def on_a_stack_of_its_own(self, planned: Sale, *, folder: Path | None = None, standby: bool = False) -> Rehearsed:
         """Start a whole Onsale in the folder (a temporary one, else), rehearse, and stop it again."""
@@ -106,7 +108,7 @@ class Director:
         stack.start_lines()
         stack.wait_until_ready()
         _wait_until_open(config, event_id, stack)
-        settle = planned.pay_seconds + planned.choose_seconds + SETTLE_SECONDS_MORE
+        settle = planned.pay_seconds + planned.choose_seconds + self.settle_seconds
         conductor = Conductor(self.plan, config.public_url, event_id, tokens, self.show, stack=stack, engine=engine)
         conducted = conductor.run(settle_seconds=settle)
         self.say("Everybody went home; checking the record")
@@ -124,7 +126,7 @@ class Director:
         engine = make_engine(config.database_url, application_name="onsale rehearsal") if config else None
         conductor = Conductor(self.plan, url, event_id, tokens, self.show, engine=engine)
         try:
-            conducted = conductor.run(settle_seconds=SETTLE_SECONDS_MORE + _pay_seconds(engine, event_id))
+            conducted = conductor.run(settle_seconds=self.settle_seconds + _pay_seconds(engine, event_id))
             found = _audited(config, engine, event_id, conducted) if config and engine else Audit()
         finally:
             if engine is not None:

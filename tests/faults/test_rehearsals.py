@@ -1,0 +1,79 @@
+"""Whole rehearsals on stacks of their own: kills lose nothing, and a guard taken out turns the verdict red."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import pytest
+
+from onsale.sandbox.rehearsal import guards
+from onsale.sandbox.rehearsal.plan import Kill, Plan
+from onsale.sandbox.rehearsal.rehearsal import SETTLE_SECONDS_MORE, Director, Sale
+from onsale.sandbox.rehearsal.results import Results
+from onsale.sandbox.visitor.buyer import Manners
+from onsale.sandbox.visitor.habits import Shares
+
+QUICK = Manners(choose=(0.1, 0.5), pay=(0.1, 0.5), away=(1.0, 3.0))
+# Everybody books at once, in person, and nobody walks away: what is measured is the guard.
+EAGER = Shares(declined_first=0, cancels=0, abandons=0, leaves=0, goes_away=0, hands_free=0, reloads=0)
+PLENTY = Sale(seats=400, rate_per_minute=60_000, choose_seconds=10, pay_seconds=5)
+# A booking that nobody looks at any more is not waited for.
+SETTLE_SECONDS = 10
+# Makes the moment between a lane's reading and its commit long enough to be met by somebody.
+SLOW_LANES = (
+    "CREATE FUNCTION dawdle() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(1.5); RETURN NULL; END $$",
+    "CREATE TRIGGER dawdle AFTER UPDATE ON section_changes FOR EACH STATEMENT EXECUTE FUNCTION dawdle()",
+)
+
+
+def rehearsed(plan: Plan, sale: Sale, *, without: Sequence[str] = (), sabotage: Sequence[str] = ()) -> Results:
+    """The results of one rehearsal, with guards taken out."""
+    said: list[str] = []
+    director = Director(
+        plan,
+        said.append,
+        lambda progress, sample: None,
+        settings=guards.settings_without(without),
+        sabotage=[*guards.statements_without(without), *sabotage],
+        settle_seconds=SETTLE_SECONDS if without else SETTLE_SECONDS_MORE,
+    )
+    return director.on_a_stack_of_its_own(sale).results
+
+
+@pytest.mark.slow
+def test_killing_web_lane_payments_and_admit_in_the_middle_loses_and_doubles_nothing() -> None:
+    kills = tuple(Kill.parse(text) for text in ("web@40", "lane@90", "payments@140", "admit@190"))
+    plan = Plan(buyers=250, seed=7, manners=QUICK, kills=kills, seconds_max=120)
+
+    found = rehearsed(plan, Sale(seats=250, rate_per_minute=1_200, pay_seconds=10))
+
+    assert found.why_not == ()
+    assert [kill.process for kill in found.kills] == ["web", "lanes", "payments", "admit"]
+    assert (found.double_sold, found.inversions, found.lost_bookings) == (0, 0, 0)
+    assert found.http_no_answer > 0, "the web was away for a moment, and buyers noticed"
+
+
+@pytest.mark.slow
+def test_indexes_taken_out_turn_the_verdict() -> None:
+    plan = Plan(buyers=40, seed=3, manners=QUICK, shares=replace(EAGER, two_tabs=0.5), seconds_max=60)
+
+    found = rehearsed(plan, PLENTY, without=["sale_index", "admission_index"])
+
+    assert not found.ok
+    assert {name for name, holds in found.verify.items() if holds is False} >= {"I1", "I6"}
+    # Not only the missing index is seen, but what it lets through.
+    assert any("one admission gave two holds" in what for what in found.broken_promises)
+
+
+@pytest.mark.slow
+def test_the_last_look_taken_out_turns_the_verdict_and_left_in_does_not() -> None:
+    """The sweep that would make up for it is out in both."""
+    plan = Plan(buyers=30, seed=5, manners=QUICK, shares=EAGER, seconds_max=20)
+
+    without = rehearsed(plan, PLENTY, without=["last_look"], sabotage=SLOW_LANES)
+    with_it = rehearsed(replace(plan, seconds_max=60), PLENTY, without=["resend"], sabotage=SLOW_LANES)
+
+    assert without.lost_bookings
+    assert not without.ok
+    assert with_it.why_not == ()
