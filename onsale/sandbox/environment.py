@@ -42,8 +42,7 @@ def write_env(file: Path, values: Mapping[str, str], *, comment: str) -> None:
 
 def sandbox_secrets(folder: Path) -> dict[str, str]:
     """The sandbox's own secrets, made up at the first run; a missing one is added."""
-    file = folder / SECRETS
-    known = read_env(file) if file.exists() else {}
+    known = known_secrets(folder)
     made = {
         "ONSALE_SECRET_KEYS": f"k1:{secrets.token_urlsafe(36)}",
         "ONSALE_STRIPE_SECRET_KEY": f"sk_test_{secrets.token_hex(16)}",
@@ -52,5 +51,13 @@ def sandbox_secrets(folder: Path) -> dict[str, str]:
     }
     if made.keys() - known.keys():
         known = made | known
-        write_env(file, known, comment="Secrets of this sandbox, made up by onsale run. They open nothing else.")
+        write_env(
+            folder / SECRETS, known, comment="Secrets of this sandbox, made up by onsale run. They open nothing else."
+        )
     return known
+
+
+def known_secrets(folder: Path) -> dict[str, str]:
+    """The secrets that a sandbox in this folder has made up so far."""
+    file = folder / SECRETS
+    return read_env(file) if file.exists() else {}
