@@ -11,6 +11,7 @@ from onsale.sandbox.rehearsal import series
 from onsale.sandbox.rehearsal.conducting import Conducted
 from onsale.sandbox.rehearsal.results import NOT_OURS, Results
 from onsale.sandbox.rehearsal.series import Line, Series
+from onsale.sandbox.rehearsal.tiles import percent
 
 # What buyers do, in their order, by the routes they do it with.
 BOOKING_STEPS = {
@@ -166,7 +167,7 @@ def _admissions_say(drawn: Series, found: Results) -> str:
     )
     if found.rate_error is None:
         return said
-    return f"{said} While only the rate held people back, admissions were {found.rate_error:.3%} off it."
+    return f"{said} While only the rate held people back, admissions were {percent(found.rate_error)} off it."
 
 
 def _tickets_say(drawn: Series, found: Results) -> str:

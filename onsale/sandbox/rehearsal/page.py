@@ -17,7 +17,7 @@ from onsale.sandbox.rehearsal import charts, figures
 from onsale.sandbox.rehearsal.charts import Chart
 from onsale.sandbox.rehearsal.rehearsal import Rehearsed
 from onsale.sandbox.rehearsal.results import RECOVERY_SECONDS_MAX, Results
-from onsale.sandbox.rehearsal.tiles import number, pace, promises_kept, whole
+from onsale.sandbox.rehearsal.tiles import number, pace, percent, promises_kept, whole
 from onsale.verify.verdict import SAYS
 
 # A JSON text with these written out cannot end the element it is in, nor begin a comment there.
@@ -111,7 +111,7 @@ def _template() -> Template:
     environment = Environment(
         loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    environment.globals |= {"number": number, "whole": whole}
+    environment.globals |= {"number": number, "whole": whole, "percent": percent}
     return environment.get_template("page.html")
 
 

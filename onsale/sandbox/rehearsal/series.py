@@ -59,13 +59,11 @@ def queue(samples: Sequence[Sample]) -> Series:
 
 
 def admissions(samples: Sequence[Sample]) -> Series:
-    """Numbers called a second, over the last five seconds, and the rate that was set for then."""
+    """Numbers called a second, over the last five seconds, and the rate that was set."""
     known = [sample for sample in kept(samples) if "serving" in sample.status]
     called, rates = [], []
     for at, sample in enumerate(known):
-        before = _before(known, at, RATE_SECONDS_MIN)
-        elapsed = sample.at - before.at
-        called.append(round((sample.status["serving"] - before.status["serving"]) / elapsed, 2) if elapsed else None)
+        called.append(_called_a_second(known, at))
         rates.append(round(sample.status["rate_per_minute"] / 60, 2))
     lines = (Line("numbers called", tuple(called)), Line("rate set", tuple(rates)))
     return Series(_moments(known), lines)
@@ -115,7 +113,7 @@ def latency(exchanges: Exchanges, route: str, *, seconds: float) -> Series:
 
 
 def _ms(value: float | None) -> float | None:
-    return None if value is None else round(value, 1)
+    return None if value is None else float(f"{value:.3g}")
 
 
 def _status(key: str) -> Callable[[Sample], Any]:
@@ -131,10 +129,14 @@ def _of_samples(samples: Sequence[Sample], wanted: dict[str, Callable[[Sample], 
     return Series(_moments(samples), lines)
 
 
-def _before(samples: Sequence[Sample], at: int, seconds: float) -> Sample:
-    """The latest sample at least so many seconds before the one at this place; the first, where there is none."""
-    early = (one for one in reversed(samples[:at]) if samples[at].at - one.at >= seconds)
-    return next(early, samples[0])
+def _called_a_second(samples: Sequence[Sample], at: int) -> float | None:
+    """Over the last seconds before this sample; None until there are so many."""
+    now = samples[at]
+    early = (one for one in reversed(samples[:at]) if now.at - one.at >= RATE_SECONDS_MIN)
+    before = next(early, None)
+    if before is None:
+        return None
+    return round((now.status["serving"] - before.status["serving"]) / (now.at - before.at), 2)
 
 
 def _cores(samples: Sequence[Sample], names: Sequence[str]) -> tuple[float | None, ...]:

@@ -74,6 +74,11 @@ def whole(value: int | None) -> str:
     return NOT_KNOWN if value is None else f"{value:,}"
 
 
+def percent(share: float, digits: int = 2) -> str:
+    """A share of the whole."""
+    return f"{100 * share:.{digits}f} %"
+
+
 def _nothing(name: str, count: int | None, unit: str) -> Tile:
     mood = Mood.UNKNOWN if count is None else Mood.BAD if count else Mood.GOOD
     return Tile(name, whole(count), unit, mood=mood)
@@ -84,7 +89,7 @@ def _excused(name: str, count: int, found: Results, *, excused: int, unit: str) 
     if not count or not found.kills:
         return _nothing(name, count, unit)
     mood = Mood.BAD if count > excused else Mood.PLAIN
-    return Tile(name, whole(count), unit, "processes were killed", mood)
+    return Tile(name, whole(count), unit, "after processes were killed", mood)
 
 
 def _sold(found: Results) -> Tile:
@@ -93,7 +98,7 @@ def _sold(found: Results) -> Tile:
 
 
 def _rate(found: Results) -> Tile:
-    off = NOT_KNOWN if found.rate_error is None else f"{found.rate_error:.2%}"
+    off = NOT_KNOWN if found.rate_error is None else percent(found.rate_error)
     rate = "" if found.rate_set_per_minute is None else f"{found.rate_set_per_minute:,} a minute were set"
     return Tile("Off the rate", off, about=rate)
 
@@ -103,6 +108,6 @@ def _median(seconds: Mapping[str, float | None]) -> tuple[str, str, str]:
         return NOT_KNOWN, "", ""
     return (
         number(seconds["p50"]),
-        "s, half of them",
+        "s (median)",
         f"95 %: {number(seconds['p95'])} s, 99 %: {number(seconds['p99'])} s",
     )

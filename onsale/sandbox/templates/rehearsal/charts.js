@@ -14,6 +14,11 @@
   const long = end >= MINUTES_FROM;
   const figures = new Intl.NumberFormat("en", { maximumFractionDigits: 2 });
   const drawn = [];
+  // One scale for all that are compared, from one power of ten to another.
+  const compared = charts.filter((each) => each.logarithmic).flatMap((each) => each.lines.flatMap((line) => line.values));
+  const powers = compared.filter((value) => value > 0).map(Math.log10);
+  const lowest = 10 ** Math.floor(Math.min(...powers));
+  const highest = 10 ** Math.ceil(Math.max(...powers));
 
   const style = (name) => getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
   const colour = (n) => style(`line-${(n % 8) + 1}`);
@@ -81,6 +86,8 @@
     return {
       type: logarithmic ? "logarithmic" : "linear",
       beginAtZero: !logarithmic,
+      min: logarithmic ? lowest : undefined,
+      max: logarithmic ? highest : undefined,
       stacked: kind === "stacked",
       title: { display: true, text: unit },
       ticks: {
@@ -92,14 +99,23 @@
     };
   }
 
+  function legend(stacked) {
+    const made = Chart.defaults.plugins.legend.labels.generateLabels;
+    const shape = stacked ? { pointStyle: "rect", pointStyleWidth: 12 } : { pointStyle: "line", pointStyleWidth: 30 };
+    // Chart.js draws every line of a legend unbroken, which tells nothing to who cannot tell the colours.
+    const generateLabels = (chart) =>
+      made(chart).map((one) => ({ ...one, lineWidth: 2, lineDash: chart.data.datasets[one.datasetIndex].borderDash }));
+    return { align: "start", labels: { usePointStyle: true, ...shape, boxHeight: 8, padding: 12, generateLabels } };
+  }
+
   function overTime(chart) {
     const stacked = chart.kind === "stacked";
     const datasets = chart.lines.map(({ name, values }, n) => ({
       label: name,
       data: values.map((y, at) => ({ x: chart.at[at], y })),
-      borderColor: stacked ? style("surface") : colour(n),
+      borderColor: colour(n),
       backgroundColor: colour(n),
-      borderWidth: stacked ? 0.75 : 2,
+      borderWidth: stacked ? 0 : 2,
       borderDash: stacked ? [] : DASHES[n % DASHES.length],
       fill: stacked ? (n ? "-1" : "origin") : false,
       // A moment with nothing known on either side is no line.
@@ -124,10 +140,7 @@
           y: amounts(chart),
         },
         plugins: {
-          legend: {
-            align: "start",
-            labels: { usePointStyle: true, pointStyle: stacked ? "rect" : "line", boxHeight: 8, padding: 12 },
-          },
+          legend: legend(stacked),
           tooltip: {
             callbacks: {
               title: ([first]) => (first ? `${clock(first.parsed.x)}${long ? "" : " s"}` : ""),
