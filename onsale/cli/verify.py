@@ -21,13 +21,17 @@ WORDS = {True: "holds", False: "BROKEN", None: "not checked"}
 EXAMPLES_SHOWN = 5
 WIDTH = 100
 DO = {
-    "I1": "Two people may hold one ticket: refund one of them; the bookings are named above.",
+    "I1": "Two people may hold one ticket: refund one of them; the bookings are named above. A missing index: migrate.",
     "I2": "Somebody paid without tickets, or has tickets unpaid: look each payment up at the provider.",
     "I3": "See that the workers and the sweep run (`onsale doctor`); a booking that stays is a bug.",
+    "I4": "A request was answered twice: see which of the bookings its buyer wants. A missing constraint: migrate.",
     "I5": "The order was broken: keep the record and the logs, this is a bug.",
     "I6": "Too many were let in, or a token was used twice: keep the record and the logs, this is a bug.",
     "I7": "See that the sweep runs (`onsale doctor`); until then these tickets cannot be bought.",
+    "I8": "Somebody pays another price than they were shown: give the difference back, or change the price back.",
+    "I9": "Refund what is too much, or allow more for this event.",
     "I10": "See that `onsale admit` runs; a cache that is wrong is emptied without harm.",
+    "I12": "The record was changed by hand or by another program: keep it and the logs. A missing trigger: migrate.",
 }
 
 
