@@ -9,7 +9,9 @@ from pathlib import Path
 
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection, text
+from sqlalchemy.exc import ArgumentError
 
+from onsale.cli.doctor.connecting import LIMITS, addresses, limits
 from onsale.cli.doctor.examining import Part
 from onsale.cli.doctor.finding import Seen, broken, not_checked, ok, warning, worst_for
 from onsale.cli.doctor.pools import need, pools
@@ -19,7 +21,6 @@ from onsale.db.engine import make_engine, newest_revision, reading
 from onsale.errors import RecordUnavailable
 
 VERSION_MIN = 140_000
-STATEMENT_TIMEOUT_MS = 3_000
 # A slot nobody reads keeps the log for ever: first a nuisance, then a full disk.
 SLOT_BYTES_WARNING = 1 << 30
 SLOT_BYTES_BROKEN = 16 << 30
@@ -31,7 +32,10 @@ _SETTINGS = (
     "data_directory",
     "fsync",
     "full_page_writes",
+    *LIMITS,
     "max_connections",
+    # From PostgreSQL 16.
+    "reserved_connections",
     "server_version_num",
     "superuser_reserved_connections",
     "synchronous_commit",
@@ -75,17 +79,9 @@ class Facts:
 
 def examine(config: Config) -> Iterator[tuple[str, Seen]]:
     """Read everything in a few statements, then judge."""
-    engine = make_engine(
-        config.database_url,
-        application_name="onsale doctor",
-        pool_size=1,
-        max_overflow=0,
-        statement_timeout_ms=STATEMENT_TIMEOUT_MS,
-    )
     try:
-        with reading(engine) as connection:
-            facts = read(connection)
-    except RecordUnavailable as error:
+        facts = _read(config.database_url)
+    except (RecordUnavailable, ArgumentError, ValueError) as error:
         yield (
             "reachable",
             broken(
@@ -96,8 +92,6 @@ def examine(config: Config) -> Iterator[tuple[str, Seen]]:
         for check in CHECKS[1:]:
             yield check, not_checked("The record does not answer.")
         return
-    finally:
-        engine.dispose()
     sandbox = config.environment == "sandbox"
     yield "reachable", ok("It answers.")
     yield "version", server_version(facts)
@@ -109,13 +103,16 @@ def examine(config: Config) -> Iterator[tuple[str, Seen]]:
     yield "log level", log_level(facts)
     yield "slots", slots(facts)
     yield "idle transactions", idle_transactions(facts)
+    yield "limits", limits(facts.settings)
+    yield "addresses", _addresses(config, facts)
     yield "connections", _connections(config, facts)
     yield "disk", disk(facts)
 
 
 def read(connection: Connection) -> Facts:
     """What is, in five short statements."""
-    settings: dict[str, str] = dict(connection.execute(_READ_SETTINGS, {"names": list(_SETTINGS)}).tuples().all())
+    rows = connection.execute(_READ_SETTINGS, {"names": list(_SETTINGS)})
+    settings = {str(name): str(value) for name, value in rows}
     standbys = tuple(Standby(*row) for row in connection.execute(_READ_STANDBYS))
     kept = tuple(Slot(*row) for row in connection.execute(_READ_SLOTS))
     now = connection.execute(_READ_NOW).one()
@@ -262,17 +259,44 @@ def disk(facts: Facts) -> Seen:
     return room("The data's disk", free=used.free, total=used.total)
 
 
+def _read(url: str) -> Facts:
+    """Over a connection with a lane's limits. ArgumentError or ValueError when SQLAlchemy cannot read the address."""
+    engine = make_engine(
+        url,
+        application_name="onsale doctor",
+        pool_size=1,
+        max_overflow=0,
+        lock_timeout_ms=LIMITS["lock_timeout"],
+        statement_timeout_ms=LIMITS["statement_timeout"],
+        idle_in_transaction_ms=LIMITS["idle_in_transaction_session_timeout"],
+    )
+    try:
+        with reading(engine) as connection:
+            return read(connection)
+    finally:
+        engine.dispose()
+
+
+def _addresses(config: Config, facts: Facts) -> Seen:
+    followers = [one.name for one in facts.standbys]
+    return addresses(config.database_url, standbys=followers, waits_for=facts.settings["synchronous_standby_names"])
+
+
 def _connections(config: Config, facts: Facts) -> Seen:
+    reserved = ("superuser_reserved_connections", "reserved_connections")
     return pools(
         need(config),
         allowed=int(facts.settings["max_connections"]),
-        reserved=int(facts.settings["superuser_reserved_connections"]),
+        reserved=sum(int(facts.settings.get(name, 0)) for name in reserved),
         connected=facts.connected,
     )
 
 
-def _why(error: RecordUnavailable) -> str:
+def _why(error: Exception) -> str:
     """The driver's first line: it names host and user; passwords are hidden by whoever prints it."""
+    if not isinstance(error, RecordUnavailable):
+        # Not its words: they quote the address. SQLAlchemy wants the ports of several hosts in the query.
+        return "its address cannot be read (several hosts: ?host=one:5432&host=two:5432)."
     cause = error.__cause__
     spoken = str(getattr(cause, "orig", "") or error).strip().splitlines()
     return spoken[0] if spoken else str(error)
@@ -309,6 +333,8 @@ CHECKS = (
     "log level",
     "slots",
     "idle transactions",
+    "limits",
+    "addresses",
     "connections",
     "disk",
 )

@@ -16,6 +16,8 @@ from onsale.errors import RecordUnavailable
 from onsale.queue.broker import QUEUES
 from onsale.queue.client import connect
 
+QUEUE_CHECKS = tuple(str(queue.name) for queue in QUEUES)
+SALES_CHECKS = ("admission", "journal", "overdue holds", "undecided bookings")
 # `onsale admit` comes by several times a second, and copies the journal every five seconds at the latest.
 STILL_SECONDS_MAX = 5.0
 JOURNAL_SECONDS_MAX = 20.0
@@ -26,21 +28,31 @@ _FIND_IT = "Find the process that logs nothing (stopped, swapped out, or all thr
 
 def examine(config: Config) -> Iterator[tuple[str, Seen]]:
     """Signs of life first, then the record's and the queue's own word."""
-    queues = [queue.name for queue in QUEUES]
+    yield from examine_queues(config)
+    yield from examine_sales(config)
+
+
+def examine_queues(config: Config) -> Iterator[tuple[str, Seen]]:
+    """Whether each Celery queue has somebody who works."""
     try:
-        found = ask(config, queues)
-        for queue in queues:
-            yield queue, alive(queue, found[queue])
+        found = ask(config, QUEUE_CHECKS)
     except RedisError:
-        for queue in queues:
+        for queue in QUEUE_CHECKS:
             yield queue, not_checked("The cache does not answer, through which a worker would.")
+        return
+    for queue in QUEUE_CHECKS:
+        yield queue, alive(queue, found[queue])
+
+
+def examine_sales(config: Config) -> Iterator[tuple[str, Seen]]:
+    """Whether what the workers do shows in the record and in the queue."""
     engine = make_engine(config.database_url, application_name="onsale doctor", pool_size=1, max_overflow=0)
     client = connect(config.queue_url)
     try:
         with reading(engine) as connection:
             pulses, numbers = read_pulses(connection, client), read_numbers(connection)
     except (RecordUnavailable, RedisError):
-        for check in CHECKS[len(queues) :]:
+        for check in SALES_CHECKS:
             yield check, not_checked("The record or the queue does not answer.")
         return
     finally:
@@ -91,7 +103,7 @@ def admission(pulses: Sequence[Pulse]) -> Seen:
     lost = [one for one in pulses if one.still_seconds is None]
     if lost:
         return broken(
-            f"Event {lost[0].event_id} is open and Redis has no queue of it: nobody is let in.",
+            f"Event {lost[0].event_id} is open and its queue is lost or in recovery: nobody is let in.",
             f"{start} It restores the queue from the record; its log says `recovery_waits` while it cannot.",
         )
     slowest = max(pulses, key=lambda one: one.still_seconds or 0.0)
@@ -141,5 +153,4 @@ def _events(count: int) -> str:
     return "1 event is" if count == 1 else f"{count} events are"
 
 
-CHECKS = (*(queue.name for queue in QUEUES), "admission", "journal", "overdue holds", "undecided bookings")
-PART = Part("workers", "Workers", CHECKS, examine)
+PART = Part("workers", "Workers", (*QUEUE_CHECKS, *SALES_CHECKS), examine)
