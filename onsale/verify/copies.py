@@ -102,9 +102,8 @@ def _compare_taken(
     wrong: set[TicketId] | None = None
     while wrong is None or wrong:
         now: set[TicketId] = set()
-        asked = 0
         for free in _free(engine, event_id, wrong):
-            asked += len(free)
+            asked += len(free) if wrong is None else 0
             now |= cache.taken(free)
             if cache.away:
                 compared.unasked.append("The cache's Redis does not answer.")
@@ -115,7 +114,7 @@ def _compare_taken(
             break
         if wrong:
             time.sleep(LOOK_SECONDS)
-    compared.looked_at.append("the cache of taken tickets")
+    compared.looked_at.append(f"the cache, about {asked:,} free tickets")
     compared.differences += [f"the cache says that ticket {one} is taken, the record: free" for one in sorted(wrong)]
 
 

@@ -34,7 +34,9 @@ def test_a_cache_that_calls_a_free_ticket_taken_is_found(sale: Sale) -> None:
 
     ticket = seat(sale.event_id, 8)
     assert sale.broken() == {"I10"}
-    assert sale.finding("I10").examples == (f"the cache says that ticket {ticket} is taken, the record: free",)
+    found = sale.finding("I10")
+    assert found.examples == (f"the cache says that ticket {ticket} is taken, the record: free",)
+    assert found.note == "search; the queue's stock; the cache, about 5 free tickets"
 
 
 def test_a_cache_that_forgot_everything_is_right(sale: Sale) -> None:
