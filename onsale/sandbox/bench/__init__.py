@@ -1,0 +1,1 @@
+"""`onsale bench`: what Onsale must reach, measured as ratios in one run; one module per row."""
