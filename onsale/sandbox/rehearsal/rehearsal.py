@@ -107,7 +107,7 @@ class Director:
         self.say(f"Event {event_id}: {planned.seats} tickets, {self.plan.buyers} buyers")
         stack.start_lines()
         stack.wait_until_ready()
-        _wait_until_open(config, event_id, stack)
+        wait_until_open(config, event_id, stack)
         settle = planned.pay_seconds + planned.choose_seconds + self.settle_seconds
         conductor = Conductor(self.plan, config.public_url, event_id, tokens, self.show, stack=stack, engine=engine)
         conducted = conductor.run(settle_seconds=settle)
@@ -139,7 +139,7 @@ def _audited(config: Config, engine: Engine, event_id: EventId, conducted: Condu
     return audit(engine, event_id, conducted.journal.visits, verify_with(config, engine, event_id))
 
 
-def _wait_until_open(config: Config, event_id: EventId, stack: Stack) -> None:
+def wait_until_open(config: Config, event_id: EventId, stack: Stack) -> None:
     """The queue has its settings and numbers to give out: `onsale admit` has been there."""
     client = connect(config.queue_url)
     store = QueueStore(client)
