@@ -180,7 +180,7 @@ def rehearse(**given: Any) -> None:
             rehearsed = _rehearsed(director, given)
         except StopAsked:
             raise click.ClickException("Stopped before the end; there is no result.") from None
-    _tell(rehearsed, given)
+    tell(rehearsed, given)
     if not rehearsed.results.ok:
         raise SystemExit(1)
 
@@ -264,7 +264,8 @@ def rate_per_minute(text: str) -> int:
     return int(number) * times
 
 
-def _tell(rehearsed: Rehearsed, given: dict[str, Any]) -> None:
+def tell(rehearsed: Rehearsed, given: dict[str, Any]) -> None:
+    """Say what came of it, in every way that was asked for."""
     document = rehearsed.results.as_json()
     if given["as_json"]:
         click.echo(orjson.dumps(document, option=orjson.OPT_INDENT_2).decode())

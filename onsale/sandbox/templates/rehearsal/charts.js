@@ -6,6 +6,7 @@
   const MINUTES_FROM = 180;
   const TICKS_MAX = 8;
   const NAMES_IN_A_COLUMN = 4;
+  const PAPER_PIXELS = 2;
   // Lines differ in more than colour.
   const DASHES = [[], [7, 4], [2, 3], [10, 3, 2, 3]];
   // Steps of time that people count in; Chart.js would take 50 s for one.
@@ -215,6 +216,7 @@
   // Ink on paper, whatever the screen is like.
   const onPaper = (is) => () => {
     document.documentElement.toggleAttribute("data-paper", is);
+    Chart.defaults.devicePixelRatio = is ? PAPER_PIXELS : undefined;
     draw();
   };
   addEventListener("beforeprint", onPaper(true));
