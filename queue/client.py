@@ -10,15 +10,16 @@ ANSWER_SECONDS = 2.0
 HEALTH_CHECK_SECONDS = 30
 
 
-def connect(url: str) -> Redis:
+def connect(url: str, *, answer_seconds: float = ANSWER_SECONDS) -> Redis:
     """A thread-safe client that connects at its first use, and answers or gives up within two seconds.
 
-    One retry: a connection from the pool may have died since it was last used.
+    One retry: a connection from the pool may have died since it was last used. `answer_seconds` is for those who can do
+    without an answer.
     """
     return Redis.from_url(
         url,
-        socket_timeout=ANSWER_SECONDS,
-        socket_connect_timeout=ANSWER_SECONDS,
+        socket_timeout=answer_seconds,
+        socket_connect_timeout=answer_seconds,
         retry=Retry(NoBackoff(), 1),
         health_check_interval=HEALTH_CHECK_SECONDS,
     )

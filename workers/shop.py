@@ -16,6 +16,7 @@ from onsale.payments.stripe_provider import StripeProvider
 from onsale.queue.broker import Wakes
 from onsale.queue.client import connect
 from onsale.queue.pace import Pace
+from onsale.queue.probes import ANSWER_SECONDS, Probes
 from onsale.queue.store import QueueStore
 from onsale.queue.ticket_cache import TicketCache
 from onsale.workers.houses import Houses
@@ -38,6 +39,7 @@ class Shop:
     store: QueueStore
     ticket_cache: TicketCache
     wakes: Wakes
+    probes: Probes
     provider: PaymentProvider
     pace: Pace
     houses: Houses
@@ -68,6 +70,7 @@ def open_shop(config: Config) -> Shop:
         store=QueueStore(queue_client),
         ticket_cache=TicketCache(connect(config.cache_url)),
         wakes=Wakes(config.broker_url, queue_client),
+        probes=Probes(connect(config.cache_url, answer_seconds=ANSWER_SECONDS)),
         provider=StripeProvider(secret_key=config.stripe_secret_key, api_base=config.stripe_api_base),
         pace=Pace(queue_client, name="provider", per_second=config.payment_rate_per_second),
         houses=Houses(),

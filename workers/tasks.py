@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import os
-from contextlib import closing
 from uuid import UUID
 
 from celery import Task
 
 from onsale.config import Config
 from onsale.db.ids import BookingId, EventId
-from onsale.queue.client import connect
-from onsale.queue.probes import Probes
 from onsale.workers import expiry, lanes, payments, reconcile, resend
 from onsale.workers.app import app
 from onsale.workers.shop import ShopOfThisProcess, open_shop
@@ -47,9 +44,10 @@ def _again(task: Task, booking_id: str, paid: payments.Resumed) -> None:
         task.apply_async((booking_id,), countdown=paid.again_seconds)
 
 
-@app.task(name="onsale.sweep")
-def sweep() -> None:
+@app.task(name="onsale.sweep", bind=True)
+def sweep(task: Task) -> None:
     """Put tickets whose deadline has passed on sale again."""
+    shop().probes.sweep_came(worker=_name(task))
     expiry.sweep(shop())
 
 
@@ -69,5 +67,9 @@ def resend_wakes() -> None:
 @app.task(name="onsale.probe", bind=True)
 def answer_probe(task: Task, probe: str) -> None:
     """Show that this queue has a worker that works, for `onsale doctor`."""
-    with closing(connect(shop().config.cache_url)) as cache:
-        Probes(cache).answer(probe, worker=task.request.hostname or "a worker")
+    shop().probes.answer(probe, worker=_name(task))
+
+
+def _name(task: Task) -> str:
+    """The worker that runs this task."""
+    return task.request.hostname or "a worker"

@@ -44,17 +44,19 @@ _RECORD = tuple(
 )
 _QUEUE = ("queue: queue reachable", "queue: queue eviction", "queue: queue memory")
 _GUARDS = ("settings: guards",)
+# What is late or lost is found by them alone.
+_SWEEPS = ("workers: sweeps", "workers: beat")
 PROMISES = (
     Promise(1, "One ticket is sold to one buyer.", (*_RECORD, *_GUARDS)),
     Promise(
         2,
         "No charge without tickets; what cannot end in tickets is given back.",
-        (*_RECORD, *_GUARDS, "payments: provider", "settings: payment keys", "workers: payments", "workers: sweeps"),
+        (*_RECORD, *_GUARDS, "payments: provider", "settings: payment keys", "workers: payments", *_SWEEPS),
     ),
     Promise(
         3,
         "A request answered 202 is never lost, and ends.",
-        (*_RECORD, *_GUARDS, "record: connections", "workers: lanes", "workers: payments", "workers: sweeps"),
+        (*_RECORD, *_GUARDS, "record: connections", "workers: lanes", "workers: payments", *_SWEEPS),
     ),
     Promise(4, "First come, first served.", (*_QUEUE, *_GUARDS, "settings: secret keys", "workers: admission")),
     Promise(

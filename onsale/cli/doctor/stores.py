@@ -56,6 +56,7 @@ def examine(config: Config) -> Iterator[tuple[str, Seen]]:
         for aspect, seen in judged(role, found[role], sandbox=config.environment == "sandbox"):
             yield f"{role} {aspect}", seen
     yield "separate", separate(found, sandbox=config.environment == "sandbox")
+    yield "queue replicas", replicas(found.get("queue"), sandbox=config.environment == "sandbox")
 
 
 def read(url: str) -> Facts:
@@ -190,6 +191,21 @@ def separate(found: Mapping[str, Facts], *, sandbox: bool) -> Seen:
     )
 
 
+def replicas(queue: Facts | None, *, sandbox: bool) -> Seen:
+    """Whether another server can take over from the queue's."""
+    if queue is None:
+        return not_checked("It does not answer.")
+    known = [one for name, one in queue.info.items() if name.startswith("slave") and isinstance(one, dict)]
+    following = sum(one.get("state") == "online" for one in known)
+    if following:
+        return ok(f"{following} follow{'s' if following == 1 else ''}.")
+    return worst_for(
+        sandbox,
+        "No replica follows: while this server is away nobody joins or enters.",
+        "Let one follow, under Sentinel or in a Cluster, so that it takes over; the record restores what it lacks.",
+    )
+
+
 def rabbitmq(properties: Mapping[str, Any]) -> Seen:
     """What an AMQP broker says it is."""
     product, number = str(properties.get("product", "?")), str(properties.get("version", "?"))
@@ -257,6 +273,6 @@ def _text(value: Any) -> str:
 PART = Part(
     "queue",
     "Queue, cache and broker (Redis)",
-    (*(f"{role} {aspect}" for role in ROLES for aspect in ASPECTS), "separate"),
+    (*(f"{role} {aspect}" for role in ROLES for aspect in ASPECTS), "separate", "queue replicas"),
     examine,
 )

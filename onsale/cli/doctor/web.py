@@ -19,7 +19,9 @@ CACHED = ("age", "x-cache", "x-cache-status", "cf-cache-status")
 
 def examine(config: Config) -> Iterator[tuple[str, Seen]]:
     """As a load balancer asks, then as a buyer's page does."""
-    yield "alive", alive(ask(f"{config.public_url}/healthz"), address=config.public_url)
+    at_the_front = ask(f"{config.public_url}/healthz")
+    here = None if at_the_front.status == 200 else ask(f"{own_address(config)}/healthz")
+    yield "alive", alive(at_the_front, address=config.public_url, here=here)
     yield "ready", ready(ask(f"{config.public_url}/readyz"))
     try:
         event_id = _open_event(config)
@@ -35,10 +37,15 @@ def examine(config: Config) -> Iterator[tuple[str, Seen]]:
     yield "queue status", queue_status(ask(address), sandbox=config.environment == "sandbox")
 
 
-def alive(said: Said, *, address: str) -> Seen:
-    """Whether a web process answers there."""
+def alive(said: Said, *, address: str, here: Said | None = None) -> Seen:
+    """Whether a web process answers there; if not, whether the one on this machine does."""
     if said.status == 200 and said.text == "ok":
         return ok(f"{address} answers.")
+    if here is not None and here.status == 200:
+        return broken(
+            f"{address}/healthz: {_what(said)}. The web process on this machine answers.",
+            "Look at what stands in front of it: DNS, certificate, proxy, ONSALE_PUBLIC_URL.",
+        )
     return broken(
         f"{address}/healthz: {_what(said)}.",
         "Start `onsale web`; if it runs, look at what stands in front: DNS, certificate, proxy, ONSALE_PUBLIC_URL.",
@@ -75,6 +82,13 @@ def queue_status(said: Said, *, sandbox: bool) -> Seen:
             lacks="a cache in front: every poll reaches the web",
         )
     return ok("It comes out of a cache in front.")
+
+
+def own_address(config: Config) -> str:
+    """Where a web process on this machine listens."""
+    # Who listens on every address is asked at the nearest.
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(config.web_host, config.web_host)  # noqa: S104 - nothing listens
+    return f"http://[{host}]:{config.web_port}" if ":" in host else f"http://{host}:{config.web_port}"
 
 
 def _open_event(config: Config) -> EventId | None:

@@ -15,12 +15,15 @@ from onsale.db.engine import make_engine, reading
 from onsale.errors import RecordUnavailable
 from onsale.queue.broker import QUEUES
 from onsale.queue.client import connect
+from onsale.queue.probes import Probes
 
 QUEUE_CHECKS = tuple(str(queue.name) for queue in QUEUES)
 SALES_CHECKS = ("admission", "journal", "overdue holds", "undecided bookings")
 # `onsale admit` comes by several times a second, and copies the journal every five seconds at the latest.
 STILL_SECONDS_MAX = 5.0
 JOURNAL_SECONDS_MAX = 20.0
+# It sends a sweep every second; one that asks a slow provider keeps the next ones waiting.
+BEAT_SECONDS_MAX = 10.0
 UNDECIDED_SECONDS_WARNING = 5.0
 UNDECIDED_SECONDS_BROKEN = 60.0
 _FIND_IT = "Find the process that logs nothing (stopped, swapped out, or all threads hang), kill -9 it, start another."
@@ -29,6 +32,7 @@ _FIND_IT = "Find the process that logs nothing (stopped, swapped out, or all thr
 def examine(config: Config) -> Iterator[tuple[str, Seen]]:
     """Signs of life first, then the record's and the queue's own word."""
     yield from examine_queues(config)
+    yield "beat", examine_beat(config)
     yield from examine_sales(config)
 
 
@@ -42,6 +46,17 @@ def examine_queues(config: Config) -> Iterator[tuple[str, Seen]]:
         return
     for queue in QUEUE_CHECKS:
         yield queue, alive(queue, found[queue])
+
+
+def examine_beat(config: Config) -> Seen:
+    """Whether sweeps come by themselves."""
+    cache = connect(config.cache_url)
+    try:
+        return beat(Probes(cache).seconds_since_sweep())
+    except RedisError:
+        return not_checked("The cache does not answer, where a sweep leaves its sign.")
+    finally:
+        cache.close()
 
 
 def examine_sales(config: Config) -> Iterator[tuple[str, Seen]]:
@@ -95,6 +110,19 @@ def _deaf(asked: Asked, workers: str) -> Seen:
     return broken(f"A worker took {taken} of {asked.sent} probes and did nothing: it is deaf.{others}", _FIND_IT)
 
 
+def beat(since_sweep: float | None) -> Seen:
+    """Whether somebody sends the sweeps that end holds and send lost wake-ups again."""
+    if since_sweep is None:
+        return broken(
+            "No sweep came within a minute: holds do not end, and a lost wake-up is never sent again.",
+            "Start a worker of the queue `sweeps` with its beat (-B), as the Procfile does; copies are harmless.",
+        )
+    saw = f"The last sweep came {since_sweep:,.1f} s ago."
+    if since_sweep > BEAT_SECONDS_MAX:
+        return warning(saw, "See the log of the `sweeps` worker: it waits for somebody, or its beat has ended.")
+    return ok(saw)
+
+
 def admission(pulses: Sequence[Pulse]) -> Seen:
     """Whether somebody lets people in."""
     start = "Start `onsale admit`, in any number of copies."
@@ -103,7 +131,7 @@ def admission(pulses: Sequence[Pulse]) -> Seen:
     lost = [one for one in pulses if one.still_seconds is None]
     if lost:
         return broken(
-            f"Event {lost[0].event_id} is open and its queue is lost or in recovery: nobody is let in.",
+            f"Event {lost[0].event_id} is open and Redis has no queue of it, or one in recovery: nobody is let in.",
             f"{start} It restores the queue from the record; its log says `recovery_waits` while it cannot.",
         )
     slowest = max(pulses, key=lambda one: one.still_seconds or 0.0)
@@ -153,4 +181,4 @@ def _events(count: int) -> str:
     return "1 event is" if count == 1 else f"{count} events are"
 
 
-PART = Part("workers", "Workers", (*QUEUE_CHECKS, *SALES_CHECKS), examine)
+PART = Part("workers", "Workers", (*QUEUE_CHECKS, "beat", *SALES_CHECKS), examine)
