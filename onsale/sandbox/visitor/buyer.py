@@ -85,6 +85,9 @@ class Buyer:
         if not self._headers:
             session = yield from self._ask("POST", "/v1/guests", "/v1/guests", body={})
             self._headers["Authorization"] = f"Bearer {session['token']}"
+        return (yield from self._visit_after_sign_in())
+
+    def _visit_after_sign_in(self) -> Steps[str]:
         if self.habits.hands_free:
             return (yield from self._book_hands_free())
         yield from self._join()
