@@ -19,10 +19,12 @@ from onsale.db.engine import make_engine, make_sure, reading, transaction
 from onsale.db.states import BookingState
 from onsale.db.wishes import Wish
 from onsale.errors import RecordUnavailable
+from onsale.sandbox.ports import LOOPBACK
+from onsale.sandbox.postgres import USER
 from onsale.workers.lanes import work_lane
 from onsale.workers.payments import resume
 from tests.builders import a_booking, an_event, booking, open_queue, seat, set_queue, until
-from tests.pairs import mute, waits_for_the_standby
+from tests.pairs import Wire, mute, waits_for_the_standby
 
 VISA = "pm_card_visa"
 MAKE = text("CREATE TABLE kept (word text PRIMARY KEY)")
@@ -71,6 +73,27 @@ def test_a_commit_its_standby_did_not_confirm_in_time_is_no_commit_to_us_until_i
 
     assert (seen, count(ours)) == (1, 1)
     assert CONFIRM_SECONDS_MAX <= took < CONFIRM_SECONDS_MAX + 2
+
+
+def test_a_cut_off_that_nobody_hears_keeps_no_other_commit_waiting(pair, ours):
+    alone = text("SET LOCAL synchronous_commit TO local")
+    with Wire(pair.primary.port) as wire:
+        far = make_engine(f"postgresql+psycopg2://{USER}:{pair.password}@{LOOPBACK}:{wire.port}/{ours.url.database}")
+        assert count(far) == 0
+        wire.is_cut = True
+        with ThreadPoolExecutor(1) as other, mute(pair):
+            stuck = other.submit(write, far, "stuck")
+            until(lambda: wire.unanswered, "the stuck commit is being cut off")
+            began = time.monotonic()
+            with transaction(ours) as connection:
+                connection.execute(alone)
+                connection.execute(WRITE, {"word": "free"})
+            took = time.monotonic() - began
+            waited = not stuck.done()
+        far.dispose()
+
+    assert waited
+    assert took < 1
 
 
 def test_a_warning_from_an_earlier_statement_spoils_no_commit(ours):
