@@ -97,6 +97,10 @@ def test_who_is_cut_off_by_the_end_of_the_test_is_no_failure_unless_inside_for_a
     assert tallied(stuck).verdict() == ["no booking was confirmed, though 1 got in to buy"]
 
 
+def test_a_run_to_which_nobody_came_shows_nothing_and_fails():
+    assert Tally().verdict() == ["nobody came: not one visit was begun"]
+
+
 def test_what_several_processes_report_adds_up_and_is_reported_once():
     total, one, other = Tally(), tallied(entered(confirmed_at=40.0)), tallied(entered("expired"))
     one.saw("GET /v1/events/{id}/queue answered 500", 2)
@@ -111,7 +115,7 @@ def test_what_several_processes_report_adds_up_and_is_reported_once():
 
 
 def test_findings_without_end_are_counted_and_not_kept():
-    tally = Tally()
+    tally = tallied(entered())
     for number in range(locusting.FINDINGS_MAX + 7):
         tally.saw(f"booking {number}")
 

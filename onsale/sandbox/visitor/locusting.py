@@ -206,6 +206,8 @@ class Tally:
     def verdict(self) -> list[str]:
         """Why the run fails, the most frequent first; empty for one that is well."""
         said = [f"{times} x {what}" for what, times in self.findings.most_common()]
+        if not self.ended:
+            said.append("nobody came: not one visit was begun")
         if self.reached["tried"] and not self.reached["confirmed"]:
             said.insert(0, f"no booking was confirmed, though {self.reached['tried']} got in to buy")
         return said
