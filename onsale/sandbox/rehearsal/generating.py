@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import os
 import signal
 import time
 from collections import Counter
@@ -15,6 +16,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 
+from onsale.sandbox import leash
 from onsale.sandbox.rehearsal.journal import Exchanges, Journal, Progress
 from onsale.sandbox.rehearsal.plan import Plan
 from onsale.sandbox.visitor.buyer import Buyer
@@ -123,6 +125,8 @@ class Generator:
 
 def generate(plan: Plan, url: str, event_id: int, tokens: Sequence[str], pipe: Connection) -> None:
     """What the process runs; ends with its Journal in the pipe, also after SIGTERM."""
+    # Nobody would read what a crowd saw whose conductor is gone, and it would go on for minutes.
+    leash.die_with(os.getppid(), signal.SIGKILL)
     # A terminal's Ctrl-C is for whoever conducts.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     # Millions of objects that live to the end: looking for garbage among them would stop everybody for seconds.

@@ -136,7 +136,8 @@ def _called_a_second(samples: Sequence[Sample], at: int) -> float | None:
     before = next(early, None)
     if before is None:
         return None
-    return round((now.status["serving"] - before.status["serving"]) / (now.at - before.at), 2)
+    called: int = now.status["serving"] - before.status["serving"]
+    return round(called / (now.at - before.at), 2)
 
 
 def _cores(samples: Sequence[Sample], names: Sequence[str]) -> tuple[float | None, ...]:
