@@ -75,6 +75,7 @@ def test_without_a_record_to_read_nothing_is_claimed_of_it() -> None:
 
     assert "the shop could not be read from here" in said
     assert "Nothing lost" not in said
+    assert "Not checked: the record of the shop" in said
     assert said.count("not checked") == len(SAYS) + 1
     assert "Sold twice not known" in said
 
