@@ -38,9 +38,7 @@ class Audit:
 def audit(engine: Engine, event_id: EventId, visits: Iterable[Visit], verdict: Verdict) -> Audit:
     """Compare every booking that was answered 202 with the record."""
     with reading(engine) as connection:
-        states = {
-            str(booking): str(state) for booking, state in connection.execute(_STATES, {"event_id": event_id}).tuples()
-        }
+        states = {str(booking): str(state) for booking, state in connection.execute(_STATES, {"event_id": event_id})}
     ended = {state.value for state in ENDED}
     lost, untrue = 0, []
     for visit in visits:
