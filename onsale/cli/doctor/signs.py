@@ -52,8 +52,8 @@ def ask(config: Config, queues: Sequence[str], *, seconds_max: float = PROBE_SEC
         wakes = Wakes(config.broker_url, flags)
         for each in (cache, flags, wakes):
             stack.callback(each.close)
-        looker = _looker(config.broker_url, stack)
         cache.ping()
+        looker = _looker(config.broker_url, stack)
         before = {queue: _length(looker, queue) for queue in queues}
         sent = {queue: [f"{queue}-{uuid4().hex}" for _ in range(PROBES_PER_QUEUE)] for queue in queues}
         sent = {queue: [one for one in probes if wakes.probe(queue, one)] for queue, probes in sent.items()}

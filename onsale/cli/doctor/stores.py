@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -42,21 +43,29 @@ class Facts:
 
 
 def examine(config: Config) -> Iterator[tuple[str, Seen]]:
-    """Each of the three, then whether they are three."""
+    """Each of the three, side by side (a silent one takes its time), then whether they are three."""
+    sandbox = config.environment == "sandbox"
+    urls = (config.queue_url, config.cache_url, config.broker_url)
+    with ThreadPoolExecutor(len(ROLES)) as pool:
+        read_each = list(pool.map(_read_role, ROLES, urls))
     found: dict[str, Facts] = {}
-    for role, url in zip(ROLES, (config.queue_url, config.cache_url, config.broker_url), strict=True):
+    for role, (facts, seen) in zip(ROLES, read_each, strict=True):
+        if facts is not None:
+            found[role] = facts
+        for aspect, each in judged(role, facts, sandbox=sandbox) if facts else seen:
+            yield f"{role} {aspect}", each
+    yield "separate", separate(found, sandbox=sandbox)
+    yield "queue replicas", replicas(found.get("queue"), sandbox=sandbox)
+
+
+def _read_role(role: str, url: str) -> tuple[Facts | None, Iterable[tuple[str, Seen]]]:
+    """What the server says of itself; or, of one that is away or no Redis, all that can be said."""
+    try:
         if role == "broker" and url.startswith(("amqp", "amqps")):
-            yield from _rabbitmq(url)
-            continue
-        try:
-            found[role] = read_sentinel(url) if url.startswith("sentinel") else read(url)
-        except (RedisError, KombuError, OSError) as error:
-            yield from _away(role, error)
-            continue
-        for aspect, seen in judged(role, found[role], sandbox=config.environment == "sandbox"):
-            yield f"{role} {aspect}", seen
-    yield "separate", separate(found, sandbox=config.environment == "sandbox")
-    yield "queue replicas", replicas(found.get("queue"), sandbox=config.environment == "sandbox")
+            return None, _rabbitmq(url)
+        return (read_sentinel(url) if url.startswith("sentinel") else read(url)), ()
+    except (RedisError, KombuError, OSError) as error:
+        return None, _away(role, error)
 
 
 def read(url: str) -> Facts:
@@ -224,18 +233,14 @@ def _read(client: Redis) -> Facts:
     return Facts(info, settings)
 
 
-def _rabbitmq(url: str) -> Iterator[tuple[str, Seen]]:
-    elsewhere = "RabbitMQ keeps durable queues by itself."
-    try:
-        with _connection(url) as connection:
-            properties = dict(connection.connection.server_properties)
-    except (KombuError, OSError) as error:
-        yield from _away("broker", error)
-        return
-    yield "broker reachable", ok("It answers.")
-    yield "broker version", rabbitmq(properties)
-    for aspect in ASPECTS[2:]:
-        yield f"broker {aspect}", not_checked(elsewhere, "See its management page: alarms, and quorum queues.")
+def _rabbitmq(url: str) -> list[tuple[str, Seen]]:
+    with _connection(url) as connection:
+        properties = dict(connection.connection.server_properties)
+    elsewhere = not_checked(
+        "RabbitMQ keeps durable queues by itself.", "See its management page: alarms, and quorum queues."
+    )
+    known = [("reachable", ok("It answers.")), ("version", rabbitmq(properties))]
+    return [*known, *((aspect, elsewhere) for aspect in ASPECTS[2:])]
 
 
 def _connection(url: str) -> Any:
@@ -244,22 +249,16 @@ def _connection(url: str) -> Any:
     return connection.ensure_connection(max_retries=1, timeout=BROKER_SECONDS_MAX)
 
 
-def _away(role: str, error: Exception) -> Iterator[tuple[str, Seen]]:
+def _away(role: str, error: Exception) -> list[tuple[str, Seen]]:
     without = {
         "queue": "Until then nobody joins or enters, and everybody keeps their place.",
         "cache": "Until then a taken seat is refused later, by the record.",
         "broker": "Until then nothing is decided or paid; no booking is lost.",
     }
     # The kind alone: a driver's text may quote the address with its password.
-    yield (
-        f"{role} reachable",
-        broken(
-            f"It does not answer ({type(error).__name__}).",
-            f"Start it, or mend ONSALE_{role.upper()}_URL. {without[role]}",
-        ),
-    )
-    for aspect in ASPECTS[1:]:
-        yield f"{role} {aspect}", not_checked("It does not answer.")
+    saw = f"It does not answer ({type(error).__name__})."
+    away = broken(saw, f"Start it, or mend ONSALE_{role.upper()}_URL. {without[role]}")
+    return [("reachable", away), *((aspect, not_checked("It does not answer.")) for aspect in ASPECTS[1:])]
 
 
 def _mib(count: int) -> str:
