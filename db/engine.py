@@ -43,6 +43,8 @@ _AWAY = ("08", "53", "57P")
 _DEMOTED = "25006"
 # Too many wanted the same: a lock or statement timeout, a deadlock, a serialization failure. Once more will do.
 _BUSY = ("55P03", "57014", "40P01", "40001")
+# The driver's own words, where SQLAlchemy does not put them into its.
+_AWAY_BY_ITSELF = (psycopg2.OperationalError, psycopg2.InterfaceError)
 # What the driver says by itself, before it asks the server, is a mistake of ours.
 _MISTAKES = (psycopg2.ProgrammingError, psycopg2.DataError, psycopg2.NotSupportedError, psycopg2.IntegrityError)
 
@@ -62,6 +64,8 @@ def make_engine(
         "lock_timeout": lock_timeout_ms,
         "statement_timeout": statement_timeout_ms,
         "idle_in_transaction_session_timeout": idle_in_transaction_ms,
+        # Said once here: told to the driver, it would cost a round trip whenever a connection changes hands.
+        "default_transaction_isolation": r"read\ committed",
         # Short statements by the thousand: compiling one costs more than it could save.
         "jit": "off",
         "TimeZone": "UTC",
@@ -71,7 +75,6 @@ def make_engine(
     patience = {name: value for name, value in PATIENCE.items() if name not in make_url(url).query}
     engine = create_engine(
         url,
-        isolation_level="READ COMMITTED",
         pool_size=pool_size,
         max_overflow=max_overflow,
         pool_timeout=POOL_WAIT_SECONDS,
@@ -110,7 +113,15 @@ def reading(engine: Engine) -> Iterator[Connection]:
     RecordUnavailable when the database does not answer or is too busy.
     """
     with _translated(), engine.connect() as connection:
-        yield connection.execution_options(isolation_level="AUTOCOMMIT")
+        driver: psycopg2.extensions.connection = connection.connection.driver_connection  # type: ignore[assignment]
+        # Not by SQLAlchemy's isolation level: to undo that it asks the server, and a connection whose server has just
+        # died would fail there, outside every `try`, and be lost to the pool for good.
+        driver.autocommit = True
+        try:
+            yield connection
+        finally:
+            if not driver.closed:
+                driver.autocommit = False
 
 
 def make_sure(engine: Engine) -> None:
@@ -137,6 +148,8 @@ def _translated() -> Iterator[None]:
         yield
     except TimeoutError as error:
         raise RecordUnavailable("All connections to the database are busy.") from error
+    except _AWAY_BY_ITSELF as error:
+        raise RecordUnavailable from error
     except DBAPIError as error:
         if is_away(error):
             raise RecordUnavailable from error

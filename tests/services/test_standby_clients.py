@@ -30,6 +30,7 @@ VISA = "pm_card_visa"
 MAKE = text("CREATE TABLE kept (word text PRIMARY KEY)")
 WRITE = text("INSERT INTO kept (word) VALUES (:word)")
 READ = text("SELECT count(*) FROM kept")
+ONE = text("SELECT 1")
 
 
 @pytest.fixture
@@ -94,6 +95,20 @@ def test_a_cut_off_that_nobody_hears_keeps_no_other_commit_waiting(pair, ours):
 
     assert waited
     assert took < 1
+
+
+def test_a_server_that_dies_behind_a_read_costs_the_pool_no_connection(pair, record_url):
+    engine = make_engine(record_url, pool_size=1, max_overflow=0)
+    with reading(engine) as connection:
+        answer = connection.execute(ONE).scalar_one()
+        pair.failover()
+    with reading(engine) as connection:
+        again = connection.execute(ONE).scalar_one()
+    with transaction(engine) as connection:
+        level = connection.execute(text("SHOW transaction_isolation")).scalar_one()
+    engine.dispose()
+
+    assert (answer, again, level) == (1, 1, "read committed")
 
 
 def test_a_warning_from_an_earlier_statement_spoils_no_commit(ours):
