@@ -206,6 +206,18 @@ def test_a_hands_free_booking_waits_under_its_number(web, engine, shop):
     assert person.get(f"/v1/events/{event_id}/queue/me").json()["hands_free"] is True
 
 
+def test_a_hands_free_booking_far_from_its_turn_is_asked_for_as_seldom_as_the_queue(web, engine, shop):
+    event_id = an_event(engine, queue=QueueChange(rate_per_minute=1))
+    open_queue(shop, event_id)
+    for person in web.guests(40):
+        person.join(event_id)
+
+    booking = web.guest().book(event_id, PAIR).json()
+
+    assert booking["state"] == "waiting"
+    assert booking["poll_seconds"] >= 30
+
+
 def test_hands_free_bookings_have_a_rate_of_their_own_and_the_number_is_safe(web, engine, shop):
     event_id = an_event(engine, queue=QueueChange(rate_per_minute=1))
     set_queue(engine, event_id, handsfree_per_minute=1)
