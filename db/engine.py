@@ -72,7 +72,6 @@ def make_engine(
         # `confirmed` must hear a commit's warning, and nothing beside it.
         "client_min_messages": "warning",
     }
-    patience = {name: value for name, value in PATIENCE.items() if name not in make_url(url).query}
     engine = create_engine(
         url,
         pool_size=pool_size,
@@ -84,7 +83,7 @@ def make_engine(
         json_deserializer=orjson.loads,
         connect_args={
             "application_name": application_name,
-            **patience,
+            **{name: value for name, value in PATIENCE.items() if name not in make_url(url).query},
             "options": " ".join(f"-c {name}={value}" for name, value in limits.items() if value is not None),
         },
     )
