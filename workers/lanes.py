@@ -86,14 +86,21 @@ class Decided:
     written: Written | None = None
 
 
-def work_lane(shop: Shop, event_id: EventId, *, last_look: bool, batch_max: int = BATCH_MAX) -> LaneRun:
+def work_lane(
+    shop: Shop,
+    event_id: EventId,
+    *,
+    last_look: bool,
+    batch_max: int = BATCH_MAX,
+    seconds_max: float = SECONDS_MAX,
+) -> LaneRun:
     """Decide what the event's lane holds, at most 20 batches or a second; then the wake-up is sent again.
 
     `last_look=False` leaves out the look after the commit (the guard's negative control).
     """
     started = time.monotonic()
     look = _Look(shop, event_id, last_look=last_look, batch_max=batch_max)
-    while look.batches < BATCHES_MAX and time.monotonic() - started < SECONDS_MAX:
+    while look.batches < BATCHES_MAX and time.monotonic() - started < seconds_max:
         end = look.next_batch()
         if end is not None:
             return look.ended(end)
