@@ -19,6 +19,7 @@ import logging
 import random
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -113,18 +114,13 @@ class Crowd:
     def _find(self, wanted: str) -> int:
         """The id of the event; ValueError where there is none. Several evenings: the one announced last is on sale."""
         host = (self._environment.host or Buyer.host).rstrip("/")
-        for _ in range(LOOKS_MAX):
-            try:
-                answer = requests.get(f"{host}/v1/event={quote(wanted, safe='')}", timeout=LOOK_SECONDS)
-            except requests.RequestException:
-                answer = None
-            if answer is not None and answer.ok:
-                found = answer.json()["event_ids"]
-                if found:
-                    return int(found[-1])
-                raise ValueError(f"{host} has no event {wanted!r}; --event names another, by id or name")
-            gevent.sleep(1)
-        raise ValueError(f"{host} does not answer; --host says where the shop is")
+        found = look_up(host, f"/v1/event={quote(wanted, safe='')}")["event_ids"]
+        if not found:
+            raise ValueError(f"{host} has no event {wanted!r}; --event names another, by id or name")
+        event = look_up(host, f"/v1/events/{found[-1]}")
+        # A part of a name is enough to find a show: say which one it was.
+        log.info("Everybody wants event %s, %s (%s)", event["id"], event["name"], event["slug"])
+        return int(event["id"])
 
     def next_token(self) -> str | None:
         """A token for one buyer; None lets the buyer come as a guest."""
@@ -250,6 +246,17 @@ class Shaped(LoadTestShape):
         return users_at(self.shape, seconds, users=int(options.num_users or 1), run_seconds=run_seconds)
 
 
+def look_up(host: str, path: str) -> dict[str, Any]:
+    """A document of the shop's; ValueError where nobody answers with one."""
+    for _ in range(LOOKS_MAX):
+        with suppress(requests.RequestException):
+            answer = requests.get(f"{host}{path}", timeout=LOOK_SECONDS)
+            if answer.ok:
+                return dict(answer.json())
+        gevent.sleep(1)
+    raise ValueError(f"{host} does not answer; --host says where the shop is")
+
+
 def document(body: bytes | None) -> object:
     """The JSON of an answer; None for an empty one or another kind of text."""
     try:
@@ -261,7 +268,9 @@ def document(body: bytes | None) -> object:
 @events.init_command_line_parser.add_listener
 def add_options(parser: LocustArgumentParser) -> None:
     """What a run can be told beside Locust's own options."""
-    parser.add_argument("--event", env_var="ONSALE_EVENT", default=SHOW, help=f"Its id or name; {SHOW} if not given.")
+    parser.add_argument(
+        "--event", env_var="ONSALE_EVENT", default=SHOW, help="The show: its id, or a part of its name."
+    )
     parser.add_argument(
         "--shares",
         env_var="ONSALE_SHARES",

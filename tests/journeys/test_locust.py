@@ -20,7 +20,7 @@ import sqlalchemy
 ROOT = Path(__file__).resolve().parents[2]
 LOCUST = Path(sys.executable).with_name("locust")
 ONSALE = Path(sys.executable).with_name("onsale")
-RUN_SECONDS_MAX = 90
+RUN_SECONDS_MAX = 50
 # Everybody gets in at once, and enough of them buy.
 FAST = {"rate_per_minute": 6_000, "max_active": 1_000, "address_limit": 100_000}
 # Nobody walks away or dawdles: what is looked at is the shop.
@@ -128,7 +128,9 @@ class LittleShop(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         if "/event=" in self.path:
-            self.say(200, {"event_ids": [1]})
+            self.say(200, {"event_ids": [] if "Nowhere" in self.path else [1]})
+        elif "/events/" in self.path and self.path.endswith("/1"):
+            self.say(200, {"id": 1, "name": "Lanterns", "slug": "selling-now"})
         elif self.path.endswith("/queue"):
             self.status()
         elif self.path.endswith("/availability"):
@@ -228,3 +230,11 @@ def test_a_shop_that_breaks_a_promise_fails_the_run(little_shop, said):
 
     assert run.returncode == 1, run.stdout
     assert said in run.stdout
+
+
+@pytest.mark.parametrize("fault", [""])
+def test_a_run_that_finds_no_show_ends_at_once_and_fails(little_shop):
+    run = locust(little_shop, "-u", "5", "-r", "5", "-t", "60s", "--event", "Nowhere", "--only-summary")
+
+    assert run.returncode == 1, run.stdout
+    assert "has no event 'Nowhere'" in run.stdout
