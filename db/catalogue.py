@@ -227,6 +227,12 @@ def event_by_slug(connection: Connection, slug: str) -> Event | None:
     return _event(connection, _EVENT_BY_SLUG, {"slug": slug})
 
 
+def event_named(connection: Connection, id_or_slug: str) -> Event | None:
+    """The event a person names by its id or its slug."""
+    is_id = id_or_slug.isascii() and id_or_slug.isdecimal() and 0 < int(id_or_slug) <= EVENT_ID_MAX
+    return event_by_id(connection, EventId(int(id_or_slug))) if is_id else event_by_slug(connection, id_or_slug)
+
+
 def matching_events(connection: Connection, name_or_id: str) -> tuple[EventId, ...]:
     """Published events with this id, or whose name is this or contains it (any case); soonest first, at most 100."""
     wanted = name_or_id.strip()

@@ -22,6 +22,7 @@ EXTENSIONS_MAX = 10  # WCAG 2.2.1: at least ten times.
 SWEEP_MAX = 500
 
 EXPIRED_REASON = "deadline"
+CLOSED_REASON = "closed"
 CANCELLED_REASON = "buyer"
 
 
@@ -60,6 +61,12 @@ def expire(connection: Connection, *, limit: int = SWEEP_MAX, event_id: EventId 
     """held -> expired for holds past their deadline that nobody is paying for; their tickets are free again."""
     due = connection.execute(_DUE, {"limit": limit, "event_id": event_id}).scalars().all()
     return _end(connection, due, state=BookingState.EXPIRED, reason=EXPIRED_REASON, before={BookingState.HELD})
+
+
+def cancel_waiting_of_closed(connection: Connection, *, limit: int = SWEEP_MAX) -> tuple[Released, ...]:
+    """waiting -> cancelled for hands-free bookings whose queue was closed before their turn."""
+    due = connection.execute(_WAITING_OF_CLOSED, {"limit": limit}).scalars().all()
+    return _end(connection, due, state=BookingState.CANCELLED, reason=CLOSED_REASON, before={BookingState.WAITING})
 
 
 def paying_past_deadline(connection: Connection, *, limit: int = SWEEP_MAX) -> tuple[Overdue, ...]:
@@ -182,6 +189,10 @@ def _released(booking: Booking) -> Released:
 
 
 # A booking somebody is just now paying for or cancelling is left to them: skipped, and seen again by the next sweep.
+_WAITING_OF_CLOSED = text("""
+    SELECT b.id FROM bookings b JOIN queue_settings s ON s.event_id = b.event_id
+     WHERE b.state = 'waiting' AND s.phase = 'closed' LIMIT :limit
+""")
 _DUE = text("""
     SELECT id FROM bookings
      WHERE state = 'held' AND NOT voiding AND hold_until < clock_timestamp()

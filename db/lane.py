@@ -126,14 +126,6 @@ def undecided(
     return tuple((EventId(event_id), admission_id) for event_id, admission_id in rows)
 
 
-def end_waiting_of_closed(connection: Connection, *, limit: int = QUEUE_MAX) -> int:
-    """Cancel hands-free bookings whose queue was closed before their turn; returns how many.
-
-    Call again when it returns `limit`.
-    """
-    return connection.execute(_END_WAITING_OF_CLOSED, {"limit": limit}).rowcount
-
-
 def read_batch(connection: Connection, event_id: EventId, *, limit: int = BATCH_MAX) -> Batch:
     """The next batch, in one statement: bookings, snapshot, and the sections' change counters."""
     row = connection.execute(sql.load("read_batch"), {"event_id": event_id, "limit": limit}).one()
@@ -315,15 +307,6 @@ _UNDECIDED = text("""
      WHERE state = 'queued' AND admission_id IS NOT NULL
        AND queued_at < clock_timestamp() - :seconds * interval '1 second'
      ORDER BY queued_at LIMIT :limit
-""")
-_END_WAITING_OF_CLOSED = text("""
-    WITH due AS (
-        SELECT b.event_id, b.id FROM bookings b JOIN queue_settings s ON s.event_id = b.event_id
-         WHERE b.state = 'waiting' AND s.phase = 'closed' LIMIT :limit
-    )
-    UPDATE bookings b
-       SET state = 'cancelled', version = b.version + 1, reason = 'closed', ended_at = clock_timestamp()
-      FROM due WHERE b.event_id = due.event_id AND b.id = due.id AND b.state = 'waiting'
 """)
 _WITH_WORK = text("""
     SELECT b.event_id, extract(epoch FROM clock_timestamp() - min(b.queued_at))::float AS oldest_seconds

@@ -33,6 +33,11 @@ class Standing(StrEnum):
     DONE = "done"
 
 
+# The lane lets a slot follow its decision; while a booking waits longer than this (selling is stopped), the resend
+# sweep tells the queue again. Were it much longer, a slot whose lane was killed in between would be missing to others.
+UNDECIDED_MS = 120_000
+
+
 class SlotKind(StrEnum):
     """What a slot is used for. `lapsed` ends it like an absence (a return number is possible), `done` for good."""
 

@@ -29,14 +29,11 @@ from onsale.db.states import UNDECIDED, BookingState
 from onsale.db.wishes import Wish, check
 from onsale.errors import BadRequest, IdempotencyKeyReused, NotFound, OnsaleError, QueueClosed, TicketTaken
 from onsale.queue.keys import PlaceId
-from onsale.queue.state import Phase, SlotKind, SlotState, Standing
+from onsale.queue.state import UNDECIDED_MS, Phase, SlotKind, SlotState, Standing
 from onsale.web import cards, joining, limits
 from onsale.web.box_office import BoxOffice
 
 KEY_CHARACTERS_MAX = 255
-# The lane lets the slot follow its decision; while a booking waits longer than this (selling is stopped), the resend
-# sweep keeps its slot. Were it much longer, a slot whose lane was killed in between would be missing to the next.
-UNDECIDED_MS = 120_000
 
 log = structlog.get_logger()
 
@@ -104,7 +101,8 @@ def accept_booking(office: BoxOffice, request: Request) -> Booking:
     )
     if turn.now and turn.admission_id is not None:
         # Before the booking is there: a lane at work may decide it at once, and its word on the slot must be the last.
-        _follow(office, request.event_id, turn.admission_id, _undecided())
+        undecided = SlotState(SlotKind.UNDECIDED, joining.now_ms() + UNDECIDED_MS)
+        _follow(office, request.event_id, turn.admission_id, undecided)
     with transaction(office.engine if request.admission_token else office.hands_free_engine) as connection:
         accepted = bookings.accept(connection, new)
     if accepted.created and accepted.booking.state is BookingState.QUEUED:
@@ -235,10 +233,6 @@ def _check_taken(office: BoxOffice, request: Request) -> None:
     only = request.wishes[0]
     if len(request.wishes) == 1 and not only.or_similar and only.tickets and office.ticket_cache.taken(only.tickets):
         raise TicketTaken
-
-
-def _undecided() -> SlotState:
-    return SlotState(SlotKind.UNDECIDED, joining.now_ms() + UNDECIDED_MS)
 
 
 def _answer_again(office: BoxOffice, booking: Booking) -> None:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import structlog
 
 from onsale.db import engine as record
-from onsale.db import holds, lane, locks
+from onsale.db import holds, locks
 from onsale.db.holds import Overdue, Released
 from onsale.workers import follow_up
 from onsale.workers.payment_steps import PROVIDER_AWAY_SECONDS, end_of
@@ -33,34 +33,22 @@ class Swept:
 
 def sweep(shop: Shop) -> Swept:
     """One sweep; a second copy at the same time does nothing. What is beyond the limits is the next sweep's."""
-    expired = 0
-    for _ in range(ROUNDS_MAX):
-        released = _expire(shop)
-        follow_up.released(shop, released)
-        expired += len(released)
-        if len(released) < SWEEP_MAX:
-            break
-    asked, closed = _sweep_paying(shop), _end_waiting_of_closed(shop)
+    expired, closed = _end_all(shop, holds.expire), _end_all(shop, holds.cancel_waiting_of_closed)
+    asked = _sweep_paying(shop)
     if expired or asked or closed:
         log.info("swept", expired=expired, asked=asked, closed=closed)
     return Swept(expired, asked, closed)
 
 
-def _expire(shop: Shop) -> tuple[Released, ...]:
-    with record.transaction(shop.engine) as connection:
-        if not locks.try_alone(connection, "sweep"):
-            return ()
-        return holds.expire(connection, limit=SWEEP_MAX)
-
-
-def _end_waiting_of_closed(shop: Shop) -> int:
-    """Who booked before their turn, in a queue that was closed since, is not kept waiting for ever."""
+def _end_all(shop: Shop, end: Callable[..., tuple[Released, ...]]) -> int:
+    """End what is due, round by round; a copy that is not alone ends nothing."""
     ended = 0
     for _ in range(ROUNDS_MAX):
         with record.transaction(shop.engine) as connection:
-            moved = lane.end_waiting_of_closed(connection)
-        ended += moved
-        if moved < lane.QUEUE_MAX:
+            released = end(connection, limit=SWEEP_MAX) if locks.try_alone(connection, "sweep") else ()
+        follow_up.released(shop, released)
+        ended += len(released)
+        if len(released) < SWEEP_MAX:
             break
     return ended
 

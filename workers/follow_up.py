@@ -20,13 +20,11 @@ from onsale.db.ids import EventId, TicketId, event_of_booking
 from onsale.db.lane import QueuedBooking, Written
 from onsale.errors import QueueRecovering, QueueUnavailable
 from onsale.queue.keys import PlaceId, number_place, return_place
-from onsale.queue.state import QueueState, SlotKind, SlotState
+from onsale.queue.state import UNDECIDED_MS, QueueState, SlotKind, SlotState
 from onsale.queue.store import FOLLOW_MAX
 from onsale.queue.ticket_cache import TakenTicket
 from onsale.workers.shop import Shop
 
-# Told again every second by the resend sweep, so longer than any pause between two of them.
-UNDECIDED_MS = 120_000
 SPENT = SlotState(SlotKind.DONE)
 # A hold that ended without a sale spent the admission: whoever wants to try again takes a return number.
 LAPSED = SlotState(SlotKind.LAPSED)

@@ -95,9 +95,7 @@ def _claimed(shop: Shop, booking_id: BookingId, lease_seconds: int) -> bool:
 
 def _give_back(shop: Shop, booking_id: BookingId) -> None:
     """Give the lease back, through a failover if there is one; should the record stay away, the lease runs out."""
-    tries_left = GIVE_BACK_TRIES_MAX
-    while tries_left:
-        tries_left -= 1
+    for _ in range(GIVE_BACK_TRIES_MAX):
         try:
             with record.transaction(shop.engine) as connection:
                 charges.unclaim(connection, booking_id)

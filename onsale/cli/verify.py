@@ -11,11 +11,11 @@ import orjson
 from sqlalchemy import Engine
 
 from onsale.config import Config
-from onsale.db.catalogue import Event, event_by_id, event_by_slug
+from onsale.db import catalogue
+from onsale.db.catalogue import Event
 from onsale.db.engine import make_engine, reading
-from onsale.db.ids import EVENT_ID_MAX, EventId
-from onsale.verify.check import Finding, Verdict
 from onsale.verify.deployment import verify_with
+from onsale.verify.verdict import Finding, Verdict
 
 WORDS = {True: "holds", False: "BROKEN", None: "not checked"}
 EXAMPLES_SHOWN = 5
@@ -66,9 +66,8 @@ def verify_command(event: str, as_json: bool, without_ledger: bool) -> None:
 
 def event_named(engine: Engine, name: str) -> Event:
     """The event of an id or a slug; a ClickException for one that is not there."""
-    is_id = name.isascii() and name.isdecimal() and 0 < int(name) <= EVENT_ID_MAX
     with reading(engine) as connection:
-        found = event_by_id(connection, EventId(int(name))) if is_id else event_by_slug(connection, name)
+        found = catalogue.event_named(connection, name)
     if found is None:
         raise click.ClickException(
             f"There is no event {name!r}. Its id is in its address; `onsale config` says which record."

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 
@@ -28,6 +28,7 @@ def cpu_seconds(pid: int) -> float:
 class CpuMeter:
     """CPU seconds by name, over restarts: a process that was replaced keeps what it had used."""
 
+    read: Callable[[int], float] = cpu_seconds
     _spent: dict[str, float] = field(default_factory=dict)
     _now: dict[str, tuple[int, float]] = field(default_factory=dict)
 
@@ -36,7 +37,7 @@ class CpuMeter:
         for name, pid in pids.items():
             if pid is None:
                 continue
-            used = cpu_seconds(pid)
+            used = self.read(pid)
             known, before = self._now.get(name, (pid, used))
             # A child that died without being waited for takes its seconds along: never count backwards.
             self._spent[name] = self._spent.get(name, 0.0) + (max(0.0, used - before) if known == pid else used)

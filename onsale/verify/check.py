@@ -19,13 +19,11 @@ from onsale.errors import ProviderUnavailable
 from onsale.payments.ledger import Ledger
 from onsale.verify import admissions, copies, money, order, sql
 from onsale.verify.admissions import Run
-from onsale.verify.copies import Copies as Copies
-from onsale.verify.findings import EXAMPLES_MAX as EXAMPLES_MAX
+from onsale.verify.copies import Copies
 from onsale.verify.findings import Findings
 from onsale.verify.order import QueuedBooking
 from onsale.verify.rates import Dials, Rates, Turned
-from onsale.verify.verdict import Finding as Finding
-from onsale.verify.verdict import Verdict as Verdict
+from onsale.verify.verdict import Verdict
 
 # Beyond so many violations of one rule nobody counts on.
 COUNTED_MAX = 10_000

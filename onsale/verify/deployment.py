@@ -10,7 +10,9 @@ from onsale.payments.ledger import StripeLedger
 from onsale.queue.client import connect
 from onsale.queue.store import QueueStore
 from onsale.queue.ticket_cache import TicketCache
-from onsale.verify.check import Copies, Verdict, verify
+from onsale.verify.check import verify
+from onsale.verify.copies import Copies
+from onsale.verify.verdict import Verdict
 
 
 def verify_with(config: Config, engine: Engine, event_id: EventId, *, ledger: bool = True) -> Verdict:

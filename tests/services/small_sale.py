@@ -15,7 +15,9 @@ from onsale.db.queue_settings import QueueChange
 from onsale.db.states import BookingState
 from onsale.db.wishes import Wish
 from onsale.payments.ledger import StripeLedger
-from onsale.verify.check import Copies, Finding, Verdict, verify
+from onsale.verify.check import verify
+from onsale.verify.copies import Copies
+from onsale.verify.verdict import Finding, Verdict
 from onsale.workers import payments
 from onsale.workers.admissions import tell_stock
 from onsale.workers.expiry import sweep

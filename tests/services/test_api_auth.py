@@ -85,6 +85,7 @@ FORGED = {
     "expired": lambda config: signed(config, exp=datetime.now(UTC) - timedelta(seconds=30)),
     "never expiring": lambda config: signed(config, exp=None),
     "not yet": lambda config: signed(config, nbf=datetime.now(UTC) + timedelta(hours=1)),
+    "from the future": lambda config: signed(config, iat=datetime.now(UTC) + timedelta(minutes=5)),
     "no subject": lambda config: signed(config, sub=None),
     "a subject that is no id": lambda config: signed(config, sub="admin"),
     "too long": lambda config: signed(config, more="x" * 2_000),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from redis import Redis
+from sqlalchemy import event
 
 from onsale.db.queue_settings import QueueChange
 from onsale.db.states import BookingState
@@ -39,6 +40,29 @@ def test_a_second_booking_of_an_admission_that_sold_takes_no_slot(redis_client: 
 
     state = room.state()
     assert (state.entered, state.holding) == (0, 0)
+
+
+def test_the_queue_is_told_of_a_booking_before_a_lane_can_see_it(web, shop, engine, redis_client: Redis) -> None:
+    """A lane at work may decide it the moment it is there: what the web says of the slot must not come after that."""
+    event_id = an_event(engine)
+    open_queue(shop, event_id)
+    person = web.guest()
+    number = person.join(event_id)["number"]
+    until(lambda: shop.store.advance(event_id).serving >= number, "the buyer is let in")
+    entered = person.post(f"/v1/events/{event_id}/queue/me/enter").json()
+    choosing_until = redis_client.zscore(f"q:{{{event_id}}}:entered", str(number))
+    at_the_insert: list[float | None] = []
+
+    def look(_connection, _cursor, statement: str, *_more) -> None:
+        if "INSERT INTO bookings" in statement:
+            at_the_insert.append(redis_client.zscore(f"q:{{{event_id}}}:entered", str(number)))
+
+    event.listen(web.office.engine, "before_cursor_execute", look)
+    answer = person.book(event_id, {"quantity": 1}, admission_token=entered["admission_token"])
+
+    assert answer.status_code == 202
+    assert len(at_the_insert) == 1
+    assert at_the_insert[0] != choosing_until
 
 
 def test_a_booking_that_waits_for_a_lane_at_rest_keeps_its_slot(shop, engine, redis_client: Redis) -> None:

@@ -12,7 +12,8 @@ from sqlalchemy import event, text
 
 from onsale.db.states import BookingState
 from onsale.db.wishes import Wish
-from onsale.verify.check import COUNTED_MAX, EXAMPLES_MAX, RULES, verify
+from onsale.verify.check import COUNTED_MAX, RULES, verify
+from onsale.verify.findings import EXAMPLES_MAX
 from onsale.workers import payments
 from onsale.workers.admissions import tell_stock
 from onsale.workers.lanes import work_lane

@@ -10,7 +10,9 @@ import redis
 from onsale.queue.client import connect
 from onsale.queue.store import QueueStore
 from onsale.queue.ticket_cache import TicketCache
-from onsale.verify.check import Copies, Finding, verify
+from onsale.verify.check import verify
+from onsale.verify.copies import Copies
+from onsale.verify.verdict import Finding
 from onsale.workers.admissions import tell_stock
 from tests.builders import seat
 from tests.conftest import NOWHERE

@@ -12,8 +12,9 @@ from onsale.db.ids import EventId
 from onsale.db.wishes import Wish
 from onsale.payments.ledger import PAGE, Entry, Ledger, StripeLedger
 from onsale.verify import money
-from onsale.verify.check import Finding, verify
+from onsale.verify.check import verify
 from onsale.verify.money import AGAIN_MAX, Compared, Payment
+from onsale.verify.verdict import Finding
 from onsale.workers import payments
 from onsale.workers.lanes import work_lane
 from tests.builders import a_booking, run_sql, seat

@@ -19,7 +19,7 @@ from onsale.db.states import ENDED, BookingState
 from onsale.db.wishes import Wish
 from onsale.errors import IllegalMove
 from onsale.queue.keys import number_place
-from onsale.verify.check import Verdict
+from onsale.verify.verdict import Verdict
 from onsale.workers import follow_up, journaling, payments
 from onsale.workers.admissions import Admitter
 from onsale.workers.lanes import work_lane

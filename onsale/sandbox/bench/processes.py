@@ -1,14 +1,12 @@
-"""Processes a row starts for itself, and the CPU they took: of a whole tree, as the system counted it."""
+"""Processes a row starts for itself, ended with its block."""
 
 from __future__ import annotations
 
 import signal
 import subprocess
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
-
-import psutil
 
 from onsale.sandbox.embedded import PartFailed, end, launch
 
@@ -28,14 +26,3 @@ def running(command: list[str], *, env: Mapping[str, str], log: Path) -> Iterato
             raise PartFailed(f"{command[0]} ended by itself:\n" + "\n".join(lines[-LOG_LINES_SHOWN:]))
     finally:
         end(process, signal.SIGTERM, seconds=STOP_SECONDS)
-
-
-def cpu_seconds(pid: int) -> float:
-    """User and system time of a process, its threads, and its descendants, living or waited for."""
-    total = 0.0
-    root = psutil.Process(pid)
-    for process in (root, *root.children(recursive=True)):
-        with suppress(psutil.NoSuchProcess):
-            times = process.cpu_times()
-            total += times.user + times.system + times.children_user + times.children_system
-    return total

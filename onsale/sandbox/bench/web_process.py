@@ -12,7 +12,8 @@ from pathlib import Path
 
 from onsale.sandbox.bench import empty_route
 from onsale.sandbox.bench.parts import Parts
-from onsale.sandbox.bench.processes import cpu_seconds, running
+from onsale.sandbox.bench.processes import running
+from onsale.sandbox.cpu_time import cpu_seconds
 from onsale.sandbox.embedded import PartFailed, poll
 from onsale.sandbox.ports import LOOPBACK
 from onsale.sandbox.stack import answers

@@ -14,7 +14,7 @@ from onsale.db.engine import reading
 from onsale.db.ids import EventId
 from onsale.db.states import ENDED
 from onsale.sandbox.visitor.visit import Visit
-from onsale.verify.check import Verdict
+from onsale.verify.verdict import Verdict
 
 CONTRADICTIONS_MAX = 100
 # What a buyer was told at last, and what the record may say by then: a refund comes after a confirmation.

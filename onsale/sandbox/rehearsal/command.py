@@ -13,7 +13,7 @@ import click
 import orjson
 
 from onsale.config import Config
-from onsale.db.catalogue import event_by_id, event_by_slug
+from onsale.db import catalogue
 from onsale.db.engine import make_engine, reading, transaction
 from onsale.db.ids import EVENT_ID_MAX, EventId
 from onsale.sandbox.rehearsal import guards, repeating, sale, terminal
@@ -246,8 +246,7 @@ def event_of(name: str, config: Config | None) -> EventId:
     engine = make_engine(config.database_url, application_name="onsale rehearse", pool_size=1)
     try:
         with reading(engine) as connection:
-            is_id = name.isascii() and name.isdecimal() and 0 < int(name) <= EVENT_ID_MAX
-            found = event_by_id(connection, EventId(int(name))) if is_id else event_by_slug(connection, name)
+            found = catalogue.event_named(connection, name)
     finally:
         engine.dispose()
     if found is None:

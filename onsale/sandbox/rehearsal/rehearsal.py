@@ -8,7 +8,6 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from urllib.error import URLError
 
 from sqlalchemy import Engine, text
 
@@ -146,7 +145,7 @@ def wait_until_open(config: Config, event_id: EventId, stack: Stack) -> None:
 
     def is_open() -> bool:
         stack.look()
-        with suppress(QueueRecovering, QueueUnavailable, URLError):
+        with suppress(QueueRecovering, QueueUnavailable):
             state = store.snapshot(event_id)
             return bool(state.block_end) and not state.recovering
         return False
