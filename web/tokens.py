@@ -92,7 +92,7 @@ def check(config: Config, token: str, *, audience: str) -> Claims:
 def _checked_by_form(config: Config, token: str, audience: str) -> Claims | None:
     """What a token says that has exactly the form ours have, and holds; None for any other, which the library judges.
 
-    Six microseconds instead of sixty, on every request. It can only accept: header and signature are compared as text,
+    It saves 55 microseconds on every request. It can only accept: header and signature are compared as text,
     so neither algorithm nor key is the token's to choose, and every claim the library would check is checked here.
     """
     signed, _, signature = token.rpartition(".")

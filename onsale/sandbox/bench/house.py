@@ -15,13 +15,13 @@ from uuid import uuid4
 from sqlalchemy import Engine
 
 from onsale.config import Config
-from onsale.db.engine import make_engine, migrate, transaction
+from onsale.db.engine import make_engine, migrate
 from onsale.db.ids import EventId
 from onsale.sandbox.cpu_time import CpuMeter
 from onsale.sandbox.embedded import PartFailed
 from onsale.sandbox.ports import free_port
 from onsale.sandbox.rehearsal import sale
-from onsale.sandbox.rehearsal.rehearsal import OWN_SETTINGS, wait_until_open
+from onsale.sandbox.rehearsal.rehearsal import OWN_SETTINGS, open_doors
 from onsale.sandbox.rehearsal.watching import processes
 from onsale.sandbox.stack import Stack
 from onsale.sandbox.visitor.carrying import carrier
@@ -116,15 +116,11 @@ def house(*, seats: int, buyers: int) -> Iterator[House]:
             config = Config.from_env(stack.settings)
             migrate(config.database_url)
             engine = make_engine(config.database_url, application_name="onsale bench")
-            now = datetime.now(UTC)
-            change = sale.queue_change(rate_per_minute=RATE_PER_MINUTE, max_active=0, seconds=SECONDS, now=now)
-            with transaction(engine) as connection:
-                event_id = sale.put_on_sale(connection, seats=seats, change=change, now=now)
-                tokens = sale.mint(connection, config, buyers, now=now)
-            stack.start_lines()
-            stack.wait_until_ready()
-            wait_until_open(config, event_id, stack)
+            change = sale.queue_change(
+                rate_per_minute=RATE_PER_MINUTE, max_active=0, seconds=SECONDS, now=datetime.now(UTC)
+            )
             try:
+                event_id, tokens = open_doors(stack, config, engine, seats=seats, buyers=buyers, change=change)
                 yield House(stack, config, engine, event_id, iter(tokens), CpuMeter())
             finally:
                 engine.dispose()

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import os
-import secrets
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 
 from onsale.config import PREFIX, Config
-from onsale.db import catalogue, number_blocks, queue_settings
-from onsale.db.catalogue import NewEvent, NewSection, Venue
+from onsale.db import number_blocks, queue_settings
+from onsale.db.catalogue import NewSection
 from onsale.db.engine import migrate, transaction
 from onsale.db.ids import EventId
 from onsale.db.queue_settings import Phase, QueueChange
@@ -21,13 +20,13 @@ from onsale.queue.state import Restored
 from onsale.sandbox.environment import sandbox_secrets
 from onsale.sandbox.ports import free_port
 from onsale.sandbox.postgres import EmbeddedPostgres
+from onsale.sandbox.rehearsal import sale
 from onsale.sandbox.settings import Addresses, sandbox_settings
 from onsale.sandbox.valkey import EmbeddedValkey
 from onsale.workers.admissions import tell_stock
 from onsale.workers.rounds import rules_of
 from onsale.workers.shop import Shop, open_shop
 
-VENUE = Venue(1, "Bench Hall", "Vienna", "AT", "Vienna", 48.2, 16.4, 1_000_000)
 PRICE_MINOR = 4_500
 SEATS_PER_ROW = 50
 # One address sends the whole crowd here, and everybody may come in: neither limit is what is measured.
@@ -92,26 +91,9 @@ def _settings(folder: Path, postgres: EmbeddedPostgres, valkey: EmbeddedValkey) 
 
 def put_on_sale(shop: Shop, *, rows: int, tickets_per_buyer: int = 8, now: datetime) -> EventId:
     """A published event with `rows` rows of fifty seats; its queue is not opened yet."""
+    section = NewSection(1, "Parterre", PRICE_MINOR, rows=rows, seats_per_row=SEATS_PER_ROW)
     with transaction(shop.engine) as connection:
-        catalogue.put_venue(connection, VENUE)
-        slug = f"bench-{secrets.token_hex(4)}"
-        new = NewEvent(
-            organiser_id=catalogue.add_organiser(connection, "Bench"),
-            venue_id=VENUE.id,
-            name=slug,
-            slug=slug,
-            description="",
-            starts_at=now + timedelta(days=30),
-            on_sale_at=now - timedelta(minutes=1),
-            currency="eur",
-            tickets_per_buyer=tickets_per_buyer,
-            artists=("The Testers",),
-        )
-        event_id = catalogue.add_event(connection, new)
-        section = NewSection(1, "Parterre", PRICE_MINOR, rows=rows, seats_per_row=SEATS_PER_ROW)
-        catalogue.add_sections(connection, event_id, [section])
-        queue_settings.change(connection, event_id, OPEN, actor="bench")
-    return event_id
+        return sale.put_on_sale(connection, [section], change=OPEN, now=now, tickets_per_buyer=tickets_per_buyer)
 
 
 def open_queue(shop: Shop, event_id: EventId, *, numbers: int, admitted: int = 0, waiting: int = 0) -> None:

@@ -15,6 +15,7 @@ from onsale.config import Config
 from onsale.db import queue_settings
 from onsale.db.engine import make_engine, migrate, reading, transaction
 from onsale.db.ids import EventId
+from onsale.db.queue_settings import QueueChange
 from onsale.errors import QueueRecovering, QueueUnavailable
 from onsale.queue.client import connect
 from onsale.queue.store import QueueStore
@@ -25,6 +26,7 @@ from onsale.sandbox.postgres import EmbeddedPostgres
 from onsale.sandbox.rehearsal import sale
 from onsale.sandbox.rehearsal.audit import Audit, audit
 from onsale.sandbox.rehearsal.conducting import Conducted, Conductor
+from onsale.sandbox.rehearsal.house import sections_of
 from onsale.sandbox.rehearsal.journal import Progress
 from onsale.sandbox.rehearsal.plan import Plan
 from onsale.sandbox.rehearsal.results import Results, results
@@ -99,14 +101,11 @@ class Director:
             now=datetime.now(UTC),
         )
         with transaction(engine) as connection:
-            event_id = sale.put_on_sale(connection, seats=planned.seats, change=change, now=datetime.now(UTC))
-            tokens = sale.mint(connection, config, self.plan.buyers, now=datetime.now(UTC))
             for statement in self.sabotage:
                 connection.execute(text(statement))
-        self.say(f"Event {event_id}: {planned.seats} tickets, {self.plan.buyers} buyers")
-        stack.start_lines()
-        stack.wait_until_ready()
-        wait_until_open(config, event_id, stack)
+        event_id, tokens = open_doors(
+            stack, config, engine, seats=planned.seats, buyers=self.plan.buyers, change=change
+        )
         settle = planned.pay_seconds + planned.choose_seconds + self.settle_seconds
         conductor = Conductor(self.plan, config.public_url, event_id, tokens, self.show, stack=stack, engine=engine)
         conducted = conductor.run(settle_seconds=settle)
@@ -138,7 +137,22 @@ def _audited(config: Config, engine: Engine, event_id: EventId, conducted: Condu
     return audit(engine, event_id, conducted.journal.visits, verify_with(config, engine, event_id))
 
 
-def wait_until_open(config: Config, event_id: EventId, stack: Stack) -> None:
+def open_doors(
+    stack: Stack, config: Config, engine: Engine, *, seats: int, buyers: int, change: QueueChange
+) -> tuple[EventId, list[str]]:
+    """Put an event on sale where the parts run, start the rest, wait for its queue; the event and its buyers' JWTs."""
+    now = datetime.now(UTC)
+    with transaction(engine) as connection:
+        event_id = sale.put_on_sale(connection, sections_of(seats), change=change, now=now)
+        tokens = sale.mint(connection, config, buyers, now=now)
+    stack.say(f"Event {event_id}: {seats} tickets, {buyers} buyers")
+    stack.start_lines()
+    stack.wait_until_ready()
+    _wait_until_open(config, event_id, stack)
+    return event_id, tokens
+
+
+def _wait_until_open(config: Config, event_id: EventId, stack: Stack) -> None:
     """The queue has its settings and numbers to give out: `onsale admit` has been there."""
     client = connect(config.queue_url)
     store = QueueStore(client)

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import secrets
 import uuid
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, text
 
 from onsale.config import Config
 from onsale.db import catalogue, queue_settings
-from onsale.db.catalogue import NewEvent, Venue
+from onsale.db.catalogue import NewEvent, NewSection, Venue
 from onsale.db.ids import EventId
 from onsale.db.queue_settings import Phase, QueueChange
 from onsale.sandbox.on_sale import ADDRESS_LIMIT
-from onsale.sandbox.rehearsal.house import sections_of
 from onsale.web import tokens
 
 ACTOR = "rehearsal"
@@ -25,8 +25,15 @@ PLAYS_IN = timedelta(days=30)
 TOKENS_MAX = 1_000_000
 
 
-def put_on_sale(connection: Connection, *, seats: int, change: QueueChange, now: datetime) -> EventId:
-    """A published event of `seats` tickets whose queue is open at once, set as `change` says."""
+def put_on_sale(
+    connection: Connection,
+    sections: Sequence[NewSection],
+    *,
+    change: QueueChange,
+    now: datetime,
+    tickets_per_buyer: int = TICKETS_PER_BUYER,
+) -> EventId:
+    """A published event of these sections whose queue is open at once, set as `change` says."""
     catalogue.put_venue(connection, VENUE)
     event_id = catalogue.add_event(
         connection,
@@ -39,11 +46,11 @@ def put_on_sale(connection: Connection, *, seats: int, change: QueueChange, now:
             starts_at=now + PLAYS_IN,
             on_sale_at=now,
             currency="eur",
-            tickets_per_buyer=TICKETS_PER_BUYER,
+            tickets_per_buyer=tickets_per_buyer,
             artists=("The Understudies",),
         ),
     )
-    catalogue.add_sections(connection, event_id, sections_of(seats))
+    catalogue.add_sections(connection, event_id, sections)
     queue_settings.change(connection, event_id, change, actor=ACTOR)
     return event_id
 
