@@ -20,9 +20,10 @@ EAGER = Shares(declined_first=0, cancels=0, abandons=0, leaves=0, goes_away=0, h
 PLENTY = Sale(seats=400, rate_per_minute=60_000, choose_seconds=10, pay_seconds=5)
 # A booking that nobody looks at any more is not waited for.
 SETTLE_SECONDS = 10
-# Makes the moment between a lane's reading and its commit long enough to be met by somebody.
+# Makes the moment between a lane's reading and its commit long enough for everybody to book in it: a booking that
+# came after it would wake the lane anew, for the lost ones too.
 SLOW_LANES = (
-    "CREATE FUNCTION dawdle() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(1.5); RETURN NULL; END $$",
+    "CREATE FUNCTION dawdle() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(5); RETURN NULL; END $$",
     "CREATE TRIGGER dawdle AFTER UPDATE ON section_changes FOR EACH STATEMENT EXECUTE FUNCTION dawdle()",
 )
 
@@ -70,9 +71,10 @@ def test_indexes_taken_out_turn_the_verdict() -> None:
 def test_the_last_look_taken_out_turns_the_verdict_and_left_in_does_not() -> None:
     """The sweep that would make up for it is out in both."""
     plan = Plan(buyers=30, seed=5, manners=QUICK, shares=EAGER, seconds_max=20)
+    patient = replace(PLENTY, choose_seconds=30, pay_seconds=20)
 
-    without = rehearsed(plan, PLENTY, without=["last_look"], sabotage=SLOW_LANES)
-    with_it = rehearsed(replace(plan, seconds_max=60), PLENTY, without=["resend"], sabotage=SLOW_LANES)
+    without = rehearsed(plan, patient, without=["last_look"], sabotage=SLOW_LANES)
+    with_it = rehearsed(replace(plan, seconds_max=60), patient, without=["resend"], sabotage=SLOW_LANES)
 
     assert without.lost_bookings
     assert not without.ok
