@@ -22,7 +22,7 @@ from onsale.config import Config
 from onsale.db.ids import EVENT_ID_MAX, EventId
 from onsale.errors import OnsaleError
 from onsale.web import auth, create_app, draining, edge, joining
-from onsale.web.api.queue import joined_document
+from onsale.web.api.queue import joined_json
 from onsale.web.box_office import EXTENSION, BoxOffice
 from onsale.web.kept import JSON, Kept
 from onsale.web.problems import Problem, problem_of
@@ -87,7 +87,7 @@ def _join(office: BoxOffice, event_id: EventId, environ: WSGIEnvironment) -> Tol
     buyer = auth.buyer_of(office.config, auth.bearer(environ.get("HTTP_AUTHORIZATION")))
     address = environ.get("REMOTE_ADDR", "")
     joined = joining.join(office, event_id, buyer.id, address=address, queue_token=queue_token)
-    body = joined_document(event_id, joined).model_dump_json().encode()
+    body = joined_json(event_id, joined)
     headers = [("Content-Type", JSON), ("Content-Length", str(len(body))), ("Cache-Control", "no-store")]
     return LINES[201 if joined.created else 200], headers, body
 

@@ -51,7 +51,7 @@ def _whole(value: object) -> object:
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
-def _zulu(moment: datetime) -> str:
+def zulu(moment: datetime) -> str:
     return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
@@ -64,7 +64,7 @@ PRINTABLE = r"^[^\x00-\x1f\x7f]*$"
 EventNumber = Annotated[int, Field(ge=1, le=EVENT_ID_MAX)]
 TICKET_ID_MAX = EVENT_ID_MAX << TICKETS_PER_EVENT_BITS | TICKETS_PER_EVENT_MAX
 TicketNumber = Annotated[int, Field(ge=1, le=TICKET_ID_MAX)]
-Moment = Annotated[datetime, PlainSerializer(_zulu, return_type=str), Field(json_schema_extra={"format": "date-time"})]
+Moment = Annotated[datetime, PlainSerializer(zulu, return_type=str), Field(json_schema_extra={"format": "date-time"})]
 GivenMoment = Annotated[AwareDatetime, AfterValidator(_in_reach), BeforeValidator(_rfc3339)]
 Term = Annotated[str, StringConstraints(max_length=200, pattern=PRINTABLE)]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated
 
+import orjson
 from flask import request
 from pydantic import Field, StringConstraints
 
@@ -22,7 +23,7 @@ from onsale.errors import (
 from onsale.queue.state import Phase, Standing
 from onsale.web import joining
 from onsale.web.api.contract import Answer, Asked, Routes, Shared, Told
-from onsale.web.api.documents import EventNumber, EventPath, Moment
+from onsale.web.api.documents import EventNumber, EventPath, Moment, zulu
 from onsale.web.auth import Buyer
 from onsale.web.box_office import box_office
 from onsale.web.joining import Joined, MyPlace
@@ -206,6 +207,20 @@ def come_back(path: EventPath, headers: QueueHeaders, buyer: Buyer) -> Answer[Pl
     """I was away and am back: a return number"""
     event_id = EventId(path.event_id)
     return _place(event_id, joining.come_back(box_office(), event_id, buyer.id, queue_token=headers.queue_token))
+
+
+def joined_json(event_id: EventId, joined: Joined) -> bytes:
+    """What `joined_document` writes, for the short way: without building and checking a model it costs a fifth."""
+    document = {
+        "event_id": event_id,
+        "number": joined.number,
+        "queue_token": joined.queue_token,
+        "joined_at": zulu(joined.joined_at),
+        "created": joined.created,
+        "status_url": f"/v1/events/{event_id}/queue",
+        "place_url": f"/v1/events/{event_id}/queue/me",
+    }
+    return orjson.dumps(document)
 
 
 def joined_document(event_id: EventId, joined: Joined) -> JoinedDocument:
