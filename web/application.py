@@ -11,8 +11,8 @@ from onsale.config import Config
 from onsale.errors import OnsaleError
 from onsale.web import api, docs, edge, health, limits, pages, problems, tokens
 from onsale.web.api.contract import Refused
-from onsale.web.auth import API_PREFIX
 from onsale.web.box_office import EXTENSION, BoxOffice, open_box_office
+from onsale.web.edge import API_PREFIX
 from onsale.web.limits import Counters
 from onsale.web.pages import mishaps
 from onsale.web.problems import Problem

@@ -19,8 +19,8 @@ from onsale.db.staff import Role
 from onsale.errors import NotSignedIn, WrongCredentials
 from onsale.web import passwords, tokens
 from onsale.web.box_office import BoxOffice, box_office
+from onsale.web.edge import API_PREFIX
 
-API_PREFIX = "/v1/"
 SCHEME = "bearer "
 
 

@@ -30,6 +30,14 @@ HEADERS = {
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
 }
+# The API answers data, which no browser shows as a page: what is left to say is that it must not try. Every byte here
+# is sent again with every poll of everybody who waits.
+API_PREFIX = "/v1/"
+API_DOCS = "/v1/docs"
+API_HEADERS = {
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    "X-Content-Type-Options": "nosniff",
+}
 HSTS = "max-age=63072000; includeSubDomains"
 # Asked for every second by machines.
 QUIET = ("/healthz", "/readyz", "/metrics", "/static/")
@@ -39,10 +47,11 @@ GIVEN_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
 log = structlog.get_logger("onsale.access")
 
 
-def safe_headers(config: Config) -> dict[str, str]:
-    """The headers of every answer."""
+def safe_headers(config: Config, path: str) -> dict[str, str]:
+    """The headers of every answer on this path."""
+    data = path.startswith(API_PREFIX) and not path.startswith(API_DOCS)
     https = config.public_url.startswith("https://")
-    return HEADERS | ({"Strict-Transport-Security": HSTS} if https else {})
+    return (API_HEADERS if data else HEADERS) | ({"Strict-Transport-Security": HSTS} if https else {})
 
 
 def new_request_id(config: Config, given: str | None) -> str:
@@ -54,7 +63,6 @@ def new_request_id(config: Config, given: str | None) -> str:
 
 def register(app: Flask, config: Config) -> None:
     """Put it around every request of the app."""
-    headers = safe_headers(config)
 
     @app.before_request
     def begin() -> None:
@@ -65,7 +73,7 @@ def register(app: Flask, config: Config) -> None:
 
     @app.after_request
     def end(response: Response) -> Response:
-        for name, value in headers.items():
+        for name, value in safe_headers(config, request.path).items():
             response.headers.setdefault(name, value)
         response.headers[REQUEST_ID] = g.get("request_id", "")
         if not request.path.startswith(QUIET):

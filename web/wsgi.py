@@ -45,7 +45,7 @@ class FrontDoor:
     def __init__(self, app: Flask) -> None:
         self._app = app
         self._office: BoxOffice = app.extensions[EXTENSION]
-        self._headers = list(edge.safe_headers(self._office.config).items())
+        self._headers = list(edge.safe_headers(self._office.config, edge.API_PREFIX).items())
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         found = HOT.fullmatch(environ["PATH_INFO"])

@@ -176,10 +176,16 @@ def test_every_answer_keeps_a_browser_safe(web, engine, path):
     assert "frame-ancestors 'none'" in policy
     assert "unsafe-inline" not in policy
     assert headers["X-Content-Type-Options"] == "nosniff"
-    assert headers["Referrer-Policy"] == "same-origin"
-    assert "geolocation=()" in headers["Permissions-Policy"]
     # On plain http the header would be ignored, and a laptop's localhost spoilt for everything else.
     assert "Strict-Transport-Security" not in headers
+
+
+@pytest.mark.parametrize("path", ["/", "/v1/docs", "/nothing"])
+def test_a_page_may_use_nothing_of_the_browser_and_tells_others_nothing(web, path):
+    headers = web.http.get(path).headers
+
+    assert headers["Referrer-Policy"] == "same-origin"
+    assert "geolocation=()" in headers["Permissions-Policy"]
 
 
 def test_swagger_ui_comes_from_here(web):
