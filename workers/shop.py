@@ -66,6 +66,7 @@ def open_shop(config: Config) -> Shop:
             lock_timeout_ms=LANE_LOCK_TIMEOUT_MS,
             statement_timeout_ms=LANE_STATEMENT_TIMEOUT_MS,
             idle_in_transaction_ms=LANE_IDLE_IN_TRANSACTION_MS,
+            by_index=True,
         ),
         store=QueueStore(queue_client),
         ticket_cache=TicketCache(connect(config.cache_url)),

@@ -8,10 +8,10 @@ from dataclasses import replace
 import pytest
 from sqlalchemy import Engine, text
 
-from onsale.db import allocation, bookings, holds, lane, queue_settings
+from onsale.db import allocation, bookings, holds, lane, queue_settings, sql
 from onsale.db.allocation import Decision, Outcome, Refusal, Taken
 from onsale.db.catalogue import NewSection
-from onsale.db.engine import transaction
+from onsale.db.engine import make_engine, transaction
 from onsale.db.house import House
 from onsale.db.ids import BookingId, EventId
 from onsale.db.lane import AllocationStale, Batch, Written
@@ -373,3 +373,25 @@ def test_general_admission_with_a_gap_in_its_ids_gives_existing_tickets(engine, 
     assert booking(engine, found).state is BookingState.HELD
     taken = {one for one, state in ticket_states(engine, event_id).items() if state == "held"}
     assert taken == {seat(event_id, n) for n in (13, 15, 17)}
+
+
+# What a batch reads.
+
+
+@pytest.mark.parametrize(("by_index", "reads_the_house"), [(True, False), (False, True)])
+def test_a_batch_finds_its_tickets_without_reading_the_house(engine, record_url, by_index, reads_the_house):
+    event_id = an_event(engine, sections=(NewSection(1, "Parterre", 5000, rows=200, seats_per_row=50),))
+    run_sql(engine, "ANALYZE tickets")
+    lanes = make_engine(record_url, by_index=by_index)
+    columns = dict.fromkeys(
+        ["ids", "versions", "states", "counts", "amounts", "reasons", "ticket_bookings", "prices"], "{}"
+    )
+    ids = ",".join(str(seat(event_id, number)) for number in range(1, 201))
+
+    with transaction(lanes) as connection:
+        arguments = {"event_id": event_id, "snapshot": "1:1:", "ticket_ids": f"{{{ids}}}", **columns}
+        plan = connection.execute(text(f"EXPLAIN {sql.load('write_batch')}"), arguments).scalars()
+        taken = "\n".join(plan).partition("CTE taken")[2].partition("CTE listed")[0]
+    lanes.dispose()
+
+    assert ("Seq Scan on tickets" in taken) is reads_the_house
