@@ -48,7 +48,7 @@ def test_run_shows_its_screen_serves_pages_and_leaves_nothing_then_does_it_again
         assert "Nothing is left running" in house.screen
         assert processes_of(folder) == []
 
-    # Measured, not asserted by a stopwatch here: .ci/first_run.py holds the promise of 60 s and 10 s.
+    # Measured, not asserted by a stopwatch: .ci/first_run.py says when it is more than the promised 60 s and 10 s.
     with capsys.disabled():
         print(f"\nonsale run: first screen after {took[0]:.1f} s, second after {took[1]:.1f} s")
 
