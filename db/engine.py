@@ -32,6 +32,19 @@ PATIENCE = {
     "keepalives_count": 3,
     "tcp_user_timeout": 10_000,
 }
+# What the server sets on each connection.
+SETTINGS = {
+    # Said once here: told to the driver, it would cost a round trip whenever a connection changes hands.
+    "default_transaction_isolation": r"read\ committed",
+    # Short statements by the thousand: compiling one costs more than it could save.
+    "jit": "off",
+    "TimeZone": "UTC",
+    # `confirmed` must hear a commit's warning, and nothing beside it.
+    "client_min_messages": "warning",
+}
+# The planner takes a look-up by index for as slow as on a turning disk, and reads a house of 10,000 seats to find 200.
+# Whoever joins row by row reads what is asked for, however big the house.
+BY_INDEX = {"enable_hashjoin": "off", "enable_mergejoin": "off"}
 # Somebody who waits longer than this for a pooled connection is better told to try again.
 POOL_WAIT_SECONDS = 5
 MIGRATION_LOCK_TIMEOUT = "5s"
@@ -64,22 +77,14 @@ def make_engine(
 
     `by_index`: for statements that touch a few named rows of a big table and must never read all of it.
     """
-    limits: dict[str, object] = {
+    limits = {
         "lock_timeout": lock_timeout_ms,
         "statement_timeout": statement_timeout_ms,
         "idle_in_transaction_session_timeout": idle_in_transaction_ms,
-        # Said once here: told to the driver, it would cost a round trip whenever a connection changes hands.
-        "default_transaction_isolation": r"read\ committed",
-        # Short statements by the thousand: compiling one costs more than it could save.
-        "jit": "off",
-        "TimeZone": "UTC",
-        # `confirmed` must hear a commit's warning, and nothing beside it.
-        "client_min_messages": "warning",
     }
-    if by_index:
-        # The planner takes a look-up by index for as slow as on a turning disk, and reads a house of 10,000 seats to
-        # find 200. Whoever joins row by row reads what is asked for, however big the house.
-        limits |= {"enable_hashjoin": "off", "enable_mergejoin": "off"}
+    settings = (
+        SETTINGS | (BY_INDEX if by_index else {}) | {name: str(ms) for name, ms in limits.items() if ms is not None}
+    )
     engine = create_engine(
         url,
         pool_size=pool_size,
@@ -92,7 +97,7 @@ def make_engine(
         connect_args={
             "application_name": application_name,
             **{name: value for name, value in PATIENCE.items() if name not in make_url(url).query},
-            "options": " ".join(f"-c {name}={value}" for name, value in limits.items() if value is not None),
+            "options": " ".join(f"-c {name}={value}" for name, value in settings.items()),
         },
     )
     event.listen(engine, "handle_error", _forget_connections)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
-from redis import Redis
+from redis import Connection, ConnectionPool, Redis
 
 from onsale.db.ids import EventId, ticket_id
 from onsale.queue import lua
@@ -20,16 +20,24 @@ from onsale.queue.ticket_cache import TakenTicket, TicketCache
 from tests.services.waiting_room import ADDRESS, EMPTY, EVENT, RULES, START_MS, Room, a_buyer
 
 
-class Recorded(Redis):
-    """A client that remembers which keys each script was given, and every key a plain command named."""
+class Recorded(Connection):
+    """A connection that remembers which keys each script was given."""
 
-    keys_used: list[list[str]]
+    keys_used: ClassVar[list[list[str]]] = []
 
-    def execute_command(self, *args: Any, **options: Any) -> Any:
-        if args[0] == "EVALSHA":
-            count = int(args[2])
-            self.keys_used.append([_text(key) for key in args[3 : 3 + count]])
-        return super().execute_command(*args, **options)
+    def pack_command(self, *args: Any) -> Any:
+        """On the queue's way."""
+        self._note(args)
+        return super().pack_command(*args)
+
+    def send_command(self, *args: Any, **options: Any) -> None:
+        """On redis-py's own way."""
+        self._note(args)
+        super().send_command(*args, **options)
+
+    def _note(self, words: Sequence[Any]) -> None:
+        if words[0] == "EVALSHA":
+            self.keys_used.append([_text(key) for key in words[3 : 3 + int(words[2])]])
 
 
 def _text(key: str | bytes) -> str:
@@ -37,10 +45,11 @@ def _text(key: str | bytes) -> str:
 
 
 @pytest.fixture
-def recorded(redis_client: Redis) -> Recorded:
-    client = Recorded(connection_pool=redis_client.connection_pool)
-    client.keys_used = []
-    return client
+def recorded(redis_client: Redis) -> Iterator[Redis]:
+    Recorded.keys_used.clear()
+    pool = ConnectionPool(connection_class=Recorded, **redis_client.connection_pool.connection_kwargs)
+    yield Redis(connection_pool=pool)
+    pool.disconnect()
 
 
 def everything(store: QueueStore) -> Sequence[Callable[[], object]]:
@@ -66,7 +75,7 @@ def everything(store: QueueStore) -> Sequence[Callable[[], object]]:
     )
 
 
-def test_all_keys_of_an_event_are_in_one_slot(recorded: Recorded) -> None:
+def test_all_keys_of_an_event_are_in_one_slot(recorded: Redis) -> None:
     store = QueueStore(recorded)
     for call in everything(store):
         call()
@@ -74,16 +83,16 @@ def test_all_keys_of_an_event_are_in_one_slot(recorded: Recorded) -> None:
     cache.put(EVENT, [TakenTicket(ticket_id(EVENT, 1), 1, None)])
     cache.taken([ticket_id(EVENT, 1)])
 
-    named = {key for keys in recorded.keys_used for key in keys}
+    named = {key for keys in Recorded.keys_used for key in keys}
     stored = {_text(key) for key in recorded.scan_iter()}
 
     slots = {recorded.execute_command("CLUSTER KEYSLOT", key) for key in named | stored}
-    assert len(recorded.keys_used) >= len(NAMES) - 1
+    assert len(Recorded.keys_used) >= len(NAMES) - 1
     assert len(slots) == 1
     assert stored <= named
 
 
-def test_two_events_may_be_in_different_slots(recorded: Recorded) -> None:
+def test_two_events_may_be_in_different_slots(recorded: Redis) -> None:
     room = Room(recorded)
     other = type(room.keys)(EventId(EVENT + 1))
 
