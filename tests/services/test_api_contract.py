@@ -180,7 +180,7 @@ def test_every_answer_keeps_a_browser_safe(web, engine, path):
     assert "Strict-Transport-Security" not in headers
 
 
-@pytest.mark.parametrize("path", ["/", "/v1/docs", "/nothing"])
+@pytest.mark.parametrize("path", ["/", "/v1/docs", "/nothing", "/healthz"])
 def test_a_page_may_use_nothing_of_the_browser_and_tells_others_nothing(web, path):
     headers = web.http.get(path).headers
 

@@ -52,6 +52,7 @@ def _whole(value: object) -> object:
 
 
 def zulu(moment: datetime) -> str:
+    """A moment as the API writes it: UTC, to the millisecond."""
     return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
