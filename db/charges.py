@@ -18,8 +18,9 @@ from onsale.db.payments import Attempt as Attempt
 from onsale.db.payments import AttemptOutcome as AttemptOutcome
 from onsale.db.payments import Charge as Charge
 from onsale.db.payments import Payment as Payment
-from onsale.db.payments import attempt_by_key, attempt_of, newest_attempt, payment_of
+from onsale.db.payments import attempt_by_key, attempt_of
 from onsale.db.payments import charge_of as charge_of
+from onsale.db.payments import newest_attempt as newest_attempt
 from onsale.db.states import BookingState
 from onsale.errors import HoldExpired, IdempotencyKeyReused, IllegalMove, NotFound
 
@@ -43,6 +44,18 @@ class Commit(StrEnum):
     DONE = "done"
     ALREADY = "already"
     GONE = "gone"
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """A webhook event and the booking it is about: `state` is None when there is no such booking.
+
+    `new` False: the event came before. `worked_on`: somebody has the lease, and is asking the provider now.
+    """
+
+    new: bool
+    state: BookingState | None
+    worked_on: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,13 +107,13 @@ def new_attempt(
 def claim(connection: Connection, booking_id: BookingId, *, lease_seconds: int = LEASE_SECONDS) -> bool:
     """Take the booking's payment for a while; False when someone else has it.
 
-    Saves calls to the provider; nothing depends on it.
+    Saves calls to the provider; nothing depends on it. In a transaction of its own: it does not wait for the disk.
     """
     return connection.execute(_CLAIM, {**_of(booking_id), "seconds": lease_seconds}).rowcount == 1
 
 
 def unclaim(connection: Connection, booking_id: BookingId) -> None:
-    """Give the lease back early. When that was is remembered: `stuck` leaves the booking alone for a while."""
+    """Give the lease back early, in a transaction of its own. `stuck` leaves the booking alone for a while after."""
     connection.execute(_UNCLAIM, _of(booking_id))
 
 
@@ -113,8 +126,8 @@ def intent_created(
     status: str,
     amount_minor: int,
     currency: str,
-) -> Payment:
-    """Store the booking's intent; the first one stays and is returned (the same booking gets the same one anyway)."""
+) -> None:
+    """Store the booking's intent; the first one stays (the same booking gets the same one anyway)."""
     arguments = {
         **_of(booking_id),
         "intent_id": intent_id,
@@ -124,9 +137,6 @@ def intent_created(
         "currency": currency,
     }
     connection.execute(_INTENT_CREATED, arguments)
-    payment = payment_of(connection, booking_id)
-    assert payment is not None
-    return payment
 
 
 def intent_seen(
@@ -212,9 +222,13 @@ def confirm_without_charge(connection: Connection, booking_id: BookingId) -> boo
     return connection.execute(_CONFIRM_WITHOUT_CHARGE, _of(booking_id)).rowcount == 1
 
 
-def webhook_received(connection: Connection, webhook_event_id: str, kind: str) -> bool:
-    """True the first time this webhook event is seen."""
-    return connection.execute(_WEBHOOK_RECEIVED, {"id": webhook_event_id, "type": kind}).rowcount == 1
+def webhook_received(
+    connection: Connection, webhook_event_id: str, kind: str, *, booking_id: BookingId | None = None
+) -> Received:
+    """Remember the event, once, and tell how far the record is with its booking."""
+    about = {"event_id": event_of_booking(booking_id) if booking_id else None, "booking_id": booking_id}
+    row = connection.execute(_WEBHOOK_RECEIVED, {"id": webhook_event_id, "type": kind, **about}).one()
+    return Received(row.new, BookingState(row.state) if row.state else None, bool(row.worked_on))
 
 
 def unpaid_with_card(connection: Connection, *, older_than_seconds: float, limit: int = 500) -> tuple[BookingId, ...]:
@@ -275,12 +289,17 @@ def _of(booking_id: BookingId) -> dict[str, object]:
     return {"event_id": event_of_booking(booking_id), "id": booking_id}
 
 
+# Neither waits for the disk: a lease that a crash forgets costs a call to the provider, and nothing else.
 _CLAIM = text("""
+    WITH relaxed AS MATERIALIZED (SELECT set_config('synchronous_commit', 'off', true))
     UPDATE bookings SET claimed_until = clock_timestamp() + :seconds * interval '1 second'
+      FROM relaxed
      WHERE event_id = :event_id AND id = :id AND (claimed_until IS NULL OR claimed_until <= clock_timestamp())
 """)
 _UNCLAIM = text("""
+    WITH relaxed AS MATERIALIZED (SELECT set_config('synchronous_commit', 'off', true))
     UPDATE bookings SET claimed_until = clock_timestamp()
+      FROM relaxed
      WHERE event_id = :event_id AND id = :id AND claimed_until > clock_timestamp()
 """)
 _INTENT_CREATED = text("""
@@ -300,7 +319,12 @@ _CONFIRM_WITHOUT_CHARGE = text("""
     UPDATE bookings SET state = 'confirmed', version = version + 1, ended_at = clock_timestamp()
      WHERE event_id = :event_id AND id = :id AND state = 'committed' AND amount_minor = 0
 """)
-_WEBHOOK_RECEIVED = text("INSERT INTO webhook_events (id, type) VALUES (:id, :type) ON CONFLICT DO NOTHING")
+_WEBHOOK_RECEIVED = text("""
+    WITH noted AS (INSERT INTO webhook_events (id, type) VALUES (:id, :type) ON CONFLICT DO NOTHING RETURNING id)
+    SELECT EXISTS (SELECT FROM noted) AS new, b.state, b.claimed_until > clock_timestamp() AS worked_on
+      FROM (SELECT) AS told
+      LEFT JOIN bookings b ON b.event_id = CAST(:event_id AS bigint) AND b.id = CAST(:booking_id AS uuid)
+""")
 _UNPAID_WITH_CARD = text("""
     SELECT b.id FROM bookings b
      WHERE b.state = 'held' AND NOT b.voiding AND b.payment_method IS NOT NULL AND b.hold_until > clock_timestamp()

@@ -5,6 +5,9 @@ Callers open a transaction here and pass the connection down; nothing in `db/` c
 
 from __future__ import annotations
 
+import math
+import select
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -16,8 +19,9 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
 from sqlalchemy.engine import ExceptionContext
-from sqlalchemy.exc import DBAPIError, TimeoutError
-from sqlalchemy.pool import NullPool
+from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.exc import DBAPIError, InvalidatePoolError, TimeoutError
+from sqlalchemy.pool import ConnectionPoolEntry, NullPool
 
 from onsale.db.confirming import confirmed
 from onsale.errors import RecordUnavailable
@@ -45,6 +49,9 @@ SETTINGS = {
 # The planner takes a look-up by index for as slow as on a turning disk, and reads a house of 10,000 seats to find 200.
 # Whoever joins row by row reads what is asked for, however big the house.
 BY_INDEX = {"enable_hashjoin": "off", "enable_mergejoin": "off"}
+# A connection that has lain still for so long is asked whether its server is still there: a machine that vanished says
+# nothing by itself. Asked each time, that would cost as much as the statement itself.
+RESTED_SECONDS = 1.0
 # Somebody who waits longer than this for a pooled connection is better told to try again.
 POOL_WAIT_SECONDS = 5
 MIGRATION_LOCK_TIMEOUT = "5s"
@@ -82,16 +89,15 @@ def make_engine(
         "statement_timeout": statement_timeout_ms,
         "idle_in_transaction_session_timeout": idle_in_transaction_ms,
     }
-    settings = (
-        SETTINGS | (BY_INDEX if by_index else {}) | {name: str(ms) for name, ms in limits.items() if ms is not None}
-    )
+    set_limits = {name: str(ms) for name, ms in limits.items() if ms is not None}
+    settings = SETTINGS | (BY_INDEX if by_index else {}) | set_limits
     engine = create_engine(
         url,
         pool_size=pool_size,
         max_overflow=max_overflow,
         pool_timeout=POOL_WAIT_SECONDS,
-        # A failover leaves dead connections in the pool; this finds them before a buyer does.
-        pool_pre_ping=True,
+        # What few need, few keep awake.
+        pool_use_lifo=True,
         json_serializer=lambda value: orjson.dumps(value).decode(),
         json_deserializer=orjson.loads,
         connect_args={
@@ -101,6 +107,7 @@ def make_engine(
         },
     )
     event.listen(engine, "handle_error", _forget_connections)
+    _ask_the_rested(engine)
     return engine
 
 
@@ -124,16 +131,28 @@ def reading(engine: Engine) -> Iterator[Connection]:
 
     RecordUnavailable when the database does not answer or is too busy.
     """
-    with _translated(), engine.connect() as connection:
-        driver: psycopg2.extensions.connection = connection.connection.driver_connection  # type: ignore[assignment]
-        # Not by SQLAlchemy's isolation level: to undo that it asks the server, and a connection whose server has just
-        # died would fail there, outside every `try`, and be lost to the pool for good.
-        driver.autocommit = True
-        try:
-            yield connection
-        finally:
-            if not driver.closed:
-                driver.autocommit = False
+    with _translated(), engine.connect() as connection, _each_alone(connection):
+        yield connection
+
+
+@contextmanager
+def writing(engine: Engine) -> Iterator[Connection]:
+    """For one statement that is a transaction by itself: what `transaction` promises, in one round trip for three."""
+    with _translated(), engine.connect() as connection, _each_alone(connection), confirmed(connection):
+        yield connection
+
+
+@contextmanager
+def _each_alone(connection: Connection) -> Iterator[None]:
+    driver: psycopg2.extensions.connection = connection.connection.driver_connection  # type: ignore[assignment]
+    # Not by SQLAlchemy's isolation level: to undo that it asks the server, and a connection whose server has just
+    # died would fail there, outside every `try`, and be lost to the pool for good.
+    driver.autocommit = True
+    try:
+        yield
+    finally:
+        if not driver.closed:
+            driver.autocommit = False
 
 
 def make_sure(engine: Engine) -> None:
@@ -145,6 +164,32 @@ def make_sure(engine: Engine) -> None:
     with transaction(engine) as connection:
         # The smallest thing whose commit waits: the log is confirmed in order, so all before it is too.
         connection.execute(text("SELECT pg_logical_emit_message(true, 'onsale', '')"))
+
+
+def _ask_the_rested(engine: Engine) -> None:
+    """A failover leaves dead connections in the pool; this finds those that lay there, before a buyer does."""
+
+    def rests(driver: DBAPIConnection | None, entry: ConnectionPoolEntry) -> None:
+        entry.info["rests_since"] = time.monotonic()
+
+    def is_taken(driver: DBAPIConnection, entry: ConnectionPoolEntry, _: object) -> None:
+        rested = time.monotonic() - entry.info.get("rests_since", math.inf) >= RESTED_SECONDS
+        try:
+            if rested or _was_spoken_to(driver):
+                engine.dialect.do_ping(driver)
+        except psycopg2.Error as error:
+            # SQLAlchemy lets go of everything as old as this one, and connects anew.
+            raise InvalidatePoolError from error
+
+    event.listen(engine, "checkin", rests)
+    event.listen(engine, "checkout", is_taken)
+
+
+def _was_spoken_to(driver: DBAPIConnection) -> bool:
+    """Whether there is something to read that nobody asked for: a server that dies says so, or its kernel does."""
+    looking = select.poll()
+    looking.register(driver.fileno(), select.POLLIN)
+    return bool(looking.poll(0))
 
 
 def _forget_connections(context: ExceptionContext) -> None:

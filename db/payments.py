@@ -9,7 +9,8 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, text
 
-from onsale.db.bookings import Booking, get
+from onsale.db import sql
+from onsale.db.bookings import Booking, booking_of
 from onsale.db.ids import BookingId, EventId, event_of_booking
 
 
@@ -63,28 +64,29 @@ class Payment:
 
 @dataclass(frozen=True, slots=True)
 class Charge:
-    """All that `resume` needs to name the next step, read in one statement."""
+    """All that `resume` needs to name the next step, as it was at `read_at` by the record's clock."""
 
     booking: Booking
     event_name: str
     provider_customer_id: str | None
     payment: Payment | None
     attempt: Attempt | None
+    read_at: datetime
 
 
 def charge_of(connection: Connection, booking_id: BookingId) -> Charge | None:
-    """The booking with its payment and its newest attempt."""
-    booking = get(connection, booking_id)
-    if booking is None:
+    """The booking with its payment and its newest attempt, in one statement; None when there is no such booking."""
+    arguments = {"event_id": event_of_booking(booking_id), "id": booking_id}
+    row = connection.execute(sql.load("charge_of"), arguments).one_or_none()
+    if row is None:
         return None
-    arguments = {"event_id": booking.event_id, "id": booking_id, "buyer_id": booking.buyer_id}
-    names = connection.execute(_NAMES, arguments).one()
     return Charge(
-        booking=booking,
-        event_name=names.event_name,
-        provider_customer_id=names.provider_customer_id,
-        payment=payment_of(connection, booking_id),
-        attempt=newest_attempt(connection, booking_id),
+        booking=booking_of(row),
+        event_name=row.event_name,
+        provider_customer_id=row.provider_customer_id,
+        payment=_payment_in(row) if row.intent_id is not None else None,
+        attempt=_attempt_in(row) if row.attempt is not None else None,
+        read_at=row.read_at,
     )
 
 
@@ -125,6 +127,39 @@ def attempt_of(row: Row[Any]) -> Attempt:
     )
 
 
+def _attempt_in(row: Row[Any]) -> Attempt:
+    """The attempt in a row of `charge_of`, where the booking has the plain names."""
+    return Attempt(
+        event_id=row.event_id,
+        booking_id=row.id,
+        attempt=row.attempt,
+        payment_method=row.card,
+        return_url=row.return_url,
+        outcome=AttemptOutcome(row.outcome),
+        decline_code=row.decline_code,
+        message=row.message,
+        next_action_url=row.next_action_url,
+        created_at=row.attempted_at,
+    )
+
+
+def _payment_in(row: Row[Any]) -> Payment:
+    """The payment in a row of `charge_of`."""
+    return Payment(
+        event_id=row.event_id,
+        booking_id=row.id,
+        intent_id=row.intent_id,
+        client_secret=row.client_secret,
+        status=row.intent_status,
+        amount_minor=row.intent_amount_minor,
+        currency=row.intent_currency,
+        captured_minor=row.captured_minor,
+        void_reason=row.void_reason,
+        created_at=row.intent_created_at,
+        updated_at=row.intent_updated_at,
+    )
+
+
 def _payment(row: Row[Any]) -> Payment:
     return Payment(
         event_id=row.event_id,
@@ -141,10 +176,6 @@ def _payment(row: Row[Any]) -> Payment:
     )
 
 
-_NAMES = text("""
-    SELECT name AS event_name, (SELECT provider_customer_id FROM buyers WHERE id = :buyer_id) AS provider_customer_id
-      FROM events WHERE id = :event_id
-""")
 _PAYMENT = text("SELECT * FROM payments WHERE event_id = :event_id AND booking_id = :id")
 _ATTEMPT_BY_KEY = text("""
     SELECT * FROM payment_attempts WHERE event_id = :event_id AND booking_id = :id AND idempotency_key = :key

@@ -1,4 +1,4 @@
-"""Runs one Redis command over a connection that is kept for it: redis-py's own connection, without its way there.
+"""Runs Redis commands and scripts over connections kept for them: redis-py's own, without its way there.
 
 A pool that looks whether each connection is still alive, hooks for retries and for metrics: on a small answer those
 cost more than the call (docs/performance.md). Whoever asks here must be able to ask again in the usual way.
@@ -7,10 +7,12 @@ cost more than the call (docs/performance.md). Whoever asks here must be able to
 from __future__ import annotations
 
 import weakref
+from collections.abc import Sequence
 from typing import Any
 
-from redis import ConnectionPool
-from redis.exceptions import ResponseError
+from redis import ConnectionPool, Redis
+from redis.exceptions import ConnectionError as ConnectionFailed
+from redis.exceptions import NoScriptError, ResponseError
 
 
 class KeptConnections:
@@ -45,6 +47,24 @@ class KeptConnections:
             return self._idle.pop()
         except IndexError:
             return self._pool.get_connection()
+
+
+class KeptScript:
+    """A Lua script of a client, registered so that a failover reloads it; safe to call from many threads.
+
+    It may run twice: after a lost connection it is asked once more.
+    """
+
+    def __init__(self, client: Redis, source: str, kept: KeptConnections) -> None:
+        self._script, self._kept = client.register_script(source), kept
+
+    def __call__(self, keys: Sequence[str], arguments: Sequence[str | bytes | int]) -> Any:
+        """What the script answers. Raises RedisError; a timeout is not tried again, whoever asked has waited enough."""
+        try:
+            return self._kept.call("EVALSHA", self._script.sha, len(keys), *keys, *arguments)
+        except (NoScriptError, ConnectionFailed):
+            # A restarted or promoted server: redis-py connects anew and loads the script.
+            return self._script(keys, arguments)
 
 
 def _give_back(pool: ConnectionPool, idle: list[Any]) -> None:

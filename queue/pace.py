@@ -9,6 +9,7 @@ from redis.exceptions import RedisError
 
 from onsale.errors import QueueUnavailable
 from onsale.queue import lua
+from onsale.queue.kept_connections import KeptConnections, KeptScript
 
 MICROSECONDS = 1_000_000
 # After a quiet time this much of the rate may go at once.
@@ -21,7 +22,7 @@ class Pace:
     def __init__(self, client: Redis, *, name: str, per_second: int) -> None:
         self._key = f"pace:{{{name}}}"
         self._interval_us = MICROSECONDS // per_second
-        self._script = client.register_script(lua.load("pace"))
+        self._script = KeptScript(client, lua.load("pace"), KeptConnections(client.connection_pool))
 
     def turn(self, *, wait_ms_max: int, now_ms: int | None = None) -> int | None:
         """Take the next turn: milliseconds to wait before using it; None (no turn taken) when above `wait_ms_max`."""

@@ -6,9 +6,7 @@ from collections.abc import Sequence
 from typing import Any, NoReturn
 
 from redis import Redis
-from redis.commands.core import Script
-from redis.exceptions import ConnectionError as ConnectionFailed
-from redis.exceptions import NoScriptError, RedisError
+from redis.exceptions import RedisError
 
 from onsale.errors import (
     AddressLimitReached,
@@ -23,7 +21,7 @@ from onsale.errors import (
     TurnLapsed,
 )
 from onsale.queue import lua
-from onsale.queue.kept_connections import KeptConnections
+from onsale.queue.kept_connections import KeptConnections, KeptScript
 
 NAMES = (
     "join",
@@ -65,26 +63,18 @@ class Scripts:
 
     def __init__(self, client: Redis, *, sources: dict[str, str] | None = None) -> None:
         texts = {name: lua.load(name) for name in NAMES} | (sources or {})
-        self._scripts: dict[str, Script] = {name: client.register_script(source) for name, source in texts.items()}
-        self._kept = KeptConnections(client.connection_pool)
+        kept = KeptConnections(client.connection_pool)
+        self._scripts = {name: KeptScript(client, source, kept) for name, source in texts.items()}
 
     def run(self, name: str, keys: Sequence[str], arguments: Sequence[str | bytes | int]) -> list[Any]:
         """What the script answers after OK; everything else it can say is raised."""
         try:
-            answer = self._asked(self._scripts[name], keys, arguments)
+            answer: list[Any] = self._scripts[name](keys, arguments)
         except RedisError as error:
             raise QueueUnavailable(retry_after_seconds=RETRY_SECONDS) from error
         if answer[0] != b"OK":
             _refuse(answer)
         return answer[1:]
-
-    def _asked(self, script: Script, keys: Sequence[str], arguments: Sequence[str | bytes | int]) -> list[Any]:
-        try:
-            answer: list[Any] = self._kept.call("EVALSHA", script.sha, len(keys), *keys, *arguments)
-        except (NoScriptError, ConnectionFailed):
-            # A restarted or promoted server: redis-py connects anew and loads the script. A script may run twice.
-            answer = script(keys, arguments)
-        return answer
 
 
 def _refuse(answer: Sequence[Any]) -> NoReturn:

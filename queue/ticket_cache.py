@@ -15,6 +15,7 @@ from redis.exceptions import RedisError
 
 from onsale.db.ids import EventId, TicketId, event_of_ticket
 from onsale.queue import lua
+from onsale.queue.kept_connections import KeptConnections, KeptScript
 from onsale.queue.keys import EventKeys
 from onsale.queue.outage import Outage
 
@@ -38,8 +39,9 @@ class TicketCache:
     """Held and sold tickets of all events, on the cache's Redis. A Redis that does not answer counts as empty."""
 
     def __init__(self, client: Redis) -> None:
-        self._mark = client.register_script(lua.load("mark_tickets"))
-        self._taken = client.register_script(lua.load("taken_tickets"))
+        kept = KeptConnections(client.connection_pool)
+        self._mark = KeptScript(client, lua.load("mark_tickets"), kept)
+        self._taken = KeptScript(client, lua.load("taken_tickets"), kept)
         self._outage = Outage("ticket cache")
 
     @property
@@ -74,7 +76,7 @@ class TicketCache:
             flat = [value for mark in marks[first : first + TICKETS_MAX] for value in mark]
             self._call(self._mark, event_id, [KEEP_MS, *flat])
 
-    def _call(self, script: Any, event_id: EventId, arguments: Sequence[int]) -> Any:
+    def _call(self, script: KeptScript, event_id: EventId, arguments: Sequence[int]) -> Any:
         if self._outage.resting:
             return None
         try:

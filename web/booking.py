@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 
 import orjson
 import structlog
+from sqlalchemy import Connection
 
 from onsale.db import bookings, charges, holds
 from onsale.db.bookings import Booking, NewBooking
@@ -115,7 +116,12 @@ def accept_booking(office: BoxOffice, request: Request) -> Booking:
 def booking_of(office: BoxOffice, booking_id: BookingId, buyer_id: BuyerId) -> Booking:
     """The booking, from the record. Raises NotFound, also for somebody else's."""
     with reading(office.engine) as connection:
-        found = bookings.get(connection, booking_id)
+        return of_buyer(connection, booking_id, buyer_id)
+
+
+def of_buyer(connection: Connection, booking_id: BookingId, buyer_id: BuyerId) -> Booking:
+    """This buyer's booking. Raises NotFound, also for somebody else's."""
+    found = bookings.get(connection, booking_id)
     if found is None or found.buyer_id != buyer_id:
         raise NotFound
     return found

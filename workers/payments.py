@@ -9,11 +9,12 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TypeVar
 
 import structlog
 
-from onsale.db import charges, clock, holds
+from onsale.db import charges, holds
 from onsale.db import engine as record
 from onsale.db.bookings import Booking
 from onsale.db.charges import Charge, Commit
@@ -71,21 +72,31 @@ def resume(shop: Shop, booking_id: BookingId, *, lease_seconds: int = LEASE_SECO
 
     `lease_seconds=0` does without the lease, for the tests that show nothing depends on it.
     """
+    try:
+        # A webhook mostly tells what is written already: then there is nothing to take a lease for.
+        if (charge := _read(shop, booking_id)) is None or next_step(charge) is Step.REST:
+            return Resumed()
+    except RecordUnavailable as away:
+        return _interrupted(booking_id, away)
     if lease_seconds and not _claimed(shop, booking_id, lease_seconds):
         return Resumed(again_seconds=TWIN_SECONDS)
     try:
-        return _walk(shop, booking_id)
+        return _walk(shop, charge)
     except RecordUnavailable as away:
-        log.warning("payment_interrupted", booking_id=str(booking_id), why=str(away))
-        return Resumed(again_seconds=AWAY_SECONDS)
+        return _interrupted(booking_id, away)
     finally:
         if lease_seconds:
             _give_back(shop, booking_id)
 
 
+def _interrupted(booking_id: BookingId, away: RecordUnavailable) -> Resumed:
+    log.warning("payment_interrupted", booking_id=str(booking_id), why=str(away))
+    return Resumed(again_seconds=AWAY_SECONDS)
+
+
 def _claimed(shop: Shop, booking_id: BookingId, lease_seconds: int) -> bool:
     try:
-        with record.transaction(shop.engine) as connection:
+        with record.writing(shop.engine) as connection:
             return charges.claim(connection, booking_id, lease_seconds=lease_seconds)
     except RecordUnavailable:
         # Its commit may have been made all the same, and would keep everybody away for a minute.
@@ -97,21 +108,20 @@ def _give_back(shop: Shop, booking_id: BookingId) -> None:
     """Give the lease back, through a failover if there is one; should the record stay away, the lease runs out."""
     for _ in range(GIVE_BACK_TRIES_MAX):
         try:
-            with record.transaction(shop.engine) as connection:
+            with record.writing(shop.engine) as connection:
                 charges.unclaim(connection, booking_id)
             return
         except RecordUnavailable:
             time.sleep(GIVE_BACK_SECONDS)
 
 
-def _walk(shop: Shop, booking_id: BookingId) -> Resumed:
+def _walk(shop: Shop, charge: Charge | None) -> Resumed:
     steps: list[Step] = []
-    while len(steps) < STEPS_MAX:
-        with record.reading(shop.engine) as connection:
-            charge = charges.charge_of(connection, booking_id)
-        step = next_step(charge) if charge else Step.REST
-        if charge is None or step is Step.REST:
-            return Resumed(tuple(steps))
+    while charge is not None and (step := next_step(charge)) is not Step.REST:
+        booking_id = charge.booking.id
+        if len(steps) == STEPS_MAX:
+            log.error("payment_in_a_circle", booking_id=str(booking_id), steps=[step.value for step in steps[-4:]])
+            return Resumed(tuple(steps), AWAY_SECONDS)
         steps.append(step)
         try:
             STEPS[step](shop, charge)
@@ -123,8 +133,13 @@ def _walk(shop: Shop, booking_id: BookingId) -> Resumed:
             # Our request is wrong, and would be again: an operator reads this, the sweeper frees the tickets in time.
             log.error("payment_refused", booking_id=str(booking_id), step=step.value, why=str(refused))
             return Resumed(tuple(steps))
-    log.error("payment_in_a_circle", booking_id=str(booking_id), steps=[step.value for step in steps[-4:]])
-    return Resumed(tuple(steps), AWAY_SECONDS)
+        charge = _read(shop, booking_id)
+    return Resumed(tuple(steps))
+
+
+def _read(shop: Shop, booking_id: BookingId) -> Charge | None:
+    with record.reading(shop.engine) as connection:
+        return charges.charge_of(connection, booking_id)
 
 
 def _begin(shop: Shop, charge: Charge) -> None:
@@ -145,10 +160,11 @@ def _begin(shop: Shop, charge: Charge) -> None:
 
 def _authorise(shop: Shop, charge: Charge) -> None:
     """Ask for the money. The intent's id is committed before the first confirmation: a crash can always ask by id."""
-    confirmed = False
+    began, confirmed = time.monotonic(), False
     try:
         intent = _create(shop, charge) if charge.payment is None else _retrieve(shop, charge)
-        if _overdue(shop, charge) and not intent.authorised:
+        now = charge.read_at + timedelta(seconds=time.monotonic() - began)
+        if overdue_seconds(charge, now) > 0 and not intent.authorised:
             _begin_voiding(shop, charge, reason="expired")
             return
         if seen(intent, confirmed=False, state=charge.booking.state) is Seen.UNSENT:
@@ -171,7 +187,7 @@ def _create(shop: Shop, charge: Charge) -> Intent:
             customer_id=charge.provider_customer_id,
         ),
     )
-    with record.transaction(shop.engine) as connection:
+    with record.writing(shop.engine) as connection:
         charges.intent_created(
             connection,
             booking.id,
@@ -251,10 +267,11 @@ def _lost(shop: Shop, charge: Charge) -> None:
 def _capture(shop: Shop, charge: Charge) -> None:
     booking = charge.booking
     intent = _call(shop, lambda: shop.provider.capture_intent(_intent_id(charge), key=f"{booking.id}-capture"))
-    with record.transaction(shop.engine) as connection:
-        charges.intent_seen(connection, booking.id, status=intent.status, captured_minor=intent.captured_minor)
+    with record.writing(shop.engine) as connection:
         if intent.captured:
             charges.captured(connection, booking.id, amount_minor=intent.captured_minor)
+        else:
+            charges.intent_seen(connection, booking.id, status=intent.status, captured_minor=intent.captured_minor)
     if not intent.captured:
         # Sold, and the money is gone: someone cancelled it at the provider. Tickets are not taken back by a machine.
         log.error("capture_impossible", booking_id=str(booking.id), status=intent.status)
@@ -262,7 +279,7 @@ def _capture(shop: Shop, charge: Charge) -> None:
 
 
 def _confirm_free(shop: Shop, charge: Charge) -> None:
-    with record.transaction(shop.engine) as connection:
+    with record.writing(shop.engine) as connection:
         charges.confirm_without_charge(connection, charge.booking.id)
 
 
@@ -312,11 +329,6 @@ def _cancel(shop: Shop, charge: Charge, *, reason: str) -> Intent:
 def _begin_voiding(shop: Shop, charge: Charge, *, reason: str) -> bool:
     with record.transaction(shop.engine) as connection:
         return holds.begin_voiding(connection, charge.booking.id, reason=reason) is not None
-
-
-def _overdue(shop: Shop, charge: Charge) -> bool:
-    with record.reading(shop.engine) as connection:
-        return overdue_seconds(charge, clock.now(connection)) > 0
 
 
 def _intent_id(charge: Charge) -> str:

@@ -12,19 +12,26 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import text
 
-from onsale.db.ids import EventId, booking_id
+from onsale.db import charges
+from onsale.db.charges import Received
+from onsale.db.engine import writing
+from onsale.db.ids import BookingId, EventId, booking_id
+from onsale.db.states import BookingState
+from onsale.db.wishes import Wish
+from onsale.payments.webhooks import RESUMES, Event
 from onsale.queue import broker
+from onsale.web.api.webhooks import is_news
 from onsale.web.box_office import BoxOffice
+from tests.builders import a_booking, an_event
 
 PATH = "/v1/webhooks/stripe"
 
 
-def event(**changed: Any) -> bytes:
-    thing = {
-        "id": "pi_1",
-        "object": "payment_intent",
-        "metadata": {"booking_id": str(booking_id(EventId(1), b"x" * 12))},
-    }
+NOBODYS = booking_id(EventId(1), b"x" * 12)
+
+
+def event(about: BookingId = NOBODYS, **changed: Any) -> bytes:
+    thing = {"id": "pi_1", "object": "payment_intent", "metadata": {"booking_id": str(about)}}
     usual = {"id": f"evt_{uuid4().hex}", "type": "payment_intent.succeeded", "data": {"object": thing}}
     return json.dumps({**usual, **changed}).encode()
 
@@ -51,12 +58,40 @@ def seen(engine) -> int:
 
 
 def test_a_signed_event_is_remembered_and_wakes_a_worker(web, engine):
-    body = event()
+    body = event(a_booking(engine, an_event(engine), Wish(quantity=1), number=1))
 
     answer = send(web, body, signature(web.office, body))
 
     assert (answer.status_code, answer.content) == (204, b"")
     assert (seen(engine), wakes(web)) == (1, 1)
+
+
+def test_an_event_wakes_nobody_for_a_booking_that_is_being_asked_about_already(web, engine):
+    found = a_booking(engine, an_event(engine), Wish(quantity=1), number=1)
+    with writing(engine) as connection:
+        charges.claim(connection, found)
+    body = event(found)
+
+    assert send(web, body, signature(web.office, body)).status_code == 204
+    assert (seen(engine), wakes(web)) == (1, 0)
+
+
+def test_an_event_of_a_payment_that_is_no_bookings_wakes_nobody(web, engine):
+    body = event()
+
+    assert send(web, body, signature(web.office, body)).status_code == 204
+    assert (seen(engine), wakes(web)) == (1, 0)
+
+
+@pytest.mark.parametrize("state", BookingState)
+@pytest.mark.parametrize("kind", sorted(RESUMES))
+def test_what_is_said_of_a_payment_is_news_until_it_is_paid_and_a_refund_always_is(state, kind):
+    told = Event("evt_1", kind, "pi_1", "pi_1", NOBODYS)
+
+    news = is_news(told, Received(new=False, state=state, worked_on=False))
+
+    paid = state in (BookingState.CONFIRMED, BookingState.REFUNDING, BookingState.REFUNDED)
+    assert news is (not paid or kind == "charge.refunded")
 
 
 def test_an_event_sent_again_is_remembered_once_and_answered_alike(web, engine):

@@ -8,11 +8,11 @@ from threading import Barrier
 import pytest
 from sqlalchemy import Engine, text
 
-from onsale.db import bookings, charges, holds, lane
+from onsale.db import bookings, charges, holds, lane, payments
 from onsale.db.allocation import allocate
 from onsale.db.catalogue import NewSection
-from onsale.db.charges import ATTEMPTS_MAX, AttemptOutcome, Commit
-from onsale.db.engine import make_engine, transaction
+from onsale.db.charges import ATTEMPTS_MAX, AttemptOutcome, Commit, Received
+from onsale.db.engine import make_engine, transaction, writing
 from onsale.db.house import House
 from onsale.db.ids import BookingId, EventId
 from onsale.db.states import BookingState
@@ -210,7 +210,7 @@ def test_what_was_captured_never_shrinks(engine, held):
         charges.intent_seen(connection, held, status="succeeded", captured_minor=PRICE)
         charges.intent_seen(connection, held, status="requires_capture", void_reason="deadline")
         charges.intent_seen(connection, held, status="requires_capture", void_reason="another")
-        found = charges.payment_of(connection, held)
+        found = payments.payment_of(connection, held)
 
     assert found is not None
     assert (found.captured_minor, found.void_reason) == (PRICE, "deadline")
@@ -227,8 +227,28 @@ def test_one_has_the_lease_until_it_is_given_back_or_runs_out(engine, held):
 
 def test_a_webhook_is_new_once(engine):
     with transaction(engine) as connection:
-        assert charges.webhook_received(connection, "evt_1", "payment_intent.succeeded")
-        assert not charges.webhook_received(connection, "evt_1", "payment_intent.succeeded")
+        first = charges.webhook_received(connection, "evt_1", "payment_intent.succeeded")
+        again = charges.webhook_received(connection, "evt_1", "payment_intent.succeeded")
+
+    assert (first, again) == (Received(True, None, False), Received(False, None, False))
+
+
+def test_a_webhook_is_told_how_far_its_booking_is_and_whether_somebody_works_on_it(engine, held):
+    def received() -> Received:
+        with writing(engine) as connection:
+            return charges.webhook_received(connection, "evt_1", "payment_intent.succeeded", booking_id=held)
+
+    before = received()
+    with writing(engine) as connection:
+        charges.claim(connection, held)
+    during = received()
+    with writing(engine) as connection:
+        charges.unclaim(connection, held)
+    after = received()
+
+    assert before == Received(True, BookingState.HELD, False)
+    assert during == Received(False, BookingState.HELD, True)
+    assert after == Received(False, BookingState.HELD, False)
 
 
 # Commit and capture.
@@ -328,7 +348,7 @@ def test_the_money_is_taken_once(engine, authorised):
     with transaction(engine) as connection:
         assert charges.captured(connection, authorised, amount_minor=PRICE)
         assert not charges.captured(connection, authorised, amount_minor=PRICE)
-        found = charges.payment_of(connection, authorised)
+        found = payments.payment_of(connection, authorised)
 
     confirmed = booking(engine, authorised)
     assert confirmed.state is S.CONFIRMED

@@ -30,7 +30,7 @@ def booking_document(connection: Connection, booking: Booking) -> BookingDocumen
     """One booking with all that became of it. What was never decided has no tickets and no card to read."""
     decided = booking.state not in UNDECIDED
     tickets = bookings.tickets_of(connection, booking.id) if decided and booking.tickets_taken else ()
-    charge = charges.charge_of(connection, booking.id) if booking.hold_version is not None else None
+    attempt = charges.newest_attempt(connection, booking.id) if booking.hold_version is not None else None
     holding = booking.state in HOLDING
     return BookingDocument(
         id=booking.id,
@@ -49,7 +49,7 @@ def booking_document(connection: Connection, booking: Booking) -> BookingDocumen
         hands_free=booking.payment_method is not None,
         cancelling=booking.voiding,
         reason=booking.reason,
-        payment=_payment(charge.attempt) if charge and charge.attempt else None,
+        payment=_payment(attempt) if attempt else None,
         created_at=booking.created_at,
         queued_at=booking.queued_at,
         decided_at=booking.decided_at,

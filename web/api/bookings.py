@@ -14,7 +14,7 @@ from onsale.db.engine import reading
 from onsale.db.ids import BookingId, EventId, TicketId, event_of_ticket
 from onsale.db.wishes import TICKETS_PER_WISH_MAX, WISHES_MAX, Wish
 from onsale.web import booking, limits
-from onsale.web.api.booking_documents import booking_documents
+from onsale.web.api.booking_documents import booking_document, booking_documents
 from onsale.web.api.contract import Answer, Asked, Routes
 from onsale.web.api.documents import (
     TICKET_ID_MAX,
@@ -169,7 +169,9 @@ def list_bookings(query: PageAsked, buyer: Buyer) -> Answer[BookingsDocument]:
 @bookings.get("/v1/bookings/{booking_id}")
 def show_booking(path: BookingPath, buyer: Buyer) -> Answer[BookingDocument]:
     """What became of a booking; poll until it is settled"""
-    return _told(booking.booking_of(box_office(), BookingId(path.booking_id), buyer.id))
+    with reading(box_office().engine) as connection:
+        found = booking.of_buyer(connection, BookingId(path.booking_id), buyer.id)
+        return Answer(booking_document(connection, found), 200, _PRIVATE)
 
 
 @bookings.delete("/v1/bookings/{booking_id}", raises=(e.IllegalMove,))
@@ -233,4 +235,4 @@ def _told(found: Booking) -> Answer[BookingDocument]:
 
 def _document(found: Booking) -> BookingDocument:
     with reading(box_office().engine) as connection:
-        return booking_documents(connection, [found])[0]
+        return booking_document(connection, found)

@@ -5,13 +5,20 @@ from __future__ import annotations
 from flask import request
 
 from onsale.db import charges
-from onsale.db.engine import transaction
+from onsale.db.charges import Received
+from onsale.db.engine import writing
+from onsale.db.ids import BookingId
+from onsale.db.states import BookingState
 from onsale.errors import BadWebhook, ProviderUnavailable
 from onsale.payments import webhooks
-from onsale.payments.webhooks import BODY_BYTES_MAX, SAVES_A_CARD, Event
+from onsale.payments.webhooks import BODY_BYTES_MAX, RESUMES, SAVES_A_CARD, Event
 from onsale.web import cards
 from onsale.web.api.contract import Answer, Routes, Told, body_bytes
-from onsale.web.box_office import BoxOffice, box_office
+from onsale.web.box_office import box_office
+
+# Nothing that is said of the payment itself can be news after these; a refund still can.
+PAID = frozenset({BookingState.CONFIRMED, BookingState.REFUNDING, BookingState.REFUNDED})
+OF_A_PAYMENT = frozenset(type for type in RESUMES if type.startswith("payment_intent."))
 
 provider = Routes("webhooks", "From the payment provider")
 
@@ -22,15 +29,23 @@ def receive_webhook() -> Answer[Told]:
     office = box_office()
     request.max_content_length = BODY_BYTES_MAX
     event = webhooks.verify(body_bytes(), request.headers.get("Stripe-Signature"), office.config.stripe_webhook_secret)
-    with transaction(office.engine) as connection:
-        charges.webhook_received(connection, event.id, event.type)
-    _wake(office, event)
+    booking_id = BookingId(event.booking_id) if event.booking_id else None
+    with writing(office.engine) as connection:
+        received = charges.webhook_received(connection, event.id, event.type, booking_id=booking_id)
+    # At a second delivery too: it may mean that we fell before the wake-up, and waking twice is harmless.
+    if booking_id is not None and is_news(event, received):
+        office.wakes.wake_resume(booking_id)
+    elif event.type in SAVES_A_CARD:
+        cards.saved(office, event.object_id)
     return Answer(None, 204)
 
 
-def _wake(office: BoxOffice, event: Event) -> None:
-    """At a second delivery too: it may mean that we fell before the wake-up, and waking twice is harmless."""
-    if event.resumes_booking and event.booking_id is not None:
-        office.wakes.wake_resume(event.booking_id)
-    elif event.type in SAVES_A_CARD:
-        cards.saved(office, event.object_id)
+def is_news(event: Event, received: Received) -> bool:
+    """Whether a worker should ask the provider about the booking: mostly one has, and this is what it was told.
+
+    Whoever has the lease hears the newest by asking. Should they have asked a moment too early, the reconciler comes
+    by; it also does when they fall.
+    """
+    if not event.resumes_booking or received.state is None or received.worked_on:
+        return False
+    return not (received.state in PAID and event.type in OF_A_PAYMENT)

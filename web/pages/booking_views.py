@@ -53,8 +53,7 @@ def booking_view(office: BoxOffice, booking_id: BookingId, buyer_id: BuyerId) ->
         taken = bookings.tickets_of(connection, booking_id) if found.amount_minor is not None else ()
         tickets = tuple(each for each in taken if each.released_at is None)
         history = tuple(move for move in bookings.history(connection, booking_id) if move.version <= found.version)
-        charge = charges.charge_of(connection, booking_id)
-    attempt = charge.attempt if charge else None
+        attempt = charges.newest_attempt(connection, booking_id)
     return BookingView(found, tickets, history, attempt, _words(found, attempt))
 
 
