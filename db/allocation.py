@@ -17,6 +17,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
 from onsale.db.house import House, Place, SectionIndex
 from onsale.db.ids import BookingId, BuyerId, TicketId
@@ -65,8 +66,7 @@ class NamedTicket:
     free: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Taken:
+class Taken(NamedTuple):
     """One ticket given to a booking, at this price."""
 
     ticket_id: TicketId

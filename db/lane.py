@@ -11,9 +11,11 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
+import orjson
 from sqlalchemy import Connection, text
 
 from onsale.db import locks, sql
@@ -22,11 +24,13 @@ from onsale.db.allocation import tickets_named as named_by
 from onsale.db.house import House, Run, SectionIndex
 from onsale.db.ids import BookingId, BuyerId, EventId, TicketId, event_of_booking
 from onsale.db.runs import ticket_runs
-from onsale.db.wishes import wish_from_json
+from onsale.db.wishes import Wish, wish_from_json
 from onsale.errors import OnsaleError
 
 BATCH_MAX = 100
 QUEUE_MAX = 1_000
+# Different lists of wishes a worker remembers the meaning of.
+WISHES_KEPT = 1_000
 
 
 class AllocationStale(OnsaleError):
@@ -195,14 +199,13 @@ def write_batch(connection: Connection, event_id: EventId, decisions: Sequence[D
     arguments = {"event_id": event_id, "snapshot": snapshot, **_arrays(decisions)}
     row = connection.execute(sql.load("write_batch"), arguments).one()
     versions = {TicketId(int(ticket)): version for ticket, version in (row.versions or {}).items()}
-    moved = {BookingId(UUID(booking)) for booking in row.moved or ()}
     wanted = {ticket.ticket_id: ticket.section_id for decision in decisions for ticket in decision.tickets}
     given = Counter(ticket.ticket_id for decision in decisions for ticket in decision.tickets)
     # A ticket decided for two bookings of the batch was written for one of them only.
     lost = frozenset(ticket for ticket, times in given.items() if times > 1 or ticket not in versions)
-    left = frozenset(decision.booking_id for decision in decisions) - moved
-    if lost or left:
-        raise AllocationStale(tickets=lost, bookings=left, section_ids=frozenset(wanted[ticket] for ticket in lost))
+    left_out = frozenset(BookingId(UUID(booking)) for booking in row.left_out or ())
+    if lost or left_out:
+        raise AllocationStale(tickets=lost, bookings=left_out, section_ids=frozenset(wanted[ticket] for ticket in lost))
     return Written(
         hold_until=row.until,
         versions=versions,
@@ -240,7 +243,6 @@ def with_waiting(connection: Connection, *, limit: int = 500) -> tuple[EventId, 
 def _queued(fields: Sequence[Any], buyer_limit: int) -> QueuedBooking:
     id_, version, buyer, number, return_number, admission_id, has_payment_method, wishes, buyer_taken = fields
     booking_id, buyer_id = BookingId(UUID(id_)), BuyerId(UUID(buyer))
-    asked = tuple(wish_from_json(wish) for wish in wishes)
     return QueuedBooking(
         id=booking_id,
         number=number,
@@ -248,22 +250,29 @@ def _queued(fields: Sequence[Any], buyer_limit: int) -> QueuedBooking:
         admission_id=admission_id,
         buyer_id=buyer_id,
         has_payment_method=has_payment_method,
-        request=Request(booking_id, version, buyer_id, asked, buyer_taken, buyer_limit),
+        request=Request(booking_id, version, buyer_id, _wishes(wishes), buyer_taken, buyer_limit),
     )
+
+
+@lru_cache(maxsize=WISHES_KEPT)
+def _wishes(text_: str) -> tuple[Wish, ...]:
+    """Wishes from their text. A crowd wants few different things: most are two, side by side."""
+    return tuple(wish_from_json(wish) for wish in orjson.loads(text_))
 
 
 def _arrays(decisions: Sequence[Decision]) -> dict[str, str]:
     """The decisions as the columns `write_batch.sql` takes apart."""
-    given = [(decision.booking_id, ticket) for decision in decisions for ticket in decision.tickets]
+    ids = [str(decision.booking_id) for decision in decisions]
+    given = [(id_, ticket) for id_, decision in zip(ids, decisions, strict=True) for ticket in decision.tickets]
     columns: dict[str, Iterable[object]] = {
-        "ids": [decision.booking_id for decision in decisions],
+        "ids": ids,
         "versions": [decision.version for decision in decisions],
         "states": [decision.outcome.value for decision in decisions],
         "counts": [len(decision.tickets) for decision in decisions],
         "amounts": [decision.amount_minor if decision.tickets else None for decision in decisions],
         "reasons": [decision.reason.value if decision.reason else None for decision in decisions],
         "ticket_ids": [ticket.ticket_id for _, ticket in given],
-        "ticket_bookings": [booking_id for booking_id, _ in given],
+        "ticket_bookings": [id_ for id_, _ in given],
         "prices": [ticket.price_minor for _, ticket in given],
     }
     # As array literals: numbers, UUIDs and our own words need no quotes. From a list the driver would write ARRAY[...],

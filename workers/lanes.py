@@ -10,6 +10,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import partial
 
 import structlog
 from sqlalchemy import Connection
@@ -26,6 +27,7 @@ from onsale.errors import QueueRecovering, QueueUnavailable, RecordUnavailable
 from onsale.queue.state import Phase, QueueState
 from onsale.queue.status import derived_phase
 from onsale.workers import follow_up
+from onsale.workers.beside import Beside
 from onsale.workers.shop import Shop
 
 # One event must not keep a worker from the others: after this its lane wakes itself and goes to the end of the queue.
@@ -99,11 +101,12 @@ def work_lane(
     `last_look=False` leaves out the look after the commit (the guard's negative control).
     """
     started = time.monotonic()
-    look = _Look(shop, event_id, last_look=last_look, batch_max=batch_max)
-    while look.batches < BATCHES_MAX and time.monotonic() - started < seconds_max:
-        end = look.next_batch()
-        if end is not None:
-            return look.ended(end)
+    with Beside() as beside:
+        look = _Look(shop, event_id, beside, last_look=last_look, batch_max=batch_max)
+        while look.batches < BATCHES_MAX and time.monotonic() - started < seconds_max:
+            end = look.next_batch()
+            if end is not None:
+                return look.ended(end)
     shop.wakes.wake_lane(event_id)
     return look.ended(End.UNFINISHED)
 
@@ -111,8 +114,8 @@ def work_lane(
 class _Look:
     """One wake-up's work on a lane: how much to read next, and what came of it so far."""
 
-    def __init__(self, shop: Shop, event_id: EventId, *, last_look: bool, batch_max: int) -> None:
-        self.shop, self.event_id, self.last_look = shop, event_id, last_look
+    def __init__(self, shop: Shop, event_id: EventId, beside: Beside, *, last_look: bool, batch_max: int) -> None:
+        self.shop, self.event_id, self.beside, self.last_look = shop, event_id, beside, last_look
         self.size = self.batch_max = batch_max
         self.batches = self.decided = self.stale = 0
         self.failed: list[BookingId] = []
@@ -125,7 +128,7 @@ class _Look:
         self.batches += 1
         queue = _queue(self.shop, self.event_id)
         try:
-            done = _decide_batch(self.shop, self.event_id, self.size, queue)
+            done = _decide_batch(self.shop, self.event_id, self.size, queue, beside=self.beside)
         except AllocationStale:
             self.stale += 1
             return End.INTERRUPTED if self.stale > STALE_MAX else None
@@ -143,7 +146,13 @@ class _Look:
         """A batch is committed: what follows from it, and whether there is more."""
         self.decided += len(done.decisions)
         if done.written:
-            follow_up.decided(self.shop, done.bookings, done.decisions, written=done.written, queue=queue)
+            written = done.written
+            self.beside.owe(
+                partial(follow_up.decided, self.shop, done.bookings, done.decisions, written=written, queue=queue)
+            )
+        if len(done.bookings) < self.size:
+            # There may be no next batch to do it beside, and somebody waits for this one.
+            self.beside.finish()
         if len(done.bookings) == self.size or (self.last_look and _undecided(self.shop, self.event_id)):
             return None
         return End.DRAINED
@@ -158,7 +167,9 @@ class _Look:
             self.failed.append(poisoned.head)
 
 
-def _decide_batch(shop: Shop, event_id: EventId, size: int, queue: QueueState | None) -> Decided | End:
+def _decide_batch(
+    shop: Shop, event_id: EventId, size: int, queue: QueueState | None, *, beside: Beside
+) -> Decided | End:
     """One batch in one transaction under the lane's lock."""
     with shop.houses.borrow(event_id) as house:
         if house is None:
@@ -168,13 +179,13 @@ def _decide_batch(shop: Shop, event_id: EventId, size: int, queue: QueueState | 
                 return End.BUSY
             if queue is not None:
                 _queue_admitted(connection, event_id, queue)
-            done = _decide(connection, event_id, house, size)
+            done = _decide(connection, event_id, house, size, beside=beside)
         if isinstance(done, Decided) and done.written:
             house.wrote(done.written.changes)
         return done
 
 
-def _decide(connection: Connection, event_id: EventId, house: House, size: int) -> Decided | End:
+def _decide(connection: Connection, event_id: EventId, house: House, size: int, *, beside: Beside) -> Decided | End:
     """Read, decide, write. What raises here, and is not the record's doing, is a booking's: Poisoned."""
     head: BookingId | None = None
     read, decisions = size, tuple[Decision, ...]()
@@ -189,6 +200,7 @@ def _decide(connection: Connection, event_id: EventId, house: House, size: int) 
         read = len(batch.bookings)
         named = lane.prepare_house(connection, event_id, house, batch)
         decisions = allocation.allocate(batch.requests, house, named)
+        beside.begin()
         written = lane.write_batch(connection, event_id, decisions, snapshot=batch.snapshot)
     except AllocationStale as stale:
         allocation.put_back(house, decisions)

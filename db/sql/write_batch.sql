@@ -48,6 +48,8 @@ WITH clock AS (
 SELECT clock.until,
        (SELECT jsonb_object_agg(id, version) FROM taken) AS versions,
        (SELECT jsonb_object_agg(section_id, changes) FROM changed) AS changes,
-       (SELECT array_agg(CAST(id AS text)) FROM moved) AS moved,
+       -- Which ones only when some are missing: a hundred ids are a tenth of the batch's time to read.
+       (SELECT array_agg(CAST(id AS text)) FROM decided
+         WHERE (SELECT count(*) FROM moved) < (SELECT count(*) FROM decided) AND id NOT IN (SELECT id FROM moved)) AS left_out,
        (SELECT array_agg(CAST(id AS text)) FROM moved WHERE state = 'sold_out') AS sold_out
   FROM clock
