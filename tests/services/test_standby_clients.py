@@ -15,7 +15,7 @@ from sqlalchemy.exc import ProgrammingError
 
 from onsale.db import charges
 from onsale.db.confirming import CONFIRM_SECONDS_MAX
-from onsale.db.engine import make_engine, make_sure, reading, transaction
+from onsale.db.engine import make_engine, make_sure, reading, transaction, writing
 from onsale.db.states import BookingState
 from onsale.db.wishes import Wish
 from onsale.errors import RecordUnavailable
@@ -109,6 +109,39 @@ def test_a_server_that_dies_behind_a_read_costs_the_pool_no_connection(pair, rec
     engine.dispose()
 
     assert (answer, again, level) == (1, 1, "read committed")
+
+
+def test_a_warm_connection_is_not_asked_whether_its_server_is_there_and_a_rested_one_is(ours, monkeypatch):
+    asked: list[object] = []
+    ping = ours.dialect.do_ping
+    monkeypatch.setattr(ours.dialect, "do_ping", lambda driver: asked.append(driver) or ping(driver))
+
+    write(ours, "warm")
+    warm = (count(ours), len(asked))
+    monkeypatch.setattr("onsale.db.engine.RESTED_SECONDS", 0.0)
+    rested = (count(ours), len(asked))
+
+    assert (warm, rested) == ((1, 0), (1, 1))
+
+
+def test_a_single_statement_waits_for_the_standby_as_a_transaction_does(pair, ours):
+    with mute(pair), pytest.raises(RecordUnavailable, match="standby"), writing(ours) as connection:
+        connection.execute(WRITE, {"word": "unsure"})
+    with writing(ours) as connection:
+        connection.execute(WRITE, {"word": "sure"})
+    pair.failover()
+
+    assert count(ours) == 2
+
+
+def test_a_lease_waits_for_no_standby(pair, ours):
+    event_id = an_event(ours)
+    found = a_booking(ours, event_id, Wish(quantity=1), number=1)
+
+    with mute(pair), writing(ours) as connection:
+        claimed = charges.claim(connection, found)
+
+    assert claimed
 
 
 def test_a_warning_from_an_earlier_statement_spoils_no_commit(ours):
