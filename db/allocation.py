@@ -42,8 +42,8 @@ class Refusal(StrEnum):
     BUYER_LIMIT = "buyer_limit"
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+# NamedTuples, as Place is: a lane makes hundreds a batch.
+class Request(NamedTuple):
     """A queued booking as the allocator sees it: `buyer_taken` of the `buyer_limit` tickets are the buyer's already."""
 
     booking_id: BookingId
@@ -80,8 +80,7 @@ class Taken(NamedTuple):
         return Place(self.ticket_id, self.row_number, self.seat_number)
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
+class Decision(NamedTuple):
     """What becomes of one booking; `wish` is the index of the wish that was met, `reason` a `Refusal`."""
 
     booking_id: BookingId

@@ -136,9 +136,12 @@ def reading(engine: Engine) -> Iterator[Connection]:
 
 
 @contextmanager
-def writing(engine: Engine) -> Iterator[Connection]:
-    """For one statement that is a transaction by itself: what `transaction` promises, in one round trip for three."""
-    with _translated(), engine.connect() as connection, _each_alone(connection), confirmed(connection):
+def unconfirmed(engine: Engine) -> Iterator[Connection]:
+    """For single writes that may be lost with their server, as a lease may: each is a transaction in one round trip.
+
+    Nothing else may be written here. In autocommit psycopg2 says nothing of a standby that did not confirm.
+    """
+    with _translated(), engine.connect() as connection, _each_alone(connection):
         yield connection
 
 

@@ -96,7 +96,7 @@ def _interrupted(booking_id: BookingId, away: RecordUnavailable) -> Resumed:
 
 def _claimed(shop: Shop, booking_id: BookingId, lease_seconds: int) -> bool:
     try:
-        with record.writing(shop.engine) as connection:
+        with record.unconfirmed(shop.engine) as connection:
             return charges.claim(connection, booking_id, lease_seconds=lease_seconds)
     except RecordUnavailable:
         # Its commit may have been made all the same, and would keep everybody away for a minute.
@@ -108,7 +108,7 @@ def _give_back(shop: Shop, booking_id: BookingId) -> None:
     """Give the lease back, through a failover if there is one; should the record stay away, the lease runs out."""
     for _ in range(GIVE_BACK_TRIES_MAX):
         try:
-            with record.writing(shop.engine) as connection:
+            with record.unconfirmed(shop.engine) as connection:
                 charges.unclaim(connection, booking_id)
             return
         except RecordUnavailable:
@@ -187,7 +187,7 @@ def _create(shop: Shop, charge: Charge) -> Intent:
             customer_id=charge.provider_customer_id,
         ),
     )
-    with record.writing(shop.engine) as connection:
+    with record.transaction(shop.engine) as connection:
         charges.intent_created(
             connection,
             booking.id,
@@ -267,7 +267,7 @@ def _lost(shop: Shop, charge: Charge) -> None:
 def _capture(shop: Shop, charge: Charge) -> None:
     booking = charge.booking
     intent = _call(shop, lambda: shop.provider.capture_intent(_intent_id(charge), key=f"{booking.id}-capture"))
-    with record.writing(shop.engine) as connection:
+    with record.transaction(shop.engine) as connection:
         if intent.captured:
             charges.captured(connection, booking.id, amount_minor=intent.captured_minor)
         else:
@@ -279,7 +279,7 @@ def _capture(shop: Shop, charge: Charge) -> None:
 
 
 def _confirm_free(shop: Shop, charge: Charge) -> None:
-    with record.writing(shop.engine) as connection:
+    with record.transaction(shop.engine) as connection:
         charges.confirm_without_charge(connection, charge.booking.id)
 
 

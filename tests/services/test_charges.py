@@ -12,7 +12,7 @@ from onsale.db import bookings, charges, holds, lane, payments
 from onsale.db.allocation import allocate
 from onsale.db.catalogue import NewSection
 from onsale.db.charges import ATTEMPTS_MAX, AttemptOutcome, Commit, Received
-from onsale.db.engine import make_engine, transaction, writing
+from onsale.db.engine import make_engine, transaction, unconfirmed
 from onsale.db.house import House
 from onsale.db.ids import BookingId, EventId
 from onsale.db.states import BookingState
@@ -235,14 +235,14 @@ def test_a_webhook_is_new_once(engine):
 
 def test_a_webhook_is_told_how_far_its_booking_is_and_whether_somebody_works_on_it(engine, held):
     def received() -> Received:
-        with writing(engine) as connection:
+        with unconfirmed(engine) as connection:
             return charges.webhook_received(connection, "evt_1", "payment_intent.succeeded", booking_id=held)
 
     before = received()
-    with writing(engine) as connection:
+    with unconfirmed(engine) as connection:
         charges.claim(connection, held)
     during = received()
-    with writing(engine) as connection:
+    with unconfirmed(engine) as connection:
         charges.unclaim(connection, held)
     after = received()
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 
 import pytest
 from sqlalchemy import Engine, text
@@ -323,7 +322,7 @@ def test_a_decision_on_an_older_version_is_not_written(engine, event_id, decided
     _, decision, batch = decided
 
     with pytest.raises(AllocationStale), transaction(engine) as connection:
-        lane.write_batch(connection, event_id, [replace(decision, version=7)], snapshot=batch.snapshot)
+        lane.write_batch(connection, event_id, [decision._replace(version=7)], snapshot=batch.snapshot)
 
 
 def test_one_ticket_decided_for_two_bookings_is_written_for_none(engine, event_id, decided):
@@ -331,7 +330,7 @@ def test_one_ticket_decided_for_two_bookings_is_written_for_none(engine, event_i
     other = a_booking(engine, event_id, Wish(quantity=1), number=2)
 
     with pytest.raises(AllocationStale), transaction(engine) as connection:
-        lane.write_batch(connection, event_id, [decision, replace(decision, booking_id=other)], snapshot=batch.snapshot)
+        lane.write_batch(connection, event_id, [decision, decision._replace(booking_id=other)], snapshot=batch.snapshot)
 
     assert states(engine, [found, other]) == ["queued", "queued"]
 

@@ -15,7 +15,7 @@ from sqlalchemy.exc import ProgrammingError
 
 from onsale.db import charges
 from onsale.db.confirming import CONFIRM_SECONDS_MAX
-from onsale.db.engine import make_engine, make_sure, reading, transaction, writing
+from onsale.db.engine import make_engine, make_sure, reading, transaction, unconfirmed
 from onsale.db.states import BookingState
 from onsale.db.wishes import Wish
 from onsale.errors import RecordUnavailable
@@ -124,21 +124,11 @@ def test_a_warm_connection_is_not_asked_whether_its_server_is_there_and_a_rested
     assert (warm, rested) == ((1, 0), (1, 1))
 
 
-def test_a_single_statement_waits_for_the_standby_as_a_transaction_does(pair, ours):
-    with mute(pair), pytest.raises(RecordUnavailable, match="standby"), writing(ours) as connection:
-        connection.execute(WRITE, {"word": "unsure"})
-    with writing(ours) as connection:
-        connection.execute(WRITE, {"word": "sure"})
-    pair.failover()
-
-    assert count(ours) == 2
-
-
 def test_a_lease_waits_for_no_standby(pair, ours):
     event_id = an_event(ours)
     found = a_booking(ours, event_id, Wish(quantity=1), number=1)
 
-    with mute(pair), writing(ours) as connection:
+    with mute(pair), unconfirmed(ours) as connection:
         claimed = charges.claim(connection, found)
 
     assert claimed

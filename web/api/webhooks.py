@@ -6,7 +6,7 @@ from flask import request
 
 from onsale.db import charges
 from onsale.db.charges import Received
-from onsale.db.engine import writing
+from onsale.db.engine import transaction
 from onsale.db.ids import BookingId
 from onsale.db.states import BookingState
 from onsale.errors import BadWebhook, ProviderUnavailable
@@ -30,7 +30,7 @@ def receive_webhook() -> Answer[Told]:
     request.max_content_length = BODY_BYTES_MAX
     event = webhooks.verify(body_bytes(), request.headers.get("Stripe-Signature"), office.config.stripe_webhook_secret)
     booking_id = BookingId(event.booking_id) if event.booking_id else None
-    with writing(office.engine) as connection:
+    with transaction(office.engine) as connection:
         received = charges.webhook_received(connection, event.id, event.type, booking_id=booking_id)
     # At a second delivery too: it may mean that we fell before the wake-up, and waking twice is harmless.
     if booking_id is not None and is_news(event, received):
