@@ -56,6 +56,7 @@ def a_charge(
         provider_customer_id=None,
         payment=a_payment(payment) if payment else None,
         attempt=an_attempt(attempt) if attempt else None,
+        read_at=NOW,
     )
 
 
