@@ -13,8 +13,15 @@ function turn(value) {
   now.textContent = Number(value).toLocaleString('en');
 }
 
-range?.addEventListener('input', () => { exactly.value = range.value; turn(range.value); });
+function follow() {
+  exactly.value = range.value;
+  turn(range.value);
+}
+
+range?.addEventListener('input', follow);
 exactly?.addEventListener('input', () => { range.value = exactly.value; turn(exactly.value || 0); });
+// Turned while this file was still on its way.
+if (range && range.value !== range.defaultValue) follow();
 
 let lost = 0;
 async function round() {
