@@ -107,7 +107,7 @@ def new_attempt(
 def claim(connection: Connection, booking_id: BookingId, *, lease_seconds: int = LEASE_SECONDS) -> bool:
     """Take the booking's payment for a while; False when someone else has it.
 
-    Saves calls to the provider; nothing depends on it. In a transaction of its own: it does not wait for the disk.
+    It saves calls to the provider. And its commit, confirmed, says that the standby has all that was read before.
     """
     return connection.execute(_CLAIM, {**_of(booking_id), "seconds": lease_seconds}).rowcount == 1
 
@@ -289,13 +289,11 @@ def _of(booking_id: BookingId) -> dict[str, object]:
     return {"event_id": event_of_booking(booking_id), "id": booking_id}
 
 
-# Neither waits for the disk: a lease that a crash forgets costs a call to the provider, and nothing else.
 _CLAIM = text("""
-    WITH relaxed AS MATERIALIZED (SELECT set_config('synchronous_commit', 'off', true))
     UPDATE bookings SET claimed_until = clock_timestamp() + :seconds * interval '1 second'
-      FROM relaxed
      WHERE event_id = :event_id AND id = :id AND (claimed_until IS NULL OR claimed_until <= clock_timestamp())
 """)
+# Waits for no disk and no standby: a lease given back and forgotten runs out.
 _UNCLAIM = text("""
     WITH relaxed AS MATERIALIZED (SELECT set_config('synchronous_commit', 'off', true))
     UPDATE bookings SET claimed_until = clock_timestamp()

@@ -131,31 +131,16 @@ def reading(engine: Engine) -> Iterator[Connection]:
 
     RecordUnavailable when the database does not answer or is too busy.
     """
-    with _translated(), engine.connect() as connection, _each_alone(connection):
-        yield connection
-
-
-@contextmanager
-def unconfirmed(engine: Engine) -> Iterator[Connection]:
-    """For single writes that may be lost with their server, as a lease may: each is a transaction in one round trip.
-
-    Nothing else may be written here. In autocommit psycopg2 says nothing of a standby that did not confirm.
-    """
-    with _translated(), engine.connect() as connection, _each_alone(connection):
-        yield connection
-
-
-@contextmanager
-def _each_alone(connection: Connection) -> Iterator[None]:
-    driver: psycopg2.extensions.connection = connection.connection.driver_connection  # type: ignore[assignment]
-    # Not by SQLAlchemy's isolation level: to undo that it asks the server, and a connection whose server has just
-    # died would fail there, outside every `try`, and be lost to the pool for good.
-    driver.autocommit = True
-    try:
-        yield
-    finally:
-        if not driver.closed:
-            driver.autocommit = False
+    with _translated(), engine.connect() as connection:
+        driver: psycopg2.extensions.connection = connection.connection.driver_connection  # type: ignore[assignment]
+        # Not by SQLAlchemy's isolation level: to undo that it asks the server, and a connection whose server has just
+        # died would fail there, outside every `try`, and be lost to the pool for good.
+        driver.autocommit = True
+        try:
+            yield connection
+        finally:
+            if not driver.closed:
+                driver.autocommit = False
 
 
 def make_sure(engine: Engine) -> None:

@@ -84,8 +84,8 @@ def charge_of(connection: Connection, booking_id: BookingId) -> Charge | None:
         booking=booking_of(row),
         event_name=row.event_name,
         provider_customer_id=row.provider_customer_id,
-        payment=_payment_in(row) if row.intent_id is not None else None,
-        attempt=_attempt_in(row) if row.attempt is not None else None,
+        payment=_payment(row) if row.intent_id is not None else None,
+        attempt=_attempt(row, row.id, row.card, row.attempted_at) if row.attempt is not None else None,
         read_at=row.read_at,
     )
 
@@ -105,45 +105,27 @@ def attempt_by_key(connection: Connection, booking_id: BookingId, key: str) -> A
     return attempt_of(row) if row else None
 
 
-def payment_of(connection: Connection, booking_id: BookingId) -> Payment | None:
-    """The booking's intent; None before it was created."""
-    arguments = {"event_id": event_of_booking(booking_id), "id": booking_id}
-    row = connection.execute(_PAYMENT, arguments).one_or_none()
-    return _payment(row) if row else None
-
-
 def attempt_of(row: Row[Any]) -> Attempt:
+    """An attempt from a row that has all columns of the table."""
+    return _attempt(row, row.booking_id, row.payment_method, row.created_at)
+
+
+def _attempt(row: Row[Any], booking_id: BookingId, payment_method: str, created_at: datetime) -> Attempt:
     return Attempt(
         event_id=row.event_id,
-        booking_id=row.booking_id,
+        booking_id=booking_id,
         attempt=row.attempt,
-        payment_method=row.payment_method,
+        payment_method=payment_method,
         return_url=row.return_url,
         outcome=AttemptOutcome(row.outcome),
         decline_code=row.decline_code,
         message=row.message,
         next_action_url=row.next_action_url,
-        created_at=row.created_at,
+        created_at=created_at,
     )
 
 
-def _attempt_in(row: Row[Any]) -> Attempt:
-    """The attempt in a row of `charge_of`, where the booking has the plain names."""
-    return Attempt(
-        event_id=row.event_id,
-        booking_id=row.id,
-        attempt=row.attempt,
-        payment_method=row.card,
-        return_url=row.return_url,
-        outcome=AttemptOutcome(row.outcome),
-        decline_code=row.decline_code,
-        message=row.message,
-        next_action_url=row.next_action_url,
-        created_at=row.attempted_at,
-    )
-
-
-def _payment_in(row: Row[Any]) -> Payment:
+def _payment(row: Row[Any]) -> Payment:
     """The payment in a row of `charge_of`."""
     return Payment(
         event_id=row.event_id,
@@ -160,23 +142,6 @@ def _payment_in(row: Row[Any]) -> Payment:
     )
 
 
-def _payment(row: Row[Any]) -> Payment:
-    return Payment(
-        event_id=row.event_id,
-        booking_id=row.booking_id,
-        intent_id=row.intent_id,
-        client_secret=row.client_secret,
-        status=row.status,
-        amount_minor=row.amount_minor,
-        currency=row.currency,
-        captured_minor=row.captured_minor,
-        void_reason=row.void_reason,
-        created_at=row.created_at,
-        updated_at=row.updated_at,
-    )
-
-
-_PAYMENT = text("SELECT * FROM payments WHERE event_id = :event_id AND booking_id = :id")
 _ATTEMPT_BY_KEY = text("""
     SELECT * FROM payment_attempts WHERE event_id = :event_id AND booking_id = :id AND idempotency_key = :key
 """)

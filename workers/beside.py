@@ -32,9 +32,11 @@ class Beside:
             self.finish()
 
     def owe(self, work: Work) -> None:
-        """To be begun soon, after what was owed before."""
-        self.finish()
-        self._owed = work
+        """To be begun soon, after what was owed before; done also when that raises."""
+        try:
+            self.finish()
+        finally:
+            self._owed = work
 
     def begin(self) -> None:
         """We are about to wait: begin what is owed."""

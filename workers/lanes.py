@@ -146,14 +146,14 @@ class _Look:
         """A batch is committed: what follows from it, and whether there is more."""
         self.decided += len(done.decisions)
         if done.written:
-            written = done.written
             self.beside.owe(
-                partial(follow_up.decided, self.shop, done.bookings, done.decisions, written=written, queue=queue)
+                partial(follow_up.decided, self.shop, done.bookings, done.decisions, written=done.written, queue=queue)
             )
-        if len(done.bookings) < self.size:
-            # There may be no next batch to do it beside, and somebody waits for this one.
-            self.beside.finish()
-        if len(done.bookings) == self.size or (self.last_look and _undecided(self.shop, self.event_id)):
+        if len(done.bookings) == self.size:
+            return None
+        # There may be no next batch to do it beside, and somebody waits for this one.
+        self.beside.finish()
+        if self.last_look and _undecided(self.shop, self.event_id):
             return None
         return End.DRAINED
 

@@ -78,6 +78,7 @@ def resume(shop: Shop, booking_id: BookingId, *, lease_seconds: int = LEASE_SECO
             return Resumed()
     except RecordUnavailable as away:
         return _interrupted(booking_id, away)
+    # Confirmed, the lease makes sure of what was read: what a switch to the standby would undo is never charged for.
     if lease_seconds and not _claimed(shop, booking_id, lease_seconds):
         return Resumed(again_seconds=TWIN_SECONDS)
     try:
@@ -96,7 +97,7 @@ def _interrupted(booking_id: BookingId, away: RecordUnavailable) -> Resumed:
 
 def _claimed(shop: Shop, booking_id: BookingId, lease_seconds: int) -> bool:
     try:
-        with record.unconfirmed(shop.engine) as connection:
+        with record.transaction(shop.engine) as connection:
             return charges.claim(connection, booking_id, lease_seconds=lease_seconds)
     except RecordUnavailable:
         # Its commit may have been made all the same, and would keep everybody away for a minute.
@@ -108,7 +109,7 @@ def _give_back(shop: Shop, booking_id: BookingId) -> None:
     """Give the lease back, through a failover if there is one; should the record stay away, the lease runs out."""
     for _ in range(GIVE_BACK_TRIES_MAX):
         try:
-            with record.unconfirmed(shop.engine) as connection:
+            with record.transaction(shop.engine) as connection:
                 charges.unclaim(connection, booking_id)
             return
         except RecordUnavailable:

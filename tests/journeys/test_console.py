@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import httpx
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from onsale.db.ids import EventId
 from tests.builders import until
@@ -56,6 +56,23 @@ def test_the_slider_and_the_number_say_the_same(console, on_sale):
 
     expect(page.get_by_label("Exactly")).to_have_value("160")
     expect(page.locator("#rate-now")).to_have_text("160")
+
+
+def test_a_slider_turned_before_its_script_has_come_is_followed(console, on_sale):
+    page = console(on_sale(rate_per_minute=100))
+    on_its_way: list[Route] = []
+
+    def keep(route: Route) -> None:
+        on_its_way.append(route)
+
+    page.route("**/js/console*.js*", keep)
+    page.reload(wait_until="commit")
+
+    page.get_by_label("Rate, people per minute, as a dial").fill("160")
+    until(lambda: page.wait_for_timeout(10) or on_its_way, "the script is asked for")
+    on_its_way[0].continue_()
+
+    expect(page.get_by_label("Exactly")).to_have_value("160")
 
 
 def test_a_pause_is_shown_to_everybody_with_its_reason(console, browse, on_sale, stand_in_line):

@@ -14,7 +14,7 @@ from sqlalchemy import text
 
 from onsale.db import charges
 from onsale.db.charges import Received
-from onsale.db.engine import unconfirmed
+from onsale.db.engine import transaction
 from onsale.db.ids import BookingId, EventId, booking_id
 from onsale.db.states import BookingState
 from onsale.db.wishes import Wish
@@ -68,7 +68,7 @@ def test_a_signed_event_is_remembered_and_wakes_a_worker(web, engine):
 
 def test_an_event_wakes_nobody_for_a_booking_that_is_being_asked_about_already(web, engine):
     found = a_booking(engine, an_event(engine), Wish(quantity=1), number=1)
-    with unconfirmed(engine) as connection:
+    with transaction(engine) as connection:
         charges.claim(connection, found)
     body = event(found)
 

@@ -8,11 +8,11 @@ from threading import Barrier
 import pytest
 from sqlalchemy import Engine, text
 
-from onsale.db import bookings, charges, holds, lane, payments
+from onsale.db import bookings, charges, holds, lane
 from onsale.db.allocation import allocate
 from onsale.db.catalogue import NewSection
 from onsale.db.charges import ATTEMPTS_MAX, AttemptOutcome, Commit, Received
-from onsale.db.engine import make_engine, transaction, unconfirmed
+from onsale.db.engine import make_engine, transaction
 from onsale.db.house import House
 from onsale.db.ids import BookingId, EventId
 from onsale.db.states import BookingState
@@ -210,7 +210,7 @@ def test_what_was_captured_never_shrinks(engine, held):
         charges.intent_seen(connection, held, status="succeeded", captured_minor=PRICE)
         charges.intent_seen(connection, held, status="requires_capture", void_reason="deadline")
         charges.intent_seen(connection, held, status="requires_capture", void_reason="another")
-        found = payments.payment_of(connection, held)
+        found = charges.charge_of(connection, held).payment
 
     assert found is not None
     assert (found.captured_minor, found.void_reason) == (PRICE, "deadline")
@@ -235,14 +235,14 @@ def test_a_webhook_is_new_once(engine):
 
 def test_a_webhook_is_told_how_far_its_booking_is_and_whether_somebody_works_on_it(engine, held):
     def received() -> Received:
-        with unconfirmed(engine) as connection:
+        with transaction(engine) as connection:
             return charges.webhook_received(connection, "evt_1", "payment_intent.succeeded", booking_id=held)
 
     before = received()
-    with unconfirmed(engine) as connection:
+    with transaction(engine) as connection:
         charges.claim(connection, held)
     during = received()
-    with unconfirmed(engine) as connection:
+    with transaction(engine) as connection:
         charges.unclaim(connection, held)
     after = received()
 
@@ -348,7 +348,7 @@ def test_the_money_is_taken_once(engine, authorised):
     with transaction(engine) as connection:
         assert charges.captured(connection, authorised, amount_minor=PRICE)
         assert not charges.captured(connection, authorised, amount_minor=PRICE)
-        found = payments.payment_of(connection, authorised)
+        found = charges.charge_of(connection, authorised).payment
 
     confirmed = booking(engine, authorised)
     assert confirmed.state is S.CONFIRMED

@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -14,15 +15,18 @@ from sqlalchemy import Engine, text
 from sqlalchemy.exc import ProgrammingError
 
 from onsale.db import charges
+from onsale.db.charges import Charge
 from onsale.db.confirming import CONFIRM_SECONDS_MAX
-from onsale.db.engine import make_engine, make_sure, reading, transaction, unconfirmed
+from onsale.db.engine import make_engine, make_sure, reading, transaction
+from onsale.db.ids import BookingId
 from onsale.db.states import BookingState
 from onsale.db.wishes import Wish
 from onsale.errors import RecordUnavailable
 from onsale.sandbox.ports import LOOPBACK
 from onsale.sandbox.postgres import USER
 from onsale.workers.lanes import work_lane
-from onsale.workers.payments import resume
+from onsale.workers.payment_steps import Step
+from onsale.workers.payments import STEPS, resume
 from tests.builders import a_booking, an_event, booking, open_queue, seat, set_queue, until
 from tests.pairs import Wire, mute, waits_for_the_standby
 
@@ -124,14 +128,18 @@ def test_a_warm_connection_is_not_asked_whether_its_server_is_there_and_a_rested
     assert (warm, rested) == ((1, 0), (1, 1))
 
 
-def test_a_lease_waits_for_no_standby(pair, ours):
+def test_a_lease_is_given_back_without_waiting_for_the_standby(pair, ours):
     event_id = an_event(ours)
     found = a_booking(ours, event_id, Wish(quantity=1), number=1)
+    with transaction(ours) as connection:
+        charges.claim(connection, found)
 
-    with mute(pair), unconfirmed(ours) as connection:
-        claimed = charges.claim(connection, found)
+    with mute(pair):
+        with transaction(ours) as connection:
+            charges.unclaim(connection, found)
+        is_leased = leased(ours, found)
 
-    assert claimed
+    assert not is_leased
 
 
 def test_a_warning_from_an_earlier_statement_spoils_no_commit(ours):
@@ -223,16 +231,12 @@ def test_a_request_that_waits_behind_a_stuck_commit_is_told_to_come_back(pair, w
 
 def test_a_payment_interrupted_by_a_failover_goes_on_at_once_and_charges_once(pair, paying_shop):
     shop = paying_shop
-    event_id = an_event(shop.engine)
-    booking_id = a_booking(shop.engine, event_id, Wish(tickets=(seat(event_id, 1),)), number=1)
-    work_lane(shop, event_id, last_look=True)
-    with transaction(shop.engine) as connection:
-        charges.new_attempt(connection, booking_id, payment_method=VISA, return_url="https://shop.example/back")
+    booking_id = being_paid(shop)
 
     # The record dies while the worker has the lease.
     with ThreadPoolExecutor(1) as other:
         working = other.submit(resume, shop, booking_id)
-        until(lambda: leased(shop, booking_id), "the worker has the booking")
+        until(lambda: leased(shop.engine, booking_id), "the worker has the booking")
         pair.kill()
         until(lambda: working.done() or not pair.answers(), "nobody answers")
         pair.promote()
@@ -243,12 +247,53 @@ def test_a_payment_interrupted_by_a_failover_goes_on_at_once_and_charges_once(pa
     assert booking(shop.engine, booking_id).state is BookingState.CONFIRMED
     assert interrupted.again_seconds is not None
     assert time.monotonic() - began < 10
+    assert money(shop, booking_id) == 4500
+
+
+def test_tickets_that_only_the_primary_knows_as_sold_are_not_charged_for(pair, paying_shop):
+    shop = paying_shop
+    booking_id = being_paid(shop)
+    STEPS[Step.AUTHORISE](shop, charge(shop, booking_id))
+
+    with mute(pair):
+        with pytest.raises(RecordUnavailable, match="standby"), transaction(shop.engine) as connection:
+            charges.commit(connection, booking_id)
+        seen = booking(shop.engine, booking_id).state
+        unsure = resume(shop, booking_id)
+        captured = money(shop, booking_id)
+    resume(shop, booking_id)
+
+    assert seen is BookingState.COMMITTED
+    assert (unsure.steps, captured) == ((), 0)
+    assert unsure.again_seconds is not None
+    assert money(shop, booking_id) == 4500
+
+
+def being_paid(shop: Any) -> BookingId:
+    """A booking that holds a seat at 45.00 and has a card to try."""
+    event_id = an_event(shop.engine)
+    booking_id = a_booking(shop.engine, event_id, Wish(tickets=(seat(event_id, 1),)), number=1)
+    work_lane(shop, event_id, last_look=True)
     with transaction(shop.engine) as connection:
-        found = charges.charge_of(connection, booking_id)
-    assert shop.provider.retrieve_intent(found.payment.intent_id).captured_minor == 4500
+        charges.new_attempt(connection, booking_id, payment_method=VISA, return_url="https://shop.example/back")
+    return booking_id
 
 
-def leased(shop, booking_id) -> bool:
+def charge(shop: Any, booking_id: BookingId) -> Charge:
     with reading(shop.engine) as connection:
+        found = charges.charge_of(connection, booking_id)
+    assert found is not None
+    return found
+
+
+def money(shop: Any, booking_id: BookingId) -> int:
+    """What the bank has taken for a booking."""
+    payment = charge(shop, booking_id).payment
+    assert payment is not None
+    return int(shop.provider.retrieve_intent(payment.intent_id).captured_minor)
+
+
+def leased(engine: Engine, booking_id: BookingId) -> bool:
+    with reading(engine) as connection:
         asked = text("SELECT claimed_until > clock_timestamp() FROM bookings WHERE id = :id")
         return bool(connection.execute(asked, {"id": booking_id}).scalar())

@@ -66,3 +66,16 @@ def test_a_batch_that_fails_leaves_nothing_of_the_one_before_undone():
         carry([lambda: done.append("told")], then=LookupError())
 
     assert done == ["told"]
+
+
+@pytest.mark.parametrize("begin", [True, False])
+def test_what_fails_keeps_nobody_from_the_batch_after_it(begin):
+    done: list[str] = []
+
+    def fails() -> None:
+        raise ValueError("the cache is upside down")
+
+    with pytest.raises(ValueError, match="upside down"):
+        carry([fails, lambda: done.append("told")], begin=begin)
+
+    assert done == ["told"]
