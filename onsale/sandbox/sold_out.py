@@ -1,6 +1,7 @@
-"""Sells a whole event to invented buyers by the very functions a real sale uses, without its queue and its bank.
+"""Sells a whole event to invented buyers by the very functions a real sale uses, without its queue.
 
-So every move, history line and constraint of a sold-out event is genuine; only the intents' ids are made up.
+Every move, history line and constraint of a sold-out event is genuine. So are its payments: the cards are given here,
+and the workers charge them with the provider once they run, as they do for a booking whose wake-up was lost.
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ class Party(NamedTuple):
 
 
 def sell_everything(connection: Connection, event_id: EventId, *, now: datetime) -> int:
-    """Confirmed bookings for every ticket of an event that has sold none; returns how many bookings."""
+    """Bookings about to be paid, for every ticket of an event that has sold none; returns how many."""
     parties = _parties(event_id, stats.stock(connection, event_id).free)
     _queue_up(connection, event_id, parties, began=now - SOLD_AGO)
     for party in parties:
@@ -48,7 +49,7 @@ def sell_everything(connection: Connection, event_id: EventId, *, now: datetime)
         bookings.accept(connection, _booking(event_id, party))
     _decide(connection, event_id)
     for party in parties:
-        _pay(connection, party.booking_id)
+        charges.new_attempt(connection, party.booking_id, payment_method=CARD)
     return len(parties)
 
 
@@ -111,23 +112,3 @@ def _decide(connection: Connection, event_id: EventId) -> None:
         decisions = allocate(batch.requests, house, named)
         written = lane.write_batch(connection, event_id, decisions, snapshot=batch.snapshot)
         house.wrote(written.changes)
-
-
-def _pay(connection: Connection, booking: BookingId) -> None:
-    attempt = charges.new_attempt(connection, booking, payment_method=CARD)
-    held = bookings.get(connection, booking)
-    if held is None or held.amount_minor is None:
-        raise LookupError(f"booking {booking} was held a moment ago")
-    charges.intent_created(
-        connection,
-        booking,
-        intent_id=f"pi_seed_{booking.hex}",
-        client_secret=f"pi_seed_{booking.hex}_secret",
-        status="requires_capture",
-        amount_minor=held.amount_minor,
-        currency=held.currency,
-    )
-    charges.authorised(connection, booking, attempt.attempt)
-    charges.commit(connection, booking)
-    charges.captured(connection, booking, amount_minor=held.amount_minor)
-    charges.intent_seen(connection, booking, status="succeeded", captured_minor=held.amount_minor)
