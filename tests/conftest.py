@@ -25,6 +25,7 @@ import sqlalchemy
 
 from onsale.config import Config
 from onsale.db.engine import migrate
+from onsale.sandbox.elasticsearch import EmbeddedElasticsearch
 from onsale.sandbox.embedded import PartMissing, launch, poll
 from onsale.sandbox.environment import read_env
 from onsale.sandbox.pair import PostgresPair
@@ -147,6 +148,21 @@ def redis_client(valkey_server: EmbeddedValkey) -> Iterator[redis.Redis]:
     client.flushall()
     yield client
     client.close()
+
+
+@pytest.fixture(scope="session")
+def elasticsearch_server() -> Iterator[EmbeddedElasticsearch]:
+    """An Elasticsearch for this test process; whoever uses it names indices of its own."""
+    with tempfile.TemporaryDirectory(prefix="onsale-test-") as folder:
+        server = EmbeddedElasticsearch(Path(folder, "elasticsearch"), durable=False)
+        try:
+            server.start()
+        except PartMissing as reason:
+            missing(reason)
+        try:
+            yield server
+        finally:
+            server.stop()
 
 
 # Stripe. The tests of payments talk to the simulator over HTTP, as the house does.

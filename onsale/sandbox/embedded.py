@@ -198,7 +198,14 @@ class EmbeddedServer(ABC):
 
     def _launch(self) -> subprocess.Popen[bytes]:
         with self.log_file.open("ab") as log:
-            return launch(self.command(), stop_signal=self.stop_signal, identity=self.identity, log=log)
+            return launch(
+                self.command(),
+                stop_signal=self.stop_signal,
+                identity=self.identity,
+                log=log,
+                # PostgreSQL and Valkey go there themselves; by this folder left-overs are recognised.
+                cwd=self.data_folder,
+            )
 
     def _wait(self) -> bool:
         """True when the server answers, False when it ended before; PartFailed when it does neither in time."""
