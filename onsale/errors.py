@@ -146,5 +146,9 @@ class RecordUnavailable(OnsaleError):
     """The database does not answer. Try again in a moment."""
 
 
+class SearchUnavailable(OnsaleError):
+    """The search does not answer. Try again in a moment."""
+
+
 class QueueUnavailable(OnsaleError):
     """The queue does not answer. Your place is safe; try again in a moment."""

@@ -53,6 +53,7 @@ STATUS: dict[type[e.OnsaleError], int] = {
     e.PaymentRefused: 422,
     e.BadWebhook: 400,
     e.RecordUnavailable: 503,
+    e.SearchUnavailable: 503,
     e.QueueUnavailable: 503,
 }
 

@@ -5,7 +5,7 @@ WITH asked AS (
            to_tsquery('simple', :all_terms) AS anything
 ), found AS (
     SELECT d.event_id, e.starts_at,
-           CASE WHEN :all_terms = '' THEN 0 ELSE ts_rank(d.all_terms, asked.anything) END AS rank
+           CASE WHEN :all_terms = '' THEN 0::real ELSE ts_rank(d.all_terms, asked.anything) END AS rank
       FROM search_documents d
       JOIN events e ON e.id = d.event_id
      CROSS JOIN asked
@@ -16,7 +16,11 @@ WITH asked AS (
        AND (:place_terms = '' OR d.place_terms @@ asked.place)
        AND (:all_terms = '' OR d.all_terms @@ asked.anything)
 )
-SELECT l.*, (SELECT count(*) FROM found) AS total
-  FROM (SELECT * FROM found ORDER BY rank DESC, starts_at, event_id OFFSET :offset LIMIT :limit) AS page
+SELECT l.*, page.rank, (SELECT count(*) FROM found) AS total
+  FROM (SELECT * FROM found
+         WHERE CAST(:after_rank AS real) IS NULL OR rank < CAST(:after_rank AS real)
+            OR (rank = CAST(:after_rank AS real)
+                AND (starts_at, event_id) > (CAST(:after_starts_at AS timestamptz), CAST(:after_event_id AS bigint)))
+         ORDER BY rank DESC, starts_at, event_id LIMIT :limit) AS page
   JOIN event_listings l ON l.id = page.event_id
  ORDER BY page.rank DESC, page.starts_at, page.event_id

@@ -12,7 +12,11 @@ WITH found AS (
        AND (:place = '' OR word_similarity(:place, d.place_words) >= :alike)
        AND (:anything = '' OR word_similarity(:anything, d.all_words) >= :alike)
 )
-SELECT l.*, (SELECT count(*) FROM found) AS total
-  FROM (SELECT * FROM found ORDER BY rank DESC, starts_at, event_id OFFSET :offset LIMIT :limit) AS page
+SELECT l.*, page.rank, (SELECT count(*) FROM found) AS total
+  FROM (SELECT * FROM found
+         WHERE CAST(:after_rank AS real) IS NULL OR rank < CAST(:after_rank AS real)
+            OR (rank = CAST(:after_rank AS real)
+                AND (starts_at, event_id) > (CAST(:after_starts_at AS timestamptz), CAST(:after_event_id AS bigint)))
+         ORDER BY rank DESC, starts_at, event_id LIMIT :limit) AS page
   JOIN event_listings l ON l.id = page.event_id
  ORDER BY page.rank DESC, page.starts_at, page.event_id

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import re
-import unicodedata
+from collections.abc import Sequence
+from datetime import datetime
 from functools import cache
 from importlib.resources import files
 from typing import Any
@@ -12,13 +12,16 @@ from sqlalchemy import Connection, Engine, Row, TextClause, text
 from sqlalchemy.exc import DBAPIError, TimeoutError
 
 from onsale.errors import BadRequest, RecordUnavailable
-from onsale.search import HITS_MAX, PAGE_SIZE_MAX, TERM_CHARACTERS_MAX, Hit, SearchPage, SearchQuery
+from onsale.search import Hit, SearchPage, SearchQuery, cursors
+from onsale.search.words import WORDS_MAX, check, plain
 
 # Below this a near miss is another word. Two letters swapped in "Philharmonic" give 0.6, one wrong in "Berlin" 0.43.
 ALIKE_MIN = 0.4
 # What a lone letter resembles is everything.
 NEAR_MISS_CHARACTERS_MIN = 4
-WORDS_MAX = 10
+WORDS, NEAR_MISSES = "find_events", "find_near_misses"
+# The sort values of a hit: how well it fits, when it begins, its id.
+_KINDS = {WORDS: (float, str, int), NEAR_MISSES: (float, str, int)}
 
 
 class PostgresSearch:
@@ -30,30 +33,25 @@ class PostgresSearch:
 
     def search(self, query: SearchQuery) -> SearchPage:
         """The page asked for; BadRequest names the field that makes no sense. RecordUnavailable without a record."""
-        arguments = _arguments(query)
+        check(query)
+        kind, after = cursors.read(query.cursor, kinds=_KINDS) if query.cursor else (WORDS, None)
+        arguments = _arguments(query, after)
         try:
             with self._engine.connect() as connection:
-                rows = connection.execute(_statement("find_events"), arguments).all()
-                if not rows and self._worth_a_second_look(connection, arguments):
-                    rows = connection.execute(_statement("find_near_misses"), arguments).all()
+                rows = connection.execute(_statement(kind), arguments).all()
+                if not rows and after is None and self._worth_a_second_look(connection, arguments):
+                    kind = NEAR_MISSES
+                    rows = connection.execute(_statement(kind), arguments).all()
         except (DBAPIError, TimeoutError) as error:
             raise RecordUnavailable from error
-        return _page(rows, offset=int(arguments["offset"]), limit=int(arguments["limit"]))
+        return _page(rows, kind=kind, size=query.page_size)
 
     def _worth_a_second_look(self, connection: Connection, arguments: dict[str, Any]) -> bool:
-        # Later pages were read without near misses, and go on so.
-        if arguments["offset"] or not any(len(arguments[name]) >= NEAR_MISS_CHARACTERS_MIN for name in _PLAIN):
+        if not any(len(arguments[name]) >= NEAR_MISS_CHARACTERS_MIN for name in _PLAIN):
             return False
         if self._near_misses is None:
             self._near_misses = bool(connection.execute(_HAS_TRIGRAMS).scalar_one())
         return self._near_misses
-
-
-def plain(text: str) -> str:
-    """Lower case, without accents, words with one space between: as the record's `plain_words` writes them."""
-    decomposed = unicodedata.normalize("NFKD", text.lower())
-    bare = "".join(letter for letter in decomposed if not unicodedata.combining(letter))
-    return " ".join(re.findall(r"\w+", bare.translate(_WITHOUT_DECOMPOSITION)))
 
 
 def _terms(words: str) -> str:
@@ -61,13 +59,9 @@ def _terms(words: str) -> str:
     return " & ".join(f"{word}:*" for word in words.split()[:WORDS_MAX])
 
 
-def _arguments(query: SearchQuery) -> dict[str, Any]:
-    for name in ("artist", "location", "text"):
-        if len(getattr(query, name)) > TERM_CHARACTERS_MAX:
-            raise BadRequest(f"At most {TERM_CHARACTERS_MAX} characters.", field=name)
-    if not 1 <= query.page_size <= PAGE_SIZE_MAX:
-        raise BadRequest(f"A page has 1 to {PAGE_SIZE_MAX} events.", field="page_size")
+def _arguments(query: SearchQuery, after: list[Any] | None) -> dict[str, Any]:
     artist, place, anything = plain(query.artist), plain(query.location), plain(query.text)
+    rank, starts_at, event_id = after or (None, None, None)
     return {
         "artist": artist,
         "place": place,
@@ -78,27 +72,32 @@ def _arguments(query: SearchQuery) -> dict[str, Any]:
         "first": query.when.first if query.when else None,
         "end": query.when.end if query.when else None,
         "alike": ALIKE_MIN,
-        "offset": _offset(query.cursor),
-        "limit": query.page_size,
+        "after_rank": rank,
+        "after_starts_at": None if starts_at is None else _moment(starts_at),
+        "after_event_id": event_id,
+        # One more than is shown says whether there is another page.
+        "limit": query.page_size + 1,
     }
 
 
-def _offset(cursor: str | None) -> int:
-    if cursor is None:
-        return 0
-    if not cursor.isascii() or not cursor.isdigit() or len(cursor) > len(str(HITS_MAX)) or int(cursor) > HITS_MAX:
-        raise BadRequest("Take the cursor from the page before.", field="cursor")
-    return int(cursor)
+def _moment(text: str) -> datetime:
+    try:
+        return datetime.fromisoformat(text)
+    except ValueError:
+        raise BadRequest("Take the cursor from the page before.", field=cursors.FIELD) from None
 
 
-def _page(rows: list[Row[Any]] | Any, *, offset: int, limit: int) -> SearchPage:
-    total = rows[0].total if rows else 0
-    following = offset + limit
+def _page(rows: Sequence[Row[Any]], *, kind: str, size: int) -> SearchPage:
+    shown, more = rows[:size], rows[size:]
     return SearchPage(
-        hits=tuple(_hit(row) for row in rows),
-        total=total,
-        next_cursor=str(following) if rows and following < min(total, HITS_MAX) else None,
+        hits=tuple(_hit(row) for row in shown),
+        total=rows[0].total if rows else 0,
+        next_cursor=cursors.written(kind=kind, after=_sort_values(shown[-1])) if more else None,
     )
+
+
+def _sort_values(row: Row[Any]) -> list[Any]:
+    return [float(row.rank), row.starts_at.isoformat(), row.id]
 
 
 def _hit(row: Row[Any]) -> Hit:
@@ -124,6 +123,4 @@ def _statement(name: str) -> TextClause:
 
 
 _PLAIN = ("artist", "place", "anything")
-# Letters that are letters of their own to Unicode.
-_WITHOUT_DECOMPOSITION = str.maketrans("øłđ", "old")
 _HAS_TRIGRAMS = text("SELECT EXISTS (SELECT FROM pg_extension WHERE extname = 'pg_trgm')")

@@ -1,10 +1,13 @@
-"""Search on PostgreSQL: every word as a beginning, near misses, days, pages, and nothing that is not on sale."""
+"""One contract for search on PostgreSQL and on Elasticsearch: words as beginnings, near misses, days, pages."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from itertools import count
 
 import pytest
+from elasticsearch import Elasticsearch
 from sqlalchemy import Engine
 
 from onsale.db import catalogue
@@ -12,11 +15,13 @@ from onsale.db.catalogue import EventStatus, NewEvent, NewSection, Venue
 from onsale.db.engine import transaction
 from onsale.db.ids import EventId
 from onsale.errors import BadRequest
-from onsale.search import Between, SearchQuery
+from onsale.search import Between, Search, SearchPage, SearchQuery, documents, event_index
+from onsale.search.elasticsearch import ElasticsearchSearch
 from onsale.search.postgres import PostgresSearch
 from tests.builders import run_sql
 
 NOW = datetime.now(UTC)
+INDEX = "onsale-events-of-a-test"
 VIENNA = Venue(1, "Musikverein", "Wien", "AT", "Wien", 48.2, 16.37, 1744)
 PARIS = Venue(2, "Philharmonie de Paris", "Paris", "FR", "Île-de-France", 48.89, 2.39, 2400)
 OSLO = Venue(3, "Oslo Spektrum", "Oslo", "NO", "Oslo", 59.91, 10.75, 9700)
@@ -50,12 +55,55 @@ def shows(engine: Engine) -> dict[str, EventId]:
     }
 
 
+class IndexedSearch:
+    """Elasticsearch's search, with an index that is given the record before each question."""
+
+    def __init__(self, client: Elasticsearch) -> None:
+        self._client = client
+        self._search = ElasticsearchSearch(client)
+        self._versions = count(1)
+        self._seen: set[int] = set()
+        # The record of the test that asks.
+        self.engine: Engine | None = None
+        event_index.create(client, INDEX)
+        event_index.swap(client, INDEX)
+
+    def search(self, query: SearchQuery) -> SearchPage:
+        assert self.engine is not None
+        with self.engine.connect() as connection:
+            ids = documents.event_ids_after(connection, 0)
+            known = documents.documents(connection, ids)
+        self._seen.update(ids)
+        wanted = {event_id: known.get(event_id) for event_id in self._seen}
+        event_index.write(self._client, INDEX, wanted, version=next(self._versions))
+        self._client.indices.refresh(index=INDEX)
+        return self._search.search(query)
+
+
+@pytest.fixture(scope="module")
+def indexed_search(elasticsearch_server) -> Iterator[IndexedSearch]:
+    with Elasticsearch(elasticsearch_server.url()) as client:
+        yield IndexedSearch(client)
+        client.indices.delete(index=INDEX)
+
+
 @pytest.fixture
-def search(engine: Engine) -> PostgresSearch:
+def postgres_search(engine: Engine) -> PostgresSearch:
     return PostgresSearch(engine)
 
 
-def found(search: PostgresSearch, shows: dict[str, EventId], **asked) -> set[str]:
+@pytest.fixture
+def elasticsearch_search(engine: Engine, indexed_search: IndexedSearch) -> IndexedSearch:
+    indexed_search.engine = engine
+    return indexed_search
+
+
+@pytest.fixture(params=["postgres", "elasticsearch"])
+def search(request: pytest.FixtureRequest) -> Search:
+    return request.getfixturevalue(f"{request.param}_search")
+
+
+def found(search: Search, shows: dict[str, EventId], **asked) -> set[str]:
     names = {event_id: name for name, event_id in shows.items()}
     return {names[EventId(hit.event_id)] for hit in search.search(SearchQuery(**asked)).hits}
 
