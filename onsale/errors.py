@@ -146,6 +146,14 @@ class RecordUnavailable(OnsaleError):
     """The database does not answer. Try again in a moment."""
 
 
+class ChangesNotSetUp(OnsaleError):
+    """The record sends no changes. Run `onsale changes setup`, and see what it says."""
+
+
+class SomebodyElseReads(OnsaleError):
+    """Another process reads the change stream; this one takes over when it ends."""
+
+
 class SearchUnavailable(OnsaleError):
     """The search does not answer. Try again in a moment."""
 

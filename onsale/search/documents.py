@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from functools import cache
 from importlib.resources import files
 from typing import Any
@@ -11,16 +11,20 @@ from sqlalchemy import Connection, Row, TextClause, text
 
 BATCH_MAX = 1_000
 
+Document = dict[str, Any]
 
-def documents(connection: Connection, event_ids: Sequence[int]) -> dict[int, dict[str, Any]]:
-    """The documents of those of these events that a search may find; drafts and what does not exist are left out.
+
+def documents(connection: Connection, event_ids: Sequence[int]) -> dict[int, Document | None]:
+    """The document of each of these events; None for a draft, and for what does not exist.
 
     At most BATCH_MAX at a time.
     """
     if len(event_ids) > BATCH_MAX:
         raise ValueError(f"at most {BATCH_MAX} documents at a time")
-    rows = connection.execute(_statement(), {"ids": list(event_ids)})
-    return {row.id: _document(row) for row in rows if row.status == "published"}
+    found: dict[int, Document | None] = dict.fromkeys(event_ids)
+    for row in connection.execute(_statement("event_documents"), {"ids": list(event_ids)}):
+        found[row.id] = _document(row)
+    return found
 
 
 def event_ids_after(connection: Connection, event_id: int) -> list[int]:
@@ -28,7 +32,24 @@ def event_ids_after(connection: Connection, event_id: int) -> list[int]:
     return list(connection.scalars(_IDS_AFTER, {"after": event_id, "limit": BATCH_MAX}))
 
 
-def _document(row: Row[Any]) -> dict[str, Any]:
+def all_event_ids(connection: Connection) -> list[int]:
+    """Every event there is."""
+    return list(connection.scalars(_ALL_IDS))
+
+
+def events_with(connection: Connection, *, venues: Collection[int], artists: Collection[int]) -> list[int]:
+    """The events whose documents name one of these."""
+    asked = {"venues": list(venues), "artists": list(artists)}
+    return list(connection.scalars(_statement("dirty_events"), asked))
+
+
+def log_position(connection: Connection) -> int:
+    """How far the record's log is now; a snapshot taken later shows everything committed up to here or more."""
+    position: int = connection.scalar(_LOG_POSITION)
+    return position
+
+
+def _document(row: Row[Any]) -> Document:
     return {
         "event_id": row.id,
         "name": row.name,
@@ -48,8 +69,10 @@ def _document(row: Row[Any]) -> dict[str, Any]:
 
 
 @cache
-def _statement() -> TextClause:
-    return text(files(__package__).joinpath("event_documents.sql").read_text(encoding="utf-8"))
+def _statement(name: str) -> TextClause:
+    return text(files(__package__).joinpath(f"{name}.sql").read_text(encoding="utf-8"))
 
 
 _IDS_AFTER = text("SELECT id FROM events WHERE id > :after ORDER BY id LIMIT :limit")
+_ALL_IDS = text("SELECT id FROM events")
+_LOG_POSITION = text("SELECT pg_wal_lsn_diff(pg_current_wal_insert_lsn(), '0/0')::bigint")

@@ -1,23 +1,25 @@
 """The index in Elasticsearch: its mapping, writing documents with versions, and the alias that searches read.
 
-Readers use ALIAS alone. A rebuild fills a new index beside the one in use and moves the alias, so no search fails or
-sees half of it.
+Readers use ALIAS alone. A rebuild fills a new index, named by NEXT, beside the one in use and moves the alias, so no
+search fails or sees half of it. The change stream is written to both.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from elasticsearch import Elasticsearch, NotFoundError
-from elasticsearch.helpers import streaming_bulk
+from elasticsearch.helpers import scan, streaming_bulk
 
 ALIAS = "onsale-events"
+NEXT = "onsale-events-next"
 BULK_DOCUMENTS = 1_000
 BEGINNING_LETTERS_MAX = 30
 # How long Elasticsearch remembers that a document was deleted, so that an older write cannot bring it back.
 REMEMBER_DELETES = "1h"
 CONFLICT = 409
+FILLED_UP_TO = "filled_up_to"
 
 SETTINGS: dict[str, Any] = {
     "refresh_interval": "200ms",
@@ -84,9 +86,9 @@ class WriteRefused(Exception):
     """Elasticsearch took no document of this form. The index and this version of Onsale do not belong together."""
 
 
-def create(client: Elasticsearch, name: str) -> None:
-    """A new, empty index; BadRequestError when there is one of this name."""
-    client.indices.create(index=name, settings=SETTINGS, mappings=MAPPINGS)
+def create(client: Elasticsearch, name: str, *, alias: str) -> None:
+    """A new, empty index under this alias; BadRequestError when there is one of this name."""
+    client.indices.create(index=name, settings=SETTINGS, mappings=MAPPINGS, aliases={alias: {}})
 
 
 def write(client: Elasticsearch, name: str, documents: Mapping[int, Mapping[str, Any] | None], *, version: int) -> int:
@@ -112,20 +114,40 @@ def _act(name: str, event_id: int, document: Mapping[str, Any] | None, version: 
     return {**act, "_op_type": "index", "_source": document}
 
 
-def indices_in_use(client: Elasticsearch) -> list[str]:
-    """The index the alias names; more than one only after a mishap, none before the first rebuild."""
+def named(client: Elasticsearch, alias: str) -> list[str]:
+    """The indices an alias names: one, or none before the first rebuild or when none is under way."""
     try:
-        return sorted(client.indices.get_alias(name=ALIAS))
+        return sorted(client.indices.get_alias(name=alias))
     except NotFoundError:
         return []
 
 
+def written_to(client: Elasticsearch) -> list[str]:
+    """Every index that must hear of changes: the one in use, and the one that is being filled."""
+    return sorted({*named(client, ALIAS), *named(client, NEXT)})
+
+
 def swap(client: Elasticsearch, name: str) -> list[str]:
-    """Let searches read this index from now on; returns the indices they read before."""
-    before = [each for each in indices_in_use(client) if each != name]
-    moves: Iterable[Mapping[str, Any]] = [
-        *({"remove": {"index": each, "alias": ALIAS}} for each in before),
-        {"add": {"index": name, "alias": ALIAS}},
-    ]
-    client.indices.update_aliases(actions=list(moves))
+    """Let searches read this index from now on, in one step; returns the indices they read before."""
+    before = [each for each in named(client, ALIAS) if each != name]
+    moves: list[Mapping[str, Any]] = [{"remove": {"index": each, "alias": ALIAS}} for each in before]
+    moves += [{"remove": {"index": each, "alias": NEXT}} for each in named(client, NEXT)]
+    client.indices.update_aliases(actions=[*moves, {"add": {"index": name, "alias": ALIAS}}])
     return before
+
+
+def ids_in(client: Elasticsearch, name: str) -> Iterator[int]:
+    """Every event an index holds."""
+    for hit in scan(client, index=name, query={"_source": False}, size=BULK_DOCUMENTS):
+        yield int(hit["_id"])
+
+
+def filled_up_to(client: Elasticsearch, name: str) -> int:
+    """The last event of which an interrupted rebuild knew that it and all before it are written; 0 at first."""
+    told = client.indices.get_mapping(index=name)[name]["mappings"].get("_meta", {})
+    return int(told.get(FILLED_UP_TO, 0))
+
+
+def note_filled_up_to(client: Elasticsearch, name: str, event_id: int) -> None:
+    """Leave a note in the index itself for whoever goes on after a crash."""
+    client.indices.put_mapping(index=name, meta={FILLED_UP_TO: event_id})

@@ -65,16 +65,14 @@ class IndexedSearch:
         self._seen: set[int] = set()
         # The record of the test that asks.
         self.engine: Engine | None = None
-        event_index.create(client, INDEX)
-        event_index.swap(client, INDEX)
+        event_index.create(client, INDEX, alias=event_index.ALIAS)
 
     def search(self, query: SearchQuery) -> SearchPage:
         assert self.engine is not None
         with self.engine.connect() as connection:
             ids = documents.event_ids_after(connection, 0)
-            known = documents.documents(connection, ids)
-        self._seen.update(ids)
-        wanted = {event_id: known.get(event_id) for event_id in self._seen}
+            self._seen.update(ids)
+            wanted = documents.documents(connection, sorted(self._seen))
         event_index.write(self._client, INDEX, wanted, version=next(self._versions))
         self._client.indices.refresh(index=INDEX)
         return self._search.search(query)

@@ -1,0 +1,142 @@
+"""The record's change stream: one publication, one slot, read in commit order by whoever has the slot.
+
+A slot has one reader at a time; the server sees to that, so it is the lease as well. What was not confirmed is sent
+again after a crash.
+"""
+
+from __future__ import annotations
+
+import select
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import psycopg2
+from psycopg2.errors import ObjectInUse, UndefinedObject
+from psycopg2.extras import LogicalReplicationConnection, ReplicationCursor
+from sqlalchemy import Connection, Engine, text
+
+from onsale.db.engine import PATIENCE
+from onsale.db.pgoutput import Change, Commit, Decoder
+from onsale.errors import ChangesNotSetUp, RecordUnavailable, SomebodyElseReads
+
+PUBLICATION = "onsale_changes"
+SLOT = "onsale_changes"
+# What the document of an event is made of.
+TABLES = ("artists", "event_artists", "events", "sections", "venues")
+# The server wants to hear from its reader, or lets go of it after its wal_sender_timeout (a minute).
+KEEP_ALIVE_SECONDS = 10
+
+
+def set_up(connection: Connection) -> bool:
+    """Make the publication and the slot where they are missing; whether anything was.
+
+    The connection must be in autocommit: a slot is not made in a transaction that has written. ChangesNotSetUp where
+    the server cannot: it says what it lacks.
+    """
+    before = (_publication(connection), _slot(connection))
+    if not before[0]:
+        connection.execute(_CREATE_PUBLICATION)
+    if not before[1]:
+        if (level := connection.scalar(text("SHOW wal_level"))) != "logical":
+            raise ChangesNotSetUp(f"wal_level is {level}; set it to logical and start PostgreSQL again")
+        connection.execute(_CREATE_SLOT, {"slot": SLOT})
+    return not all(before)
+
+
+def tear_down(connection: Connection) -> None:
+    """Remove both, so that the server keeps nothing for a reader that does not come back."""
+    if _slot(connection):
+        connection.execute(text("SELECT pg_drop_replication_slot(:slot)"), {"slot": SLOT})
+    connection.execute(text(f"DROP PUBLICATION IF EXISTS {PUBLICATION}"))
+
+
+def behind_bytes(connection: Connection) -> int | None:
+    """How much of the log the server keeps for the reader; None without a slot."""
+    found: int | None = connection.scalar(_BEHIND, {"slot": SLOT})
+    return found
+
+
+@contextmanager
+def reading(engine: Engine) -> Iterator[ChangeStream]:
+    """The stream, from the last confirmed change on, over a connection of its own.
+
+    SomebodyElseReads while another process has the slot; ChangesNotSetUp without one; RecordUnavailable when the
+    server is away.
+    """
+    _, arguments = engine.dialect.create_connect_args(engine.url)
+    try:
+        connection = psycopg2.connect(**{**arguments, **PATIENCE}, connection_factory=LogicalReplicationConnection)
+    except psycopg2.OperationalError as error:
+        raise RecordUnavailable from error
+    try:
+        cursor = connection.cursor()
+        _start(cursor)
+        yield ChangeStream(cursor)
+    finally:
+        connection.close()
+
+
+class ChangeStream:
+    """Changes in commit order. Not thread safe."""
+
+    def __init__(self, cursor: ReplicationCursor) -> None:
+        self._cursor = cursor
+        self._decoder = Decoder()
+
+    def close(self) -> None:
+        """Let another process read."""
+        self._cursor.connection.close()
+
+    def read(self, *, wait_seconds: float) -> list[Change | Commit]:
+        """What came next, waiting for at most `wait_seconds`; nothing when nothing did. RecordUnavailable."""
+        try:
+            while True:
+                message = self._cursor.read_message()
+                if message is None:
+                    if not select.select([self._cursor], [], [], wait_seconds)[0]:
+                        return []
+                # A table's description or the beginning of a transaction says nothing yet.
+                elif told := self._decoder.read(message.payload):
+                    return told
+        except psycopg2.DatabaseError as error:
+            raise RecordUnavailable from error
+
+    def confirm(self, lsn: int) -> None:
+        """Everything up to here is done and need not be sent again. RecordUnavailable."""
+        try:
+            self._cursor.send_feedback(  # type: ignore[no-untyped-call]  # The stubs forgot it.
+                write_lsn=lsn, flush_lsn=lsn, apply_lsn=lsn, force=True
+            )
+        except psycopg2.DatabaseError as error:
+            raise RecordUnavailable from error
+
+
+def _start(cursor: ReplicationCursor) -> None:
+    options: dict[str, Any] = {"proto_version": "1", "publication_names": PUBLICATION}
+    try:
+        cursor.start_replication(slot_name=SLOT, decode=False, status_interval=KEEP_ALIVE_SECONDS, options=options)
+    except ObjectInUse as error:
+        raise SomebodyElseReads from error
+    except UndefinedObject as error:
+        raise ChangesNotSetUp("there is no slot; run: onsale changes setup") from error
+    except psycopg2.OperationalError as error:
+        raise RecordUnavailable from error
+
+
+def _publication(connection: Connection) -> bool:
+    return bool(connection.scalar(_HAS_PUBLICATION, {"name": PUBLICATION}))
+
+
+def _slot(connection: Connection) -> bool:
+    return bool(connection.scalar(_HAS_SLOT, {"slot": SLOT}))
+
+
+_HAS_PUBLICATION = text("SELECT EXISTS (SELECT FROM pg_publication WHERE pubname = :name)")
+# Names of our own, above: a publication takes no parameters.
+_CREATE_PUBLICATION = text(f"CREATE PUBLICATION {PUBLICATION} FOR TABLE {', '.join(TABLES)}")
+_HAS_SLOT = text("SELECT EXISTS (SELECT FROM pg_replication_slots WHERE slot_name = :slot)")
+_CREATE_SLOT = text("SELECT pg_create_logical_replication_slot(:slot, 'pgoutput')")
+_BEHIND = text("""
+    SELECT pg_wal_lsn_diff(pg_current_wal_lsn(), confirmed_flush_lsn)::bigint
+      FROM pg_replication_slots WHERE slot_name = :slot""")

@@ -1,0 +1,84 @@
+"""A new index beside the old one: filled from the record, compared with it, and put in its place.
+
+The change stream is written to both meanwhile, so nothing that changes while it fills is missing. A rebuild that was
+interrupted goes on where it stood.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from elasticsearch import Elasticsearch
+from sqlalchemy import Engine
+
+from onsale.search import event_index
+from onsale.search.comparing import AGREE_SECONDS, Difference, differences
+from onsale.search.documents import documents, event_ids_after, log_position
+
+# Events between two notes of how far it is.
+NOTED_EVERY = 10_000
+
+
+class NotTheSame(Exception):
+    """The new index does not say what the record says, and was not put in place. Is the change stream read?"""
+
+    def __init__(self, found: list[Difference]) -> None:
+        super().__init__(f"{len(found)} events differ, the first is {found[0].event_id}")
+
+
+@dataclass(frozen=True)
+class Rebuilt:
+    """The index that searches read now, how many events it holds, and whether an interrupted rebuild was finished."""
+
+    name: str
+    events: int
+    resumed: bool
+
+
+def rebuild(
+    engine: Engine,
+    client: Elasticsearch,
+    *,
+    progress: Callable[[int], None] = lambda _: None,
+    note_every: int = NOTED_EVERY,
+    agree_seconds: float = AGREE_SECONDS,
+) -> Rebuilt:
+    """Fill a new index, compare it with the record and swap; `progress` is told how many events were read so far.
+
+    NotTheSame leaves the old index in use: what differs still did after `agree_seconds`. One rebuild at a time; who
+    runs it sees to that.
+    """
+    resumed = event_index.named(client, event_index.NEXT)
+    name = resumed[0] if resumed else f"{event_index.ALIAS}-{datetime.now(UTC):%Y%m%d-%H%M%S-%f}"
+    if not resumed:
+        event_index.create(client, name, alias=event_index.NEXT)
+    _fill(engine, client, name, progress=progress, note_every=note_every)
+    client.indices.refresh(index=name)
+    if found := differences(engine, client, name, agree_seconds=agree_seconds):
+        raise NotTheSame(found)
+    for old in event_index.swap(client, name):
+        client.indices.delete(index=old)
+    return Rebuilt(name, int(client.count(index=name)["count"]), bool(resumed))
+
+
+def _fill(
+    engine: Engine, client: Elasticsearch, name: str, *, progress: Callable[[int], None], note_every: int
+) -> None:
+    last = event_index.filled_up_to(client, name)
+    count = noted = 0
+    while True:
+        with engine.connect() as connection:
+            # First the position, then what is read: whatever that shows is at least as new.
+            version = log_position(connection)
+            ids = event_ids_after(connection, last)
+            found = documents(connection, ids)
+        if not ids:
+            return
+        event_index.write(client, name, found, version=version)
+        last, count = ids[-1], count + len(ids)
+        if count - noted >= note_every:
+            event_index.note_filled_up_to(client, name, last)
+            noted = count
+        progress(count)

@@ -1,0 +1,114 @@
+"""Keeps the index as the record is: reads the change stream, writes the documents it touches, confirms what is done.
+
+A change only says that an event is not what it was; its document is read anew. So changes may come twice, and a crash
+between writing and confirming costs a repetition.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from dataclasses import dataclass, field
+
+from elasticsearch import ApiError, Elasticsearch, TransportError
+from sqlalchemy import Engine
+
+from onsale.db.change_stream import ChangeStream
+from onsale.db.pgoutput import Change, Kind
+from onsale.errors import SearchUnavailable
+from onsale.search import event_index
+from onsale.search.documents import BATCH_MAX, all_event_ids, documents, events_with
+
+# Changes that follow each other so closely are written together, and a document is read once for all of them; but
+# nobody waits longer than this for the first. A transaction is read to its end all the same.
+GATHER_SECONDS = 0.02
+GATHER_SECONDS_MAX = 0.1
+
+
+@dataclass
+class Dirty:
+    """What is not in the index as it is in the record, and how far the stream was read for it."""
+
+    events: set[int] = field(default_factory=set)
+    venues: set[int] = field(default_factory=set)
+    artists: set[int] = field(default_factory=set)
+    everything: bool = False
+    end_lsn: int | None = None
+
+    def add(self, change: Change) -> None:
+        """An event, or what the documents of several are made of."""
+        if change.kind is Kind.TRUNCATE:
+            self.everything = True
+            return
+        which, column = _KEYS[change.table]
+        value = change.row[column]
+        assert value is not None
+        getattr(self, which).add(int(value))
+
+
+# For each table of the stream: what its row makes dirty, and the column that says which.
+_KEYS = {
+    "events": ("events", "id"),
+    "event_artists": ("events", "event_id"),
+    "sections": ("events", "event_id"),
+    "venues": ("venues", "id"),
+    "artists": ("artists", "id"),
+}
+
+
+def index_changes(stream: ChangeStream, engine: Engine, client: Elasticsearch, *, wait_seconds: float) -> int:
+    """Write what came next, waiting for it at most so long; how many documents were news to an index.
+
+    RecordUnavailable; SearchUnavailable. Nothing is confirmed then, and all of it comes again.
+    """
+    dirty = gather(stream, wait_seconds=wait_seconds)
+    if dirty.end_lsn is None:
+        return 0
+    try:
+        # Asked before the documents are read: a rebuild that begins later reads all of this itself.
+        indices = event_index.written_to(client)
+        written = _write(engine, client, indices, dirty)
+    except (ApiError, TransportError) as error:
+        raise SearchUnavailable from error
+    stream.confirm(dirty.end_lsn)
+    return written
+
+
+def gather(stream: ChangeStream, *, wait_seconds: float) -> Dirty:
+    """Changes up to the end of a transaction; `end_lsn` is None when none came."""
+    dirty, wait, unfinished, until = Dirty(), wait_seconds, False, math.inf
+    while True:
+        told = stream.read(wait_seconds=wait)
+        for each in told:
+            unfinished = isinstance(each, Change)
+            if isinstance(each, Change):
+                dirty.add(each)
+            else:
+                dirty.end_lsn = each.end_lsn
+        until = min(until, time.monotonic() + GATHER_SECONDS_MAX)
+        if not unfinished and (not told or time.monotonic() >= until):
+            return dirty
+        wait = GATHER_SECONDS
+
+
+def _write(engine: Engine, client: Elasticsearch, indices: list[str], dirty: Dirty) -> int:
+    assert dirty.end_lsn is not None
+    event_ids = sorted(_events(engine, client, indices, dirty))
+    written = 0
+    for begin in range(0, len(event_ids), BATCH_MAX):
+        with engine.connect() as connection:
+            found = documents(connection, event_ids[begin : begin + BATCH_MAX])
+        for index in indices:
+            written += event_index.write(client, index, found, version=dirty.end_lsn)
+    return written
+
+
+def _events(engine: Engine, client: Elasticsearch, indices: list[str], dirty: Dirty) -> set[int]:
+    with engine.connect() as connection:
+        events = dirty.events | set(events_with(connection, venues=dirty.venues, artists=dirty.artists))
+        if dirty.everything:
+            events |= set(all_event_ids(connection))
+    if dirty.everything:
+        for index in indices:
+            events |= set(event_index.ids_in(client, index))
+    return events
