@@ -35,6 +35,8 @@ class Config:
     queue_url: str = field(repr=False)
     cache_url: str = field(repr=False)
     broker_url: str = field(repr=False)
+    # Elasticsearch; empty: searches run on the record.
+    search_url: str = field(repr=False)
     # Where buyers find the web; links, cookies and the issuer of a JWT come from it. Without a trailing slash.
     public_url: str
     web_host: str
@@ -76,6 +78,7 @@ class Config:
             queue_url=queue_url,
             cache_url=read("cache_url", _url("a Redis URL such as redis://host:6379/1", *_REDIS), default=queue_url),
             broker_url=read("broker_url", _url(_BROKER_WANTED, *_REDIS, *_BROKERS), default=queue_url),
+            search_url=read("search_url", _search_url, default=""),
             public_url=read("public_url", _web_url(sandbox), default=f"http://127.0.0.1:{port}" if sandbox else None),
             web_host=read("web_host", _word("a host name or address such as 127.0.0.1"), default="127.0.0.1"),
             web_port=port,
@@ -193,6 +196,10 @@ def _url(wanted: str, *schemes: str) -> Callable[[str], str]:
         return text
 
     return reader
+
+
+def _search_url(text: str) -> str:
+    return text and _url("an Elasticsearch URL such as http://host:9200", "http", "https")(text).rstrip("/")
 
 
 def _database_url(text: str) -> str:

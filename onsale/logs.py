@@ -57,8 +57,10 @@ def configure(config: Config, *, level: int = logging.INFO) -> None:
     root.handlers[:] = [to_stderr]
     root.setLevel(level)
     # Stripe and httpx log whole addresses at INFO, and those carry identifiers; Celery logs four lines per sweep.
-    for chatty in ("stripe", "httpx", "httpcore", "urllib3", "elastic_transport", *_CELERY_PER_TASK):
+    for chatty in ("stripe", "httpx", "httpcore", "urllib3", *_CELERY_PER_TASK):
         logging.getLogger(chatty).setLevel(logging.WARNING)
+    # It writes a traceback for each try at a node that is away; whoever asked says so once.
+    logging.getLogger("elastic_transport").setLevel(logging.ERROR)
 
 
 def blot_secrets(_: Any, __: str, line: MutableMapping[str, Any]) -> MutableMapping[str, Any]:

@@ -21,7 +21,7 @@ from onsale.queue.client import connect
 from onsale.queue.store import QueueStore
 from onsale.queue.ticket_cache import TicketCache
 from onsale.queue.tokens import Tokens
-from onsale.search.postgres import PostgresSearch
+from onsale.search.opening import open_search
 from onsale.web.availability import Availabilities
 from onsale.web.showing import Shows, open_shows
 from onsale.web.statuses import Statuses
@@ -88,7 +88,7 @@ def open_box_office(config: Config) -> BoxOffice:
     )
     queue_client, cache_client = connect(config.queue_url), connect(config.cache_url)
     store, wakes = QueueStore(queue_client), Wakes(config.broker_url, queue_client)
-    shows = open_shows(engine, PostgresSearch(engine))
+    shows = open_shows(engine, open_search(config.search_url, engine))
     return BoxOffice(
         config=config,
         engine=engine,

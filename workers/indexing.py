@@ -10,14 +10,12 @@ import math
 import time
 from dataclasses import dataclass, field
 
-from elasticsearch import ApiError, Elasticsearch, TransportError
 from sqlalchemy import Engine
 
 from onsale.db.change_stream import ChangeStream
 from onsale.db.pgoutput import Change, Kind
-from onsale.errors import SearchUnavailable
-from onsale.search import event_index
 from onsale.search.documents import BATCH_MAX, all_event_ids, documents, events_with
+from onsale.search.event_index import EventIndex
 
 # Changes that follow each other so closely are written together, and a document is read once for all of them; but
 # nobody waits longer than this for the first. A transaction is read to its end all the same.
@@ -56,7 +54,7 @@ _KEYS = {
 }
 
 
-def index_changes(stream: ChangeStream, engine: Engine, client: Elasticsearch, *, wait_seconds: float) -> int:
+def index_changes(stream: ChangeStream, engine: Engine, index: EventIndex, *, wait_seconds: float) -> int:
     """Write what came next, waiting for it at most so long; how many documents were news to an index.
 
     RecordUnavailable; SearchUnavailable. Nothing is confirmed then, and all of it comes again.
@@ -64,12 +62,9 @@ def index_changes(stream: ChangeStream, engine: Engine, client: Elasticsearch, *
     dirty = gather(stream, wait_seconds=wait_seconds)
     if dirty.end_lsn is None:
         return 0
-    try:
-        # Asked before the documents are read: a rebuild that begins later reads all of this itself.
-        indices = event_index.written_to(client)
-        written = _write(engine, client, indices, dirty)
-    except (ApiError, TransportError) as error:
-        raise SearchUnavailable from error
+    # Asked before the documents are read: a rebuild that begins later reads all of this itself.
+    names = index.written_to()
+    written = _write(engine, index, names, dirty)
     stream.confirm(dirty.end_lsn)
     return written
 
@@ -91,24 +86,24 @@ def gather(stream: ChangeStream, *, wait_seconds: float) -> Dirty:
         wait = GATHER_SECONDS
 
 
-def _write(engine: Engine, client: Elasticsearch, indices: list[str], dirty: Dirty) -> int:
+def _write(engine: Engine, index: EventIndex, names: list[str], dirty: Dirty) -> int:
     assert dirty.end_lsn is not None
-    event_ids = sorted(_events(engine, client, indices, dirty))
+    event_ids = sorted(_events(engine, index, names, dirty))
     written = 0
     for begin in range(0, len(event_ids), BATCH_MAX):
         with engine.connect() as connection:
             found = documents(connection, event_ids[begin : begin + BATCH_MAX])
-        for index in indices:
-            written += event_index.write(client, index, found, version=dirty.end_lsn)
+        for name in names:
+            written += index.write(name, found, version=dirty.end_lsn)
     return written
 
 
-def _events(engine: Engine, client: Elasticsearch, indices: list[str], dirty: Dirty) -> set[int]:
+def _events(engine: Engine, index: EventIndex, names: list[str], dirty: Dirty) -> set[int]:
     with engine.connect() as connection:
         events = dirty.events | set(events_with(connection, venues=dirty.venues, artists=dirty.artists))
         if dirty.everything:
             events |= set(all_event_ids(connection))
     if dirty.everything:
-        for index in indices:
-            events |= set(event_index.ids_in(client, index))
+        for name in names:
+            events |= set(index.ids(name))
     return events

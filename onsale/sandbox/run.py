@@ -28,14 +28,23 @@ from onsale.sandbox.stack import CROWD, Stack
 
 @click.command("run")
 @click.option("--crowd/--no-crowd", envvar="CROWD", default=True, show_default=True, help="Send a demo crowd (CROWD).")
+@click.option(
+    "--search",
+    envvar="SEARCH",
+    type=click.Choice(["postgresql", "elasticsearch"]),
+    default="postgresql",
+    show_default=True,
+    help="What searches run on (SEARCH). Elasticsearch is built with Java 21 and Maven.",
+)
 @click.pass_obj
-def run(folder: Path, crowd: bool) -> None:
+def run(folder: Path, crowd: bool, search: str) -> None:
     """Start everything on this machine, print where to look, and stop it all at Ctrl-C.
 
     \b
     Brings what it is not given. Give the address of a real part to use that instead:
       ONSALE_DATABASE_URL       PostgreSQL 14 or newer
       ONSALE_QUEUE_URL          Redis 7 or Valkey; also ONSALE_CACHE_URL, ONSALE_BROKER_URL
+      ONSALE_SEARCH_URL         Elasticsearch 9; without it searches run on PostgreSQL
       ONSALE_STRIPE_SECRET_KEY  a Stripe test key, with ONSALE_STRIPE_PUBLISHABLE_KEY
 
     Data, secrets and logs stay in .onsale/ and are used again by the next run; remove the folder to begin anew.
@@ -48,7 +57,13 @@ def run(folder: Path, crowd: bool) -> None:
             click.echo(f"{time.monotonic() - began:6.1f} s  {what}")
 
     with StopSignals() as signals:
-        stack = Stack(folder, say, given_settings(os.environ), hurried=signals.hurried)
+        stack = Stack(
+            folder,
+            say,
+            given_settings(os.environ),
+            hurried=signals.hurried,
+            elasticsearch=search == "elasticsearch",
+        )
         try:
             _start(stack, crowd=crowd)
             with suppress(OSError):

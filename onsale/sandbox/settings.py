@@ -31,6 +31,8 @@ class Addresses:
     database_url: str = ""
     # Databases 0, 1 and 2 of one Valkey: the queue, the cache, the broker.
     valkey_urls: tuple[str, str, str] = ("", "", "")
+    # Empty as well where searches run on the record.
+    search_url: str = ""
     web_port: int = WEB_PORT
     simulator_port: int = 0
 
@@ -68,6 +70,8 @@ def sandbox_settings(
     for name, url in zip(("QUEUE", "CACHE", "BROKER"), addresses.valkey_urls, strict=True):
         if url:
             values.setdefault(f"ONSALE_{name}_URL", url)
+    if addresses.search_url:
+        values["ONSALE_SEARCH_URL"] = addresses.search_url
     if addresses.simulator_port:
         values["ONSALE_STRIPE_API_BASE"] = f"http://{LOOPBACK}:{addresses.simulator_port}"
     values.setdefault("ONSALE_PUBLIC_URL", f"http://{LOOPBACK}:{addresses.web_port}")

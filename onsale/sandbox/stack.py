@@ -17,7 +17,7 @@ import signal
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
@@ -26,6 +26,7 @@ from urllib.request import urlopen
 
 from onsale.config import Config
 from onsale.sandbox import settings
+from onsale.sandbox.elasticsearch import EmbeddedElasticsearch
 from onsale.sandbox.embedded import PartFailed, poll
 from onsale.sandbox.environment import RUN_ENV, read_env, sandbox_secrets
 from onsale.sandbox.pair import PostgresPair
@@ -41,13 +42,14 @@ READY_SECONDS_MAX = 90
 LOOK_SECONDS = 0.2
 # A part that fell over starts again so often; then something is wrong that starting does not mend.
 PART_RESTARTS_MAX = 5
-WORKERS = ("lanes", "payments", "sweeps", "admit")
+WORKERS = ("lanes", "payments", "sweeps", "admit", "changes")
+CHANGES = "changes"
 CROWD = "crowd"
 SIMULATOR = "simulator"
 # Who ends before whom: nobody new comes in, then what is begun is ended, then the parts it needed.
 STOP_ORDER = ((CROWD,), ("web",), WORKERS, (SIMULATOR,))
 STOP_SECONDS = {"web": 12, "lanes": 10, "payments": 30, "sweeps": 10}
-Part = EmbeddedPostgres | PostgresPair | EmbeddedValkey
+Part = EmbeddedPostgres | PostgresPair | EmbeddedValkey | EmbeddedElasticsearch
 
 
 def _never() -> bool:
@@ -65,6 +67,8 @@ class Stack:
     hurried: Callable[[], bool] = _never
     # How PostgreSQL is brought, where no address is given.
     postgres: Callable[[Path], EmbeddedPostgres | PostgresPair] = EmbeddedPostgres
+    # An Elasticsearch of one's own, where no address of one is given: it needs Java and Maven.
+    elasticsearch: bool = False
     commands: dict[str, str] = field(default_factory=procfile)
     settings: dict[str, str] = field(default_factory=dict)
     parts: list[Part] = field(default_factory=list)
@@ -90,15 +94,23 @@ class Stack:
         self._take_folder()
         self._check()
         database_url, valkey_urls = self._bring_parts()
-        addresses = self._choose_ports(Addresses(database_url=database_url, valkey_urls=valkey_urls))
+        search_url = self._bring_search()
+        addresses = self._choose_ports(
+            Addresses(database_url=database_url, valkey_urls=valkey_urls, search_url=search_url)
+        )
         self.settings = self._settings(addresses)
 
     def start_lines(self) -> None:
-        """Start every line of the Procfile but the demo's crowd."""
+        """Start every line of the Procfile that this run needs, but the demo's crowd."""
         # A terminal's Ctrl-C and colours are ours; everything else of the environment goes on to the lines.
         env = {**os.environ, **self.settings, "PYTHONUNBUFFERED": "1", "NO_COLOR": "1"}
         self.supervisor = Supervisor(self.folder, env, self.say)
-        names = [name for name in self.commands if name != CROWD and (name != SIMULATOR or self.wanted.simulator)]
+        left_out = {
+            CROWD: True,
+            SIMULATOR: not self.wanted.simulator,
+            CHANGES: not self.settings.get("ONSALE_SEARCH_URL"),
+        }
+        names = [name for name in self.commands if not left_out.get(name)]
         for name in names:
             self.start_line(name)
         self.say(f"Started {', '.join(names)}")
@@ -139,14 +151,16 @@ class Stack:
                 self.part_restarts += 1
                 self.say(f"{part.name} had ended and was started again; see {shown_path(part.log_file)}")
         if self.part_restarts > PART_RESTARTS_MAX:
-            raise PartFailed(f"PostgreSQL or Valkey ended {self.part_restarts} times; see the logs in {self.folder}.")
+            raise PartFailed(f"Parts ended {self.part_restarts} times; see the logs in {self.folder}.")
         if self.supervisor is not None:
             self.supervisor.look()
 
     def kill(self, name: str) -> None:
-        """`kill -9` a line or a part (`postgres`, `valkey`), children and all; `look` starts it again."""
+        """`kill -9` a line or a part (`postgres`, `valkey`, `elasticsearch`), children and all; `look` starts it
+        again.
+        """
         for part in self.parts:
-            if part.program.startswith(name):
+            if part.program.startswith(name) or part.name.lower() == name:
                 part.kill()
                 return
         line = self.supervisor.lines.get(name) if self.supervisor else None
@@ -215,6 +229,15 @@ class Stack:
             valkey_urls = (valkey.url(0), valkey.url(1), valkey.url(2))
         return database_url, valkey_urls
 
+    def _bring_search(self) -> str:
+        if not self.elasticsearch or "ONSALE_SEARCH_URL" in self.given:
+            return ""
+        # Known before it is built: the first time, that takes a minute.
+        self.say("Elasticsearch from Maven Central; the first time takes a minute")
+        node = EmbeddedElasticsearch(self.folder / "elasticsearch")
+        self._start_part(node)
+        return node.url()
+
     def _start_part(self, part: Part) -> None:
         self.parts.append(part)
         part.start()
@@ -225,7 +248,7 @@ class Stack:
         web = self._port("the web", settings.web_port_wanted(self.given), host=host)
         # Beside the web, which 8000 and 8001 usually are.
         simulator = self._port("the simulator", web + 1) if self.wanted.simulator else 0
-        return Addresses(addresses.database_url, addresses.valkey_urls, web_port=web, simulator_port=simulator)
+        return replace(addresses, web_port=web, simulator_port=simulator)
 
     def _port(self, whose: str, preferred: int, *, host: str = LOOPBACK) -> int:
         port = first_free(preferred, host=host)

@@ -6,13 +6,11 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
 
-from elasticsearch import Elasticsearch
 from sqlalchemy import Engine
 
-from onsale.search import event_index
 from onsale.search.documents import BATCH_MAX, Document, documents, event_ids_after
+from onsale.search.event_index import EventIndex
 
 # Beyond this many the list says nothing new.
 DIFFERENCES_MAX = 1_000
@@ -39,47 +37,46 @@ class Difference:
 
 
 def differences(
-    engine: Engine, client: Elasticsearch, index: str, *, agree_seconds: float = AGREE_SECONDS
+    engine: Engine, index: EventIndex, name: str, *, agree_seconds: float = AGREE_SECONDS
 ) -> list[Difference]:
     """What differs, and still does after `agree_seconds`; at most DIFFERENCES_MAX. Empty: they are equal."""
-    client.indices.refresh(index=index)
-    found = [*_of_the_record(engine, client, index), *_left_over(engine, client, index)][:DIFFERENCES_MAX]
+    index.refresh(name)
+    found = [*_of_the_record(engine, index, name), *_left_over(engine, index, name)][:DIFFERENCES_MAX]
     deadline = time.monotonic() + agree_seconds
     while found and time.monotonic() < deadline:
         time.sleep(LOOK_AGAIN_SECONDS)
-        found = _compared(engine, client, index, sorted({each.event_id for each in found}))
+        found = _compared(engine, index, name, sorted({each.event_id for each in found}))
     return found
 
 
-def _of_the_record(engine: Engine, client: Elasticsearch, index: str) -> Iterator[Difference]:
+def _of_the_record(engine: Engine, index: EventIndex, name: str) -> Iterator[Difference]:
     last = 0
     while True:
         with engine.connect() as connection:
             ids = event_ids_after(connection, last)
         if not ids:
             return
-        yield from _compared(engine, client, index, ids)
+        yield from _compared(engine, index, name, ids)
         last = ids[-1]
 
 
-def _left_over(engine: Engine, client: Elasticsearch, index: str) -> Iterator[Difference]:
+def _left_over(engine: Engine, index: EventIndex, name: str) -> Iterator[Difference]:
     """What only the index has."""
-    ids = sorted(event_index.ids_in(client, index))
+    ids = sorted(index.ids(name))
     for begin in range(0, len(ids), BATCH_MAX):
         with engine.connect() as connection:
             known = documents(connection, ids[begin : begin + BATCH_MAX])
         yield from (Difference(event_id, Which.LEFT_OVER) for event_id, document in known.items() if document is None)
 
 
-def _compared(engine: Engine, client: Elasticsearch, index: str, ids: list[int]) -> list[Difference]:
+def _compared(engine: Engine, index: EventIndex, name: str, ids: list[int]) -> list[Difference]:
     with engine.connect() as connection:
         wanted = documents(connection, ids)
-    answer = client.mget(index=index, ids=[str(event_id) for event_id in ids])
-    there = {int(each["_id"]): each.get("_source") for each in answer["docs"]}
+    there = index.get(name, ids)
     return [difference for event_id in ids if (difference := _between(event_id, wanted[event_id], there.get(event_id)))]
 
 
-def _between(event_id: int, wanted: Document | None, there: dict[str, Any] | None) -> Difference | None:
+def _between(event_id: int, wanted: Document | None, there: Document | None) -> Difference | None:
     if wanted == there:
         return None
     if there is None:

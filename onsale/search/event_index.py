@@ -6,11 +6,16 @@ search fails or sees half of it. The change stream is written to both.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from types import TracebackType
+from typing import Any, Self
 
-from elasticsearch import Elasticsearch, NotFoundError
-from elasticsearch.helpers import scan, streaming_bulk
+from elasticsearch import ApiError, Elasticsearch, NotFoundError, TransportError
+from elasticsearch.helpers import BulkIndexError, ScanError, scan, streaming_bulk
+
+from onsale.errors import SearchUnavailable
+from onsale.search.documents import Document
 
 ALIAS = "onsale-events"
 NEXT = "onsale-events-next"
@@ -19,6 +24,9 @@ BEGINNING_LETTERS_MAX = 30
 # How long Elasticsearch remembers that a document was deleted, so that an older write cannot bring it back.
 REMEMBER_DELETES = "1h"
 CONFLICT = 409
+NOT_FOUND = 404
+# A rebuild writes a thousand documents at once, on a machine that sells meanwhile.
+REQUEST_SECONDS = 30.0
 FILLED_UP_TO = "filled_up_to"
 
 SETTINGS: dict[str, Any] = {
@@ -86,68 +94,111 @@ class WriteRefused(Exception):
     """Elasticsearch took no document of this form. The index and this version of Onsale do not belong together."""
 
 
-def create(client: Elasticsearch, name: str, *, alias: str) -> None:
-    """A new, empty index under this alias; BadRequestError when there is one of this name."""
-    client.indices.create(index=name, settings=SETTINGS, mappings=MAPPINGS, aliases={alias: {}})
+class EventIndex:
+    """All that writes to Elasticsearch. Every method raises SearchUnavailable when it does not answer or refuses."""
+
+    def __init__(self, url: str) -> None:
+        self._client = Elasticsearch(url, request_timeout=REQUEST_SECONDS)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._client.close()
+
+    def create(self, name: str, *, alias: str) -> None:
+        """A new, empty index under this alias; SearchUnavailable when there is one of this name."""
+        with _translated():
+            self._client.indices.create(index=name, settings=SETTINGS, mappings=MAPPINGS, aliases={alias: {}})
+
+    def delete(self, name: str) -> None:
+        """Remove an index with all it holds; harmless when it is not there."""
+        with _translated():
+            self._client.options(ignore_status=NOT_FOUND).indices.delete(index=name)
+
+    def write(self, name: str, documents: Mapping[int, Document | None], *, version: int) -> int:
+        """Write what each event is as of `version`, None for gone; how many were news to the index.
+
+        A document that the index has in this version or a newer one stays: any order, any number of times.
+        """
+        acts = (_act(name, event_id, document, version) for event_id, document in documents.items())
+        written = 0
+        with _translated():
+            for ok, result in streaming_bulk(self._client, acts, chunk_size=BULK_DOCUMENTS, raise_on_error=False):
+                ((operation, told),) = result.items()
+                # Conflict: the index knows better. Not found: it is gone already.
+                if not ok and told["status"] not in (CONFLICT, NOT_FOUND):
+                    raise WriteRefused(f"{operation} of event {told['_id']}: {told.get('error')}")
+                written += bool(ok)
+        return written
+
+    def refresh(self, name: str) -> None:
+        """Let searches see everything written so far."""
+        with _translated():
+            self._client.indices.refresh(index=name)
+
+    def count(self, name: str) -> int:
+        """How many events searches see there."""
+        with _translated():
+            return int(self._client.count(index=name)["count"])
+
+    def get(self, name: str, event_ids: Sequence[int]) -> dict[int, Document]:
+        """The documents of those of these events that are there."""
+        with _translated():
+            answer = self._client.mget(index=name, ids=[str(event_id) for event_id in event_ids])
+        return {int(each["_id"]): each["_source"] for each in answer["docs"] if each.get("found")}
+
+    def ids(self, name: str) -> Iterator[int]:
+        """Every event an index holds."""
+        with _translated():
+            for hit in scan(self._client, index=name, query={"_source": False}, size=BULK_DOCUMENTS):
+                yield int(hit["_id"])
+
+    def named(self, alias: str) -> list[str]:
+        """The indices an alias names: one, or none before the first rebuild or when none is under way."""
+        with _translated():
+            try:
+                return sorted(self._client.indices.get_alias(name=alias))
+            except NotFoundError:
+                return []
+
+    def written_to(self) -> list[str]:
+        """Every index that must hear of changes: the one in use, and the one that is being filled."""
+        return sorted({*self.named(ALIAS), *self.named(NEXT)})
+
+    def swap(self, name: str) -> list[str]:
+        """Let searches read this index from now on, in one step; returns the indices they read before."""
+        before = [each for each in self.named(ALIAS) if each != name]
+        moves: list[Mapping[str, Any]] = [{"remove": {"index": each, "alias": ALIAS}} for each in before]
+        moves += [{"remove": {"index": each, "alias": NEXT}} for each in self.named(NEXT)]
+        with _translated():
+            self._client.indices.update_aliases(actions=[*moves, {"add": {"index": name, "alias": ALIAS}}])
+        return before
+
+    def filled_up_to(self, name: str) -> int:
+        """The last event of which an interrupted rebuild knew that it and all before it are written; 0 at first."""
+        with _translated():
+            told = self._client.indices.get_mapping(index=name)[name]["mappings"].get("_meta", {})
+        return int(told.get(FILLED_UP_TO, 0))
+
+    def note_filled_up_to(self, name: str, event_id: int) -> None:
+        """Leave a note in the index itself for whoever goes on after a crash."""
+        with _translated():
+            self._client.indices.put_mapping(index=name, meta={FILLED_UP_TO: event_id})
 
 
-def write(client: Elasticsearch, name: str, documents: Mapping[int, Mapping[str, Any] | None], *, version: int) -> int:
-    """Write what each event is as of `version`, None for gone; how many were news to the index.
-
-    A document that the index has in this version or a newer one stays: any order, any number of times.
-    """
-    acts = (_act(name, event_id, document, version) for event_id, document in documents.items())
-    written = 0
-    for ok, result in streaming_bulk(client, acts, chunk_size=BULK_DOCUMENTS, raise_on_error=False):
-        ((operation, told),) = result.items()
-        # Not found: it is gone already. Conflict: the index knows better.
-        if not ok and told["status"] not in (CONFLICT, 404):
-            raise WriteRefused(f"{operation} of event {told['_id']}: {told.get('error')}")
-        written += bool(ok)
-    return written
-
-
-def _act(name: str, event_id: int, document: Mapping[str, Any] | None, version: int) -> dict[str, Any]:
+def _act(name: str, event_id: int, document: Document | None, version: int) -> dict[str, Any]:
     act: dict[str, Any] = {"_index": name, "_id": str(event_id), "version": version, "version_type": "external"}
     if document is None:
         return {**act, "_op_type": "delete"}
     return {**act, "_op_type": "index", "_source": document}
 
 
-def named(client: Elasticsearch, alias: str) -> list[str]:
-    """The indices an alias names: one, or none before the first rebuild or when none is under way."""
+@contextmanager
+def _translated() -> Iterator[None]:
     try:
-        return sorted(client.indices.get_alias(name=alias))
-    except NotFoundError:
-        return []
-
-
-def written_to(client: Elasticsearch) -> list[str]:
-    """Every index that must hear of changes: the one in use, and the one that is being filled."""
-    return sorted({*named(client, ALIAS), *named(client, NEXT)})
-
-
-def swap(client: Elasticsearch, name: str) -> list[str]:
-    """Let searches read this index from now on, in one step; returns the indices they read before."""
-    before = [each for each in named(client, ALIAS) if each != name]
-    moves: list[Mapping[str, Any]] = [{"remove": {"index": each, "alias": ALIAS}} for each in before]
-    moves += [{"remove": {"index": each, "alias": NEXT}} for each in named(client, NEXT)]
-    client.indices.update_aliases(actions=[*moves, {"add": {"index": name, "alias": ALIAS}}])
-    return before
-
-
-def ids_in(client: Elasticsearch, name: str) -> Iterator[int]:
-    """Every event an index holds."""
-    for hit in scan(client, index=name, query={"_source": False}, size=BULK_DOCUMENTS):
-        yield int(hit["_id"])
-
-
-def filled_up_to(client: Elasticsearch, name: str) -> int:
-    """The last event of which an interrupted rebuild knew that it and all before it are written; 0 at first."""
-    told = client.indices.get_mapping(index=name)[name]["mappings"].get("_meta", {})
-    return int(told.get(FILLED_UP_TO, 0))
-
-
-def note_filled_up_to(client: Elasticsearch, name: str, event_id: int) -> None:
-    """Leave a note in the index itself for whoever goes on after a crash."""
-    client.indices.put_mapping(index=name, meta={FILLED_UP_TO: event_id})
+        yield
+    except (ApiError, TransportError, BulkIndexError, ScanError) as error:
+        raise SearchUnavailable(f"Elasticsearch: {error}") from error

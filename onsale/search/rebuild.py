@@ -10,12 +10,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from elasticsearch import Elasticsearch
 from sqlalchemy import Engine
 
-from onsale.search import event_index
 from onsale.search.comparing import AGREE_SECONDS, Difference, differences
 from onsale.search.documents import documents, event_ids_after, log_position
+from onsale.search.event_index import ALIAS, NEXT, EventIndex
 
 # Events between two notes of how far it is.
 NOTED_EVERY = 10_000
@@ -39,7 +38,7 @@ class Rebuilt:
 
 def rebuild(
     engine: Engine,
-    client: Elasticsearch,
+    index: EventIndex,
     *,
     progress: Callable[[int], None] = lambda _: None,
     note_every: int = NOTED_EVERY,
@@ -50,23 +49,21 @@ def rebuild(
     NotTheSame leaves the old index in use: what differs still did after `agree_seconds`. One rebuild at a time; who
     runs it sees to that.
     """
-    resumed = event_index.named(client, event_index.NEXT)
-    name = resumed[0] if resumed else f"{event_index.ALIAS}-{datetime.now(UTC):%Y%m%d-%H%M%S-%f}"
+    resumed = index.named(NEXT)
+    name = resumed[0] if resumed else f"{ALIAS}-{datetime.now(UTC):%Y%m%d-%H%M%S-%f}"
     if not resumed:
-        event_index.create(client, name, alias=event_index.NEXT)
-    _fill(engine, client, name, progress=progress, note_every=note_every)
-    client.indices.refresh(index=name)
-    if found := differences(engine, client, name, agree_seconds=agree_seconds):
+        index.create(name, alias=NEXT)
+    _fill(engine, index, name, progress=progress, note_every=note_every)
+    index.refresh(name)
+    if found := differences(engine, index, name, agree_seconds=agree_seconds):
         raise NotTheSame(found)
-    for old in event_index.swap(client, name):
-        client.indices.delete(index=old)
-    return Rebuilt(name, int(client.count(index=name)["count"]), bool(resumed))
+    for old in index.swap(name):
+        index.delete(old)
+    return Rebuilt(name, index.count(name), bool(resumed))
 
 
-def _fill(
-    engine: Engine, client: Elasticsearch, name: str, *, progress: Callable[[int], None], note_every: int
-) -> None:
-    last = event_index.filled_up_to(client, name)
+def _fill(engine: Engine, index: EventIndex, name: str, *, progress: Callable[[int], None], note_every: int) -> None:
+    last = index.filled_up_to(name)
     count = noted = 0
     while True:
         with engine.connect() as connection:
@@ -76,9 +73,9 @@ def _fill(
             found = documents(connection, ids)
         if not ids:
             return
-        event_index.write(client, name, found, version=version)
+        index.write(name, found, version=version)
         last, count = ids[-1], count + len(ids)
         if count - noted >= note_every:
-            event_index.note_filled_up_to(client, name, last)
+            index.note_filled_up_to(name, last)
             noted = count
         progress(count)

@@ -7,7 +7,6 @@ from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
 import pytest
-from elasticsearch import Elasticsearch
 from sqlalchemy import Engine, NullPool, create_engine
 
 from onsale.db import catalogue, change_stream
@@ -15,8 +14,8 @@ from onsale.db.catalogue import EventStatus, NewEvent, NewSection, Venue
 from onsale.db.change_stream import ChangeStream
 from onsale.db.engine import transaction
 from onsale.db.ids import EventId
-from onsale.search import event_index
 from onsale.search.comparing import Difference, Which, differences
+from onsale.search.event_index import ALIAS, NEXT, EventIndex
 from onsale.search.rebuild import NotTheSame, rebuild
 from onsale.workers.indexing import index_changes
 from tests.builders import run_sql
@@ -30,7 +29,7 @@ class House(NamedTuple):
     """A record, its index and what carries changes from the one to the other."""
 
     engine: Engine
-    client: Elasticsearch
+    index: EventIndex
     stream: ChangeStream
 
     def show(self, name: str, *artists: str, **changed) -> EventId:
@@ -54,14 +53,14 @@ class House(NamedTuple):
     def carry(self) -> None:
         """Index until it is quiet."""
         for _ in range(BATCHES_MAX):
-            if index_changes(self.stream, self.engine, self.client, wait_seconds=WAIT_SECONDS) == 0:
+            if index_changes(self.stream, self.engine, self.index, wait_seconds=WAIT_SECONDS) == 0:
                 return
 
     def wrong(self, **asked) -> list[Difference]:
-        return differences(self.engine, self.client, event_index.ALIAS, **{"agree_seconds": 0, **asked})
+        return differences(self.engine, self.index, ALIAS, **{"agree_seconds": 0, **asked})
 
     def found(self, event_id: EventId) -> dict:
-        return self.client.get(index=event_index.ALIAS, id=str(event_id))["_source"]
+        return self.index.get(ALIAS, [event_id])[event_id]
 
 
 @pytest.fixture
@@ -69,12 +68,12 @@ def house(engine: Engine, record_url: str, elasticsearch_server) -> Iterator[Hou
     admin = create_engine(record_url, poolclass=NullPool, isolation_level="AUTOCOMMIT")
     with admin.connect() as connection:
         change_stream.set_up(connection)
-    with Elasticsearch(elasticsearch_server.url()) as client:
-        rebuild(engine, client)
+    with EventIndex(elasticsearch_server.url()) as index:
+        rebuild(engine, index)
         with change_stream.reading(engine) as stream:
-            yield House(engine, client, stream)
-        for index in event_index.written_to(client):
-            client.indices.delete(index=index)
+            yield House(engine, index, stream)
+        for name in index.written_to():
+            index.delete(name)
     with admin.connect() as connection:
         change_stream.tear_down(connection)
 
@@ -106,14 +105,14 @@ def test_a_show_that_is_withdrawn_or_deleted_leaves_the_index(house):
     run_sql(house.engine, f"DELETE FROM events WHERE id = {gone}")
     house.carry()
 
-    assert list(event_index.ids_in(house.client, event_index.ALIAS)) == []
+    assert list(house.index.ids(ALIAS)) == []
     assert house.wrong() == []
 
 
 def test_a_draft_is_found_once_it_is_published(house):
     event_id = house.show("Soon", status=EventStatus.DRAFT)
     house.carry()
-    assert list(event_index.ids_in(house.client, event_index.ALIAS)) == []
+    assert list(house.index.ids(ALIAS)) == []
 
     run_sql(house.engine, "UPDATE events SET status = 'published'")
     house.carry()
@@ -122,18 +121,17 @@ def test_a_draft_is_found_once_it_is_published(house):
 
 
 def test_an_older_write_never_replaces_a_newer_one_nor_brings_back_what_is_gone(house):
-    (index,) = event_index.named(house.client, event_index.ALIAS)
-    event_index.write(house.client, index, {7: {"event_id": 7, "name": "new"}, 8: {"event_id": 8}}, version=20)
-    event_index.write(house.client, index, {8: None}, version=30)
+    (name,) = house.index.named(ALIAS)
+    house.index.write(name, {7: {"event_id": 7, "name": "new"}, 8: {"event_id": 8}}, version=20)
+    house.index.write(name, {8: None}, version=30)
 
-    written = event_index.write(
-        house.client, index, {7: {"event_id": 7, "name": "old"}, 8: {"event_id": 8}}, version=10
-    )
+    old = {7: {"event_id": 7, "name": "old"}, 8: {"event_id": 8}}
+    written = house.index.write(name, old, version=10)
 
     assert written == 0
-    house.client.indices.refresh(index=index)
-    assert list(event_index.ids_in(house.client, index)) == [7]
-    assert house.client.get(index=index, id="7")["_source"]["name"] == "new"
+    house.index.refresh(name)
+    assert list(house.index.ids(name)) == [7]
+    assert house.index.get(name, [7])[7]["name"] == "new"
 
 
 def test_a_reader_that_dies_before_it_confirms_loses_nothing(house):
@@ -142,7 +140,7 @@ def test_a_reader_that_dies_before_it_confirms_loses_nothing(house):
     house.stream.close()
 
     with change_stream.reading(house.engine) as again:
-        index_changes(again, house.engine, house.client, wait_seconds=WAIT_SECONDS)
+        index_changes(again, house.engine, house.index, wait_seconds=WAIT_SECONDS)
 
     assert seen
     assert house.found(event_id)["name"] == "Kept"
@@ -151,18 +149,18 @@ def test_a_reader_that_dies_before_it_confirms_loses_nothing(house):
 def test_a_rebuild_swaps_to_an_index_that_has_what_changed_meanwhile(house):
     shows = [house.show(f"Show {n}") for n in range(3)]
     house.carry()
-    (old,) = event_index.named(house.client, event_index.ALIAS)
+    (old,) = house.index.named(ALIAS)
 
     def change_one(_: int) -> None:
         run_sql(house.engine, f"UPDATE events SET name = 'Changed meanwhile' WHERE id = {shows[0]}")
         house.carry()
 
-    rebuilt = rebuild(house.engine, house.client, progress=change_one)
+    rebuilt = rebuild(house.engine, house.index, progress=change_one)
 
     assert rebuilt.events == 3
-    assert event_index.named(house.client, event_index.ALIAS) == [rebuilt.name] != [old]
-    assert event_index.named(house.client, event_index.NEXT) == []
-    assert not house.client.indices.exists(index=old)
+    assert house.index.named(ALIAS) == [rebuilt.name] != [old]
+    assert house.index.named(NEXT) == []
+    assert old not in house.index.written_to()
     assert house.found(shows[0])["name"] == "Changed meanwhile"
 
 
@@ -174,11 +172,11 @@ def test_an_interrupted_rebuild_goes_on_where_it_stood(house):
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        rebuild(house.engine, house.client, progress=crash, note_every=1)
-    (half,) = event_index.named(house.client, event_index.NEXT)
+        rebuild(house.engine, house.index, progress=crash, note_every=1)
+    (half,) = house.index.named(NEXT)
     house.show("Meanwhile")
     house.carry()
-    again = rebuild(house.engine, house.client)
+    again = rebuild(house.engine, house.index)
 
     assert (again.name, again.resumed, again.events) == (half, True, len(shows) + 1)
 
@@ -186,26 +184,24 @@ def test_an_interrupted_rebuild_goes_on_where_it_stood(house):
 def test_a_rebuild_that_is_not_what_the_record_says_is_not_put_in_place(house):
     shows = [house.show(f"Show {n}") for n in range(2)]
     house.carry()
-    (old,) = event_index.named(house.client, event_index.ALIAS)
+    (old,) = house.index.named(ALIAS)
 
     def change_without_a_reader(_: int) -> None:
         run_sql(house.engine, f"UPDATE events SET name = 'Nobody reads this' WHERE id = {shows[0]}")
 
     with pytest.raises(NotTheSame):
-        rebuild(house.engine, house.client, progress=change_without_a_reader, agree_seconds=0.5)
+        rebuild(house.engine, house.index, progress=change_without_a_reader, agree_seconds=0.5)
 
-    assert event_index.named(house.client, event_index.ALIAS) == [old]
+    assert house.index.named(ALIAS) == [old]
 
 
 def test_the_comparison_finds_what_is_missing_left_over_or_says_something_else(house):
     shows = [house.show(f"Show {n}") for n in range(3)]
     house.carry()
-    (index,) = event_index.named(house.client, event_index.ALIAS)
+    (name,) = house.index.named(ALIAS)
     wrong = {**house.found(shows[1]), "name": "Nobody's"}
 
-    house.client.delete(index=index, id=str(shows[0]))
-    house.client.index(index=index, id=str(shows[1]), document=wrong)
-    house.client.index(index=index, id="999", document={"event_id": 999})
+    house.index.write(name, {shows[0]: None, shows[1]: wrong, 999: {"event_id": 999}}, version=2**62)
 
     assert house.wrong() == [
         Difference(shows[0], Which.MISSING),

@@ -15,8 +15,9 @@ from onsale.db.catalogue import EventStatus, NewEvent, NewSection, Venue
 from onsale.db.engine import transaction
 from onsale.db.ids import EventId
 from onsale.errors import BadRequest
-from onsale.search import Between, Search, SearchPage, SearchQuery, documents, event_index
+from onsale.search import Between, Search, SearchPage, SearchQuery, documents
 from onsale.search.elasticsearch import ElasticsearchSearch
+from onsale.search.event_index import ALIAS, EventIndex
 from onsale.search.postgres import PostgresSearch
 from tests.builders import run_sql
 
@@ -58,14 +59,14 @@ def shows(engine: Engine) -> dict[str, EventId]:
 class IndexedSearch:
     """Elasticsearch's search, with an index that is given the record before each question."""
 
-    def __init__(self, client: Elasticsearch) -> None:
-        self._client = client
+    def __init__(self, index: EventIndex, client: Elasticsearch) -> None:
+        self._index = index
         self._search = ElasticsearchSearch(client)
         self._versions = count(1)
         self._seen: set[int] = set()
         # The record of the test that asks.
         self.engine: Engine | None = None
-        event_index.create(client, INDEX, alias=event_index.ALIAS)
+        index.create(INDEX, alias=ALIAS)
 
     def search(self, query: SearchQuery) -> SearchPage:
         assert self.engine is not None
@@ -73,16 +74,17 @@ class IndexedSearch:
             ids = documents.event_ids_after(connection, 0)
             self._seen.update(ids)
             wanted = documents.documents(connection, sorted(self._seen))
-        event_index.write(self._client, INDEX, wanted, version=next(self._versions))
-        self._client.indices.refresh(index=INDEX)
+        self._index.write(INDEX, wanted, version=next(self._versions))
+        self._index.refresh(INDEX)
         return self._search.search(query)
 
 
 @pytest.fixture(scope="module")
 def indexed_search(elasticsearch_server) -> Iterator[IndexedSearch]:
-    with Elasticsearch(elasticsearch_server.url()) as client:
-        yield IndexedSearch(client)
-        client.indices.delete(index=INDEX)
+    url = elasticsearch_server.url()
+    with EventIndex(url) as index, Elasticsearch(url) as client:
+        yield IndexedSearch(index, client)
+        index.delete(INDEX)
 
 
 @pytest.fixture
