@@ -20,7 +20,7 @@ from onsale.sandbox.rehearsal.conducting import Conducted, Killed
 from onsale.sandbox.rehearsal.house import sections_of
 from onsale.sandbox.rehearsal.journal import Exchanges, Journal, Progress
 from onsale.sandbox.rehearsal.plan import Arrivals, Kill, Plan
-from onsale.sandbox.rehearsal.results import Results, results
+from onsale.sandbox.rehearsal.results import GAVE_UP_REASONS_MAX, OTHER_REASONS, Results, results
 from onsale.sandbox.rehearsal.watching import Sample
 from onsale.sandbox.visitor.carrying import Exchange
 from onsale.sandbox.visitor.shared_cache import Fetched, SharedCache
@@ -51,6 +51,7 @@ def judged(
     audit: Audit = GOOD,
     seen: Exchanges | None = None,
     visits: list[Visit] | None = None,
+    kills: tuple[Kill, ...] = (),
     killed: list[Killed] | None = None,
     settled: bool = True,
     cpu_share: float = 0.2,
@@ -58,7 +59,8 @@ def judged(
     """A rehearsal that went well, but for what is said."""
     journal = Journal(seen or exchanges(202), visits if visits is not None else [a_visit()], 10.0, cpu_share)
     samples = [Sample(0.0, {}, {}), Sample(10.0, {}, {"web": 1.5, "PostgreSQL": 0.5, "simulator": 7.0})]
-    return results(Plan(buyers=1), Conducted(journal, samples, killed or [], settled), audit, rate=600, seats=1)
+    plan = Plan(buyers=1, kills=kills)
+    return results(plan, Conducted(journal, samples, killed or [], settled), audit, rate=600, seats=1)
 
 
 def test_a_rehearsal_that_went_well_is_ok_and_counts_only_our_own_cpu() -> None:
@@ -82,9 +84,15 @@ def unfinished_visit() -> Visit:
     return visit
 
 
-def disappointed_visit() -> Visit:
+def disappointed_visit(why: str = "POST /v1/guests: 500") -> Visit:
     visit = a_visit()
-    visit.ended = "gave up: POST /v1/guests: 500"
+    visit.ended = f"gave up: {why}"
+    return visit
+
+
+def a_visit_that_left() -> Visit:
+    visit = Visit(100.0, number=1, turn_at=101.0)
+    visit.ended = "left"
     return visit
 
 
@@ -96,13 +104,16 @@ def disappointed_visit() -> Visit:
         ({"audit": replace(GOOD, lost_bookings=3)}, "3 accepted bookings are lost"),
         ({"audit": replace(GOOD, contradictions=("told so",))}, "buyers saw 1 promises broken"),
         ({"audit": replace(GOOD, verify={"I7": False})}, "I7 does not hold"),
+        ({"audit": replace(GOOD, verify={"I2": None})}, "I2 could not be checked"),
+        ({"visits": [a_visit_that_left()]}, "nothing was sold"),
+        ({"kills": (Kill("web", 5000),)}, "web@5000 never happened: only 1 bookings were accepted"),
         ({"settled": False}, "not every booking came to an end"),
         ({"seen": exchanges(202, 500)}, "1 answers were errors of the server"),
         ({"seen": exchanges(202, 503, retry_after=True)}, "1 answers were 5xx although nothing was killed"),
         ({"seen": exchanges(202, 0)}, "1 requests had no answer"),
         ({"visits": [broken_visit()]}, "buyers saw 1 promises broken"),
         ({"visits": [unfinished_visit()]}, "1 buyers were not done in time"),
-        ({"visits": [disappointed_visit()]}, "1 buyers gave up"),
+        ({"visits": [disappointed_visit()]}, "1 buyers gave up, POST /v1/guests: 500"),
     ],
 )
 def test_whatever_went_wrong_turns_the_verdict_and_is_said(changed: dict[str, Any], why: str) -> None:
@@ -111,6 +122,33 @@ def test_whatever_went_wrong_turns_the_verdict_and_is_said(changed: dict[str, An
     assert not found.ok
     assert any(why in said for said in found.why_not)
     assert why in terminal.report(found)
+
+
+def test_why_buyers_gave_up_is_counted_and_said_the_most_frequent_reason_first() -> None:
+    nobody, refused = "POST /v1/events/{id}/queue: no answer", "book: 409 selling-stopped"
+
+    found = judged(visits=[a_visit(), disappointed_visit(refused), *[disappointed_visit(nobody)] * 3])
+
+    assert list(found.as_json()["gave_up"].items()) == [(nobody, 3), (refused, 1)]
+    assert f"4 buyers gave up, most often: {nobody}" in found.why_not
+    assert f"{3:>10}  {nobody}" in terminal.report(found).splitlines()
+
+
+@pytest.mark.parametrize("more", [0, 1])
+def test_reasons_beyond_the_maximum_are_counted_in_one(more: int) -> None:
+    visits = [disappointed_visit(f"reason {n}") for n in range(GAVE_UP_REASONS_MAX + more)]
+
+    found = judged(visits=visits).gave_up
+
+    assert len(found) == GAVE_UP_REASONS_MAX + more
+    assert found.get(OTHER_REASONS, 0) == more
+
+
+def test_a_kill_that_happened_is_not_missed_and_its_twin_is() -> None:
+    twice = (Kill("web", 1), Kill("web", 1), Kill("lanes", 2))
+
+    assert judged(kills=twice, killed=[Killed("web", 1, 0.5)]).kills_missed == ["web@1", "lanes@2"]
+    assert judged(kills=twice[:1], killed=[Killed("web", 1, 0.5)]).kills_missed == []
 
 
 def test_a_polite_503_during_a_kill_is_no_error_and_a_bare_one_is() -> None:

@@ -70,6 +70,13 @@ def test_every_reason_against_it_is_said_on_top() -> None:
     assert re.search(r'class="tile bad">\s*<span class="name">Sold twice', text)
 
 
+def test_why_buyers_gave_up_is_said_with_counts() -> None:
+    said = words(drawn(rehearsed(gave_up={"POST /v1/guests: no answer": 90, "book: 409 selling-stopped": 2})))
+
+    assert "Why buyers gave up 90 POST /v1/guests: no answer 2 book: 409 selling-stopped" in said
+    assert "Why buyers gave up" not in words(drawn(rehearsed()))
+
+
 def test_without_a_record_to_read_nothing_is_claimed_of_it() -> None:
     said = words(drawn(rehearsed(audit=Audit())))
 
@@ -112,6 +119,7 @@ def test_nothing_in_a_rehearsal_becomes_markup() -> None:
         ok=False,
         why_not=(EVIL,),
         outcomes={EVIL: 3},
+        gave_up={EVIL: 3},
         verify={EVIL: True},
     )
 

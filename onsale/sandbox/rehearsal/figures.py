@@ -9,10 +9,11 @@ from dataclasses import dataclass
 
 from onsale.sandbox.rehearsal.journal import Exchanges, Journal
 
-# What a buyer sends to get tickets; how many of these succeed is what "booking works" means.
+BOOK = "POST /v1/events/{id}/bookings"
+# What a buyer sends to get tickets; how many of these succeed is a part of what "booking works" means.
 BOOKING_ROUTES = (
     "POST /v1/events/{id}/queue/me/enter",
-    "POST /v1/events/{id}/bookings",
+    BOOK,
     "POST /v1/bookings/{id}/payment",
     "GET /v1/bookings/{id}",
 )

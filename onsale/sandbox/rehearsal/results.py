@@ -11,11 +11,16 @@ from onsale.sandbox.rehearsal import figures
 from onsale.sandbox.rehearsal.audit import Audit
 from onsale.sandbox.rehearsal.conducting import Conducted, Killed
 from onsale.sandbox.rehearsal.journal import Journal
-from onsale.sandbox.rehearsal.plan import Plan
+from onsale.sandbox.rehearsal.plan import Kill, Plan
 from onsale.sandbox.visitor.visit import Visit
 
 RECOVERY_SECONDS_MAX = 30.0
 BROKEN_SHOWN_MAX = 50
+# Reasons have a server's own words in them: a bad one could say something else to everybody.
+GAVE_UP_REASONS_MAX = 20
+GAVE_UP = "gave up"
+OTHER_REASONS = "other reasons"
+ACCEPTED = 202
 # Nobody's work for a booking: the simulator stands for a bank, the crowd for people.
 NOT_OURS = ("simulator", "crowd")
 
@@ -41,6 +46,7 @@ class Results:
     shared_cache: bool
     seconds: float
     joined: int
+    confirmed: int
     sold: int | None
     captured_minor: int | None
     double_sold: int | None
@@ -59,8 +65,12 @@ class Results:
     admitted_to_ticket_seconds: Mapping[str, float | None]
     accepted_to_held_seconds: Mapping[str, float | None]
     outcomes: Mapping[str, int]
+    gave_up: Mapping[str, int]
+    accepted: int
     latency_ms: Mapping[str, Mapping[str, float | None]]
     kills: Sequence[Recovered]
+    # `PROCESS@N` of each kill that was asked for and did not happen: so many bookings were never accepted.
+    kills_missed: Sequence[str]
     broken_promises: Sequence[str]
     broken_promises_count: int
     settled: bool
@@ -97,6 +107,7 @@ def results(plan: Plan, conducted: Conducted, audit: Audit, *, rate: int | None,
         broken_promises_count=len(broken),
         settled=conducted.settled,
         kills=_recoveries(conducted.journal, conducted.killed),
+        kills_missed=kills_missed(plan.kills, conducted.killed),
         **_of_visits(conducted),
         **_of_requests(conducted.journal),
     )
@@ -112,8 +123,10 @@ def _of_visits(conducted: Conducted) -> dict[str, Any]:
     ours = sum(seconds for name, seconds in cpu.items() if name not in NOT_OURS)
     return {
         "seconds": round(conducted.journal.seconds, 3),
+        "confirmed": len(confirmed),
         "joined": sum(visit.number is not None for visit in visits),
         "outcomes": outcomes(visits),
+        "gave_up": gave_up(visits),
         "bookings_per_second": _per_second(confirmed),
         "cpu_seconds": {name: round(seconds, 2) for name, seconds in cpu.items()},
         "cpu_seconds_per_booking": round(ours / len(confirmed), 4) if cpu and confirmed else None,
@@ -130,6 +143,7 @@ def _of_requests(journal: Journal) -> dict[str, Any]:
     """What was sent, what came back, and whether the generator could keep up."""
     exchanges = journal.exchanges
     return {
+        "accepted": sum(exchanges.status[each] == ACCEPTED for each in exchanges.of(figures.BOOK)),
         "http_requests": len(exchanges),
         "http_5xx": sum(status >= figures.SERVER_ERROR for status in exchanges.status),
         "http_5xx_unexcused": figures.unexcused_errors(exchanges),
@@ -148,6 +162,21 @@ def outcomes(visits: Sequence[Visit]) -> dict[str, int]:
     return dict(sorted(found.items()))
 
 
+def gave_up(visits: Sequence[Visit]) -> dict[str, int]:
+    """Why buyers gave up, the most frequent reason first; beyond the maximum they are counted in one."""
+    found = Counter(visit.ended.partition(": ")[2] for visit in visits if visit.ended.startswith(f"{GAVE_UP}:"))
+    shown = dict(found.most_common(GAVE_UP_REASONS_MAX))
+    rest = found.total() - sum(shown.values())
+    return shown | ({OTHER_REASONS: rest} if rest else {})
+
+
+def kills_missed(asked: Sequence[Kill], killed: Sequence[Killed]) -> list[str]:
+    """The kills of the plan that never came: a rehearsal without them has not shown what it was to show."""
+    left = Counter((kill.process, kill.at_booking) for kill in asked)
+    left.subtract(Counter((kill.process, kill.at_booking) for kill in killed))
+    return [f"{process}@{at_booking}" for (process, at_booking), times in left.items() for _ in range(times)]
+
+
 def reasons(found: Results) -> list[str]:
     """Why a rehearsal is not ok, in words; empty when it is."""
     said = [
@@ -159,11 +188,16 @@ def reasons(found: Results) -> list[str]:
         (not found.kills and found.http_5xx > 0, f"{found.http_5xx} answers were 5xx although nothing was killed"),
         (not found.kills and found.http_no_answer > 0, f"{found.http_no_answer} requests had no answer"),
         (found.broken_promises_count > 0, f"buyers saw {found.broken_promises_count} promises broken"),
-        (bool(found.outcomes.get("gave up")), f"{found.outcomes.get('gave up')} buyers gave up"),
+        (bool(found.gave_up), _gave_up_says(found.gave_up)),
         (bool(found.outcomes.get("unfinished")), f"{found.outcomes.get('unfinished')} buyers were not done in time"),
         (bool(found.outcomes.get("failed")), f"{found.outcomes.get('failed')} bookings failed in their lane"),
+        (not found.confirmed, "nothing was sold: no buyer was told of tickets"),
     ]
     said += [(ok is False, f"{name} does not hold: see `onsale verify`") for name, ok in found.verify.items()]
+    said += [(ok is None, f"{name} could not be checked: see `onsale verify`") for name, ok in found.verify.items()]
+    said += [
+        (True, f"{kill} never happened: only {found.accepted} bookings were accepted") for kill in found.kills_missed
+    ]
     said += [
         (
             kill.recovered_seconds is None or kill.recovered_seconds > RECOVERY_SECONDS_MAX,
@@ -172,6 +206,13 @@ def reasons(found: Results) -> list[str]:
         for kill in found.kills
     ]
     return [what for is_so, what in said if is_so]
+
+
+def _gave_up_says(found: Mapping[str, int]) -> str:
+    if not found:
+        return ""
+    often = "most often: " if len(found) > 1 else ""
+    return f"{sum(found.values())} buyers gave up, {often}{max(found, key=lambda why: found[why])}"
 
 
 def _per_second(confirmed: Sequence[Visit]) -> float:

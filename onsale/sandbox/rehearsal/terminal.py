@@ -61,6 +61,8 @@ def report(found: Results) -> str:
     """The whole result, for a person."""
     lines = ["", _heading("Rehearsal"), *_sale(found), "", _heading("What must hold"), *_promises(found), ""]
     lines += [_heading("How buyers left"), *_rows(found.outcomes), ""]
+    if found.gave_up:
+        lines += [_heading("Why they gave up"), *(f"  {count:>8}  {why}" for why, count in found.gave_up.items()), ""]
     lines += [_heading("Milliseconds a request took, from when it was due"), *_latencies(found), ""]
     if found.cpu_seconds:
         lines += [_heading("CPU seconds"), *_rows(found.cpu_seconds), ""]

@@ -341,8 +341,9 @@ class Buyer:
                 return answers
             wait = max(each.retry_after_seconds or RETRY_SECONDS for each in answers)
             yield Wait(min(wait, RETRY_SECONDS_MAX) * self._chance.uniform(*JITTER))
-        last = asks[0]
-        raise GaveUp(f"{last.method} {last.route}: refused {RETRIES_MAX} times, last with {answers[0].status}")
+        asked, last = next((ask, each) for ask, each in zip(asks, answers, strict=True) if each.later)
+        said = f"refused {RETRIES_MAX} times, last with {last.status}" if last.status else "no answer"
+        raise GaveUp(f"{asked.method} {asked.route}: {said}")
 
 
 def _poll_seconds(status: Mapping[str, Any], ahead: int) -> float:
