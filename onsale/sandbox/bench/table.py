@@ -8,6 +8,6 @@ from onsale.sandbox.bench.rows import Spec
 ROWS = (booking_cpu, lane, join, status, rate_error, memory, decision, admission)
 SPECS: dict[str, Spec] = {each.SPEC.name: each.SPEC for each in ROWS}
 LEFT_OUT = {
-    "origin": "needs a shared cache in front of the web, which a laptop's parts have not; see `deploy/`",
+    "origin": "needs a shared cache in front of the web, which a laptop's parts have not",
     "search": "needs Elasticsearch, the engine it is held against; a laptop searches in PostgreSQL",
 }
