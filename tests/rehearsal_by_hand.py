@@ -6,9 +6,10 @@ from dataclasses import replace
 from typing import Any
 
 from onsale.sandbox.rehearsal.audit import Audit
-from onsale.sandbox.rehearsal.conducting import Conducted, Killed
+from onsale.sandbox.rehearsal.conducting import Conducted
 from onsale.sandbox.rehearsal.journal import Exchanges, Journal
 from onsale.sandbox.rehearsal.plan import Kill, Plan
+from onsale.sandbox.rehearsal.recovering import Killed
 from onsale.sandbox.rehearsal.rehearsal import Rehearsed
 from onsale.sandbox.rehearsal.results import results
 from onsale.sandbox.rehearsal.watching import Sample

@@ -16,16 +16,17 @@ from onsale.sandbox.cpu_time import CpuMeter
 from onsale.sandbox.rehearsal import figures, guards, terminal
 from onsale.sandbox.rehearsal.audit import Audit
 from onsale.sandbox.rehearsal.command import rate_per_minute
-from onsale.sandbox.rehearsal.conducting import Conducted, Killed
+from onsale.sandbox.rehearsal.conducting import Conducted
 from onsale.sandbox.rehearsal.house import sections_of
 from onsale.sandbox.rehearsal.journal import Exchanges, Journal, Progress
 from onsale.sandbox.rehearsal.plan import Arrivals, Kill, Plan
+from onsale.sandbox.rehearsal.recovering import Killed, called_again_seconds, recoveries, recovery_seconds
 from onsale.sandbox.rehearsal.results import GAVE_UP_REASONS_MAX, OTHER_REASONS, Results, results
 from onsale.sandbox.rehearsal.watching import Sample
 from onsale.sandbox.visitor.carrying import Exchange
 from onsale.sandbox.visitor.shared_cache import Fetched, SharedCache
 from onsale.sandbox.visitor.steps import Answer
-from onsale.sandbox.visitor.visit import Visit
+from onsale.sandbox.visitor.visit import Awaited, Awaiting, Visit
 
 BOOK = "/v1/events/{id}/bookings"
 GOOD = Audit(verify={"I1": True, "I2": True}, sold=1, captured_minor=4500, double_sold=0, inversions=0, lost_bookings=0)
@@ -170,9 +171,98 @@ def test_booking_that_never_comes_back_after_a_kill_turns_the_verdict() -> None:
 def test_recovery_is_counted_from_the_kill_to_the_last_second_in_which_booking_failed() -> None:
     seen = exchanges(*[202] * 10, *[0] * 5, *[202] * 500)
 
-    assert figures.recovery_seconds(seen, 9.5, 1e9) == 5.0
-    assert figures.recovery_seconds(seen, 100.0, 1e9) == 0.0
-    assert figures.recovery_seconds(seen, 9.5, 13.0) is None
+    assert recovery_seconds(seen, [], 9.5, 1e9) == 5.0
+    assert recovery_seconds(seen, [], 100.0, 1e9) == 0.0
+    assert recovery_seconds(seen, [], 9.5, 13.0) is None
+
+
+def awaited(*took: float, what: Awaiting = Awaiting.DECISION, first_at: float = 0.0) -> list[Awaited]:
+    """One begun every second, each of which took so long."""
+    return [Awaited(what, first_at + n, first_at + n + seconds) for n, seconds in enumerate(took)]
+
+
+@pytest.mark.parametrize("what", list(Awaiting))
+@pytest.mark.parametrize(("outage", "recovered"), [(4.9, 0.0), (8.0, 8.0)])
+def test_bookings_that_nobody_decides_or_pays_are_not_back_though_every_request_is_answered(
+    what: Awaiting, outage: float, recovered: float
+) -> None:
+    """Usually half a second; from the kill at 10 on nothing ends until the outage is over."""
+    waits = awaited(*[0.5] * 10, *[max(0.5, outage + 0.1 - n) for n in range(20)], what=what)
+
+    assert recovery_seconds(exchanges(*[202] * 40), waits, 10.0, 1e9) == pytest.approx(recovered, abs=1)
+
+
+def test_a_booking_is_late_five_seconds_after_what_is_usual() -> None:
+    """The kill is at 10, the usual wait 2 seconds, so that the limit is 7."""
+    usual, begun_at_kill = awaited(*[2.0] * 5), Awaited(Awaiting.DECISION, 10.0)
+
+    begun_at_kill.ended_at = 17.0
+    at_the_limit = recovery_seconds(exchanges(202), [*usual, begun_at_kill], 10.0, 1e9)
+    begun_at_kill.ended_at = 17.1
+    above_it = recovery_seconds(exchanges(202), [*usual, begun_at_kill], 10.0, 1e9)
+
+    assert (at_the_limit, above_it) == (0.0, 8.0)
+
+
+def test_a_booking_that_never_ends_means_that_booking_never_came_back() -> None:
+    assert recovery_seconds(exchanges(202), [Awaited(Awaiting.PAYMENT, 3.0)], 2.0, 30.0) is None
+    assert recovery_seconds(exchanges(202), [Awaited(Awaiting.PAYMENT, 26.0)], 2.0, 30.0) == 0.0
+
+
+def test_a_late_booking_among_hundreds_in_time_is_no_outage() -> None:
+    among_many = [*awaited(20.0, first_at=10.0), *[each for _ in range(200) for each in awaited(*[0.9] * 40)]]
+
+    assert recovery_seconds(exchanges(202), among_many, 10.0, 1e9) == 0.0
+
+
+def test_a_kill_before_the_one_before_was_made_good_counts_until_both_are() -> None:
+    visit = a_visit()
+    visit.awaited = awaited(14.0, first_at=101.0)
+    journal = Journal(exchanges(*[202] * 30), [visit], 30.0, 0.2)
+    kills = [Killed("lanes", 1, 1.0), Killed("payments", 2, 10.0)]
+
+    first, second = recoveries(journal, kills, [])
+
+    assert (first.recovered_seconds, second.recovered_seconds) == (15.0, 6.0)
+
+
+def test_the_first_booking_decided_and_paid_after_a_kill_is_told() -> None:
+    visit = a_visit()
+    visit.awaited = [*awaited(9.0, first_at=101.0), *awaited(0.5, 0.5, first_at=106.0)]
+    visit.awaited += awaited(1.0, first_at=107.0, what=Awaiting.PAYMENT)
+
+    found = judged(visits=[visit], killed=[Killed("lanes", 1, 5.0)])
+
+    kill = found.kills[0]
+    assert (kill.decided_again_seconds, kill.paid_again_seconds, kill.called_again_seconds) == (1.5, 3.0, None)
+    assert "    first again after: decided 1.5 s, paid 3.0 s" in terminal.report(found).splitlines()
+
+
+def serving(*numbers: int, waiting: int = 9, free: int = 9) -> list[Sample]:
+    """One look a second."""
+    said = {"phase": "open", "waiting": waiting, "free": free}
+    return [Sample(float(at), {**said, "serving": number}, {}) for at, number in enumerate(numbers)]
+
+
+def test_numbers_are_called_again_when_more_are_than_were_at_the_kill() -> None:
+    assert called_again_seconds(serving(1, 2, 3, 3, 3, 4), 1.5, 1e9) == (3.5, False)
+    assert called_again_seconds(serving(1, 2, 3, 3, 3, 3), 1.5, 1e9) == (None, True)
+
+
+@pytest.mark.parametrize("nobody", [{"waiting": 0}, {"free": 0}])
+def test_where_nobody_waits_for_a_free_ticket_no_number_must_be_called(nobody: dict[str, int]) -> None:
+    assert called_again_seconds(serving(1, 2, 3, 3, 3, 3, **nobody), 1.5, 1e9) == (None, False)
+
+
+def test_after_admit_was_killed_booking_is_back_when_numbers_are_called() -> None:
+    journal = Journal(exchanges(*[202] * 30), [a_visit()], 30.0, 0.2)
+    looks = serving(*[2] * 9, *[3] * 9)
+
+    [admit] = recoveries(journal, [Killed("admit", 1, 1.5)], looks)
+    [web] = recoveries(journal, [Killed("web", 1, 1.5)], looks)
+    [never] = recoveries(journal, [Killed("admit", 1, 1.5)], looks[:9])
+
+    assert (admit.recovered_seconds, web.recovered_seconds, never.recovered_seconds) == (7.5, 0.0, None)
 
 
 def test_a_generator_that_is_late_or_out_of_cpu_says_so() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
@@ -14,7 +14,7 @@ from onsale.sandbox.visitor import choosing
 from onsale.sandbox.visitor.buyer import RETRIES_MAX, Buyer
 from onsale.sandbox.visitor.habits import PLAIN, Ending, Habits, Shares, habits
 from onsale.sandbox.visitor.steps import Answer, Ask, Wait
-from onsale.sandbox.visitor.visit import STALE_SECONDS, Visit
+from onsale.sandbox.visitor.visit import STALE_SECONDS, Awaiting, Visit
 
 QUEUE, BOOK = "/v1/events/{id}/queue", "/v1/events/{id}/bookings"
 POLL = [{"ahead": None, "seconds": 2}]
@@ -134,6 +134,38 @@ def test_a_shop_that_never_answers_is_given_up() -> None:
 
     assert visit.ended.startswith("gave up")
     assert len(shop.asked) == 1 + RETRIES_MAX
+
+
+def test_a_shop_that_stays_silent_is_given_up_for_that_reason() -> None:
+    shop = a_shop()
+    shop.answers[f"POST {QUEUE}"] = [Answer(0)]
+
+    assert shop.serve(a_buyer(shop)).ended == f"gave up: POST {QUEUE}: no answer"
+
+
+def test_a_buyer_notes_from_when_a_booking_and_a_payment_were_accepted_to_when_they_were_answered() -> None:
+    visit = (shop := a_shop()).serve(a_buyer(shop))
+
+    assert [each.what for each in visit.awaited] == [Awaiting.DECISION, Awaiting.PAYMENT]
+    decision, payment = visit.awaited
+    assert (decision.begun_at, decision.ended_at) == (visit.booked_at, visit.held_at)
+    assert payment.ended_at == visit.confirmed_at
+
+
+def test_a_booking_that_is_never_decided_is_noted_as_such() -> None:
+    shop = a_shop()
+    shop.answers["GET /v1/bookings/{id}"] = [Answer(200, booking("queued"))]
+
+    visit = shop.serve(a_buyer(shop))
+
+    assert visit.ended == "gave up: still queued"
+    assert [each.ended_at for each in visit.awaited] == [None]
+
+
+def test_who_books_before_the_turn_is_not_noted_as_waiting_for_the_shop() -> None:
+    shop = a_shop(**{"GET__/v1/bookings/{id}": [Answer(200, booking("confirmed"))]})
+
+    assert shop.serve(a_buyer(shop, replace(PLAIN, hands_free=True))).awaited == []
 
 
 def test_people_ahead_that_rise_break_a_promise() -> None:

@@ -19,6 +19,7 @@ from onsale.sandbox.embedded import PartFailed
 from onsale.sandbox.rehearsal.generating import Reached, generate
 from onsale.sandbox.rehearsal.journal import Journal, Progress
 from onsale.sandbox.rehearsal.plan import Plan
+from onsale.sandbox.rehearsal.recovering import Killed
 from onsale.sandbox.rehearsal.watching import Sample, Watch
 from onsale.sandbox.stack import Stack
 
@@ -27,15 +28,6 @@ SAMPLE_SECONDS = 1.0
 # What the crowd may take beyond the plan's own end to hand over its journal.
 HAND_OVER_SECONDS_MAX = 120.0
 SETTLE_LOOK_SECONDS = 0.25
-
-
-@dataclass(frozen=True)
-class Killed:
-    """One `kill -9`, and when: seconds from the opening."""
-
-    process: str
-    at_booking: int
-    at: float
 
 
 @dataclass

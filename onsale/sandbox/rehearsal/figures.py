@@ -1,4 +1,4 @@
-"""Figures from what the crowd saw: percentiles, latencies by route, how booking went after a kill. Pure."""
+"""Figures from what the crowd saw: percentiles, latencies by route, errors. Pure."""
 
 from __future__ import annotations
 
@@ -19,7 +19,6 @@ BOOKING_ROUTES = (
 )
 SERVER_ERROR = 500
 UNAVAILABLE = 503
-SUCCESS_SHARE = 0.99
 # A generator that sends later than this, or has no CPU left, measures itself.
 LATE_MS_MAX = 200.0
 CPU_SHARE_MAX = 0.9
@@ -68,22 +67,6 @@ def unexcused_errors(exchanges: Exchanges) -> int:
         status >= SERVER_ERROR and not (status == UNAVAILABLE and retry_after)
         for status, retry_after in zip(exchanges.status, exchanges.retry_after, strict=True)
     )
-
-
-def recovery_seconds(exchanges: Exchanges, killed_at: float, until: float) -> float | None:
-    """How long after a kill the last second began in which less than 99 % of what buyers sent to get tickets succeeded.
-
-    Counted to that second's end; 0 where there was none, None where booking did not come back before `until`.
-    """
-    tried: dict[int, list[bool]] = {}
-    for each in exchanges.of(*BOOKING_ROUTES):
-        if killed_at <= exchanges.at[each] < until:
-            second = int(exchanges.at[each] - killed_at)
-            tried.setdefault(second, []).append(0 < exchanges.status[each] < SERVER_ERROR)
-    bad = [second for second, went_well in tried.items() if sum(went_well) < SUCCESS_SHARE * len(went_well)]
-    if not bad:
-        return 0.0
-    return float(max(bad) + 1) if max(bad) < max(tried) else None
 
 
 def is_saturated(journal: Journal) -> bool:

@@ -9,9 +9,10 @@ from typing import Any
 
 from onsale.sandbox.rehearsal import figures
 from onsale.sandbox.rehearsal.audit import Audit
-from onsale.sandbox.rehearsal.conducting import Conducted, Killed
+from onsale.sandbox.rehearsal.conducting import Conducted
 from onsale.sandbox.rehearsal.journal import Journal
 from onsale.sandbox.rehearsal.plan import Kill, Plan
+from onsale.sandbox.rehearsal.recovering import Killed, Recovered, recoveries
 from onsale.sandbox.visitor.visit import Visit
 
 RECOVERY_SECONDS_MAX = 30.0
@@ -23,16 +24,6 @@ OTHER_REASONS = "other reasons"
 ACCEPTED = 202
 # Nobody's work for a booking: the simulator stands for a bank, the crowd for people.
 NOT_OURS = ("simulator", "crowd")
-
-
-@dataclass(frozen=True)
-class Recovered:
-    """A kill, and how long until 99 % of what buyers sent to get tickets succeeded again; None: never."""
-
-    process: str
-    at_booking: int
-    at_seconds: float
-    recovered_seconds: float | None
 
 
 @dataclass(frozen=True)
@@ -106,7 +97,7 @@ def results(plan: Plan, conducted: Conducted, audit: Audit, *, rate: int | None,
         broken_promises=broken[:BROKEN_SHOWN_MAX],
         broken_promises_count=len(broken),
         settled=conducted.settled,
-        kills=_recoveries(conducted.journal, conducted.killed),
+        kills=recoveries(conducted.journal, conducted.killed, conducted.samples),
         kills_missed=kills_missed(plan.kills, conducted.killed),
         **_of_visits(conducted),
         **_of_requests(conducted.journal),
@@ -225,17 +216,3 @@ def _per_second(confirmed: Sequence[Visit]) -> float:
 def _spread(seconds: Any) -> dict[str, float | None]:
     found = figures.percentiles(seconds)
     return {"p50": found.p50, "p95": found.p95, "p99": found.p99}
-
-
-def _recoveries(journal: Journal, killed: Sequence[Killed]) -> list[Recovered]:
-    """Each kill is judged until the next one."""
-    ends = [*(kill.at for kill in killed[1:]), journal.seconds + 1]
-    return [
-        Recovered(
-            kill.process,
-            kill.at_booking,
-            round(kill.at, 3),
-            figures.recovery_seconds(journal.exchanges, kill.at, end),
-        )
-        for kill, end in zip(killed, ends, strict=False)
-    ]

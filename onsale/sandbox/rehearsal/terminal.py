@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from onsale.sandbox.rehearsal.journal import Progress
+from onsale.sandbox.rehearsal.recovering import Recovered
 from onsale.sandbox.rehearsal.results import Results
 from onsale.sandbox.rehearsal.watching import Sample
 
@@ -126,10 +127,21 @@ def _latencies(found: Results) -> list[str]:
 
 
 def _kills(found: Results) -> list[str]:
+    return [line for kill in found.kills for line in _kill(kill)]
+
+
+def _kill(kill: Recovered) -> list[str]:
+    back = kill.recovered_seconds
+    said = "booking never came back" if back is None else f"back in {back:.1f} s"
+    first = {
+        "decided": kill.decided_again_seconds,
+        "paid": kill.paid_again_seconds,
+        "numbers called": kill.called_again_seconds,
+    }
+    again = ", ".join(f"{what} {seconds:.1f} s" for what, seconds in first.items() if seconds is not None)
     return [
-        f"  {kill.process} at booking {kill.at_booking}, after {kill.at_seconds:.1f} s: "
-        + ("booking never came back" if kill.recovered_seconds is None else f"back in {kill.recovered_seconds:.1f} s")
-        for kill in found.kills
+        f"  {kill.process} at booking {kill.at_booking}, after {kill.at_seconds:.1f} s: {said}",
+        *([f"    first again after: {again}"] if again else []),
     ]
 
 

@@ -17,7 +17,7 @@ from uuid import UUID
 from onsale.sandbox.visitor import choosing, habits
 from onsale.sandbox.visitor.habits import Ending, Habits
 from onsale.sandbox.visitor.steps import Answer, Ask, Steps, Wait
-from onsale.sandbox.visitor.visit import ENDED, OVER, Stage, Visit
+from onsale.sandbox.visitor.visit import ENDED, OVER, Awaiting, Stage, Visit
 
 # A "not now" is waited out this often, as long as Retry-After says but no longer than this.
 RETRIES_MAX = 40
@@ -279,15 +279,19 @@ class Buyer:
         self, booking: dict[str, Any], *, hands_free: bool = False, waiting_for_card: bool = False
     ) -> Steps[dict[str, Any]]:
         """Poll the booking until it is held (and no card is being tried) or over."""
+        what = Awaiting.PAYMENT if waiting_for_card else Awaiting.DECISION
+        # One booked before its turn waits for that, and only then for the shop.
+        awaited = None if hands_free else self.visit.awaits(what, now=self._clock())
         for _ in range(WAIT_POLLS_MAX if hands_free else RESULT_POLLS_MAX):
             yield Wait(float(booking["poll_seconds"]) * self._chance.uniform(*JITTER))
             booking = yield from self._ask("GET", booking["url"], "/v1/bookings/{id}")
             state = booking["state"]
-            if state in ENDED:
-                return booking
             card = (booking["payment"] or {}).get("outcome")
             # A hold with a card of its own is charged by itself; it is ours again once that one was declined.
-            if state == "held" and (card == "declined" if hands_free or waiting_for_card else True):
+            is_ours = state == "held" and (card == "declined" if hands_free or waiting_for_card else True)
+            if state in ENDED or is_ours:
+                if awaited is not None:
+                    awaited.ended_at = self._clock()
                 return booking
         raise GaveUp(f"still {booking['state']}")
 

@@ -28,6 +28,28 @@ class Stage(StrEnum):
     DONE = "done"
 
 
+class Awaiting(StrEnum):
+    """What a buyer waits for that the shop has accepted: to be told yes or no."""
+
+    # A booking, until it is held or honestly refused.
+    DECISION = "decision"
+    # A payment, until it is confirmed or declined.
+    PAYMENT = "payment"
+
+
+@dataclass(slots=True)
+class Awaited:
+    """One wait for what the shop had accepted; `ended_at` is None while, or because, it did not end."""
+
+    what: Awaiting
+    begun_at: float
+    ended_at: float | None = None
+
+    def since(self, moment: float) -> Awaited:
+        """The same, counted from this moment."""
+        return Awaited(self.what, self.begun_at - moment, None if self.ended_at is None else self.ended_at - moment)
+
+
 @dataclass
 class Visit:
     """One buyer's way through the sale; None is a stage that was not reached."""
@@ -50,6 +72,7 @@ class Visit:
     amount_minor: int = 0
     people_ahead_at_first: int | None = None
     broken: list[str] = field(default_factory=list)
+    awaited: list[Awaited] = field(default_factory=list)
     _serving: int = 0
     _serving_at: float = float("-inf")
     _ahead: int | None = None
@@ -104,6 +127,11 @@ class Visit:
             self.booking_ids.append(booking_id)
         if self.booked_at is None:
             self.booked_at = now
+
+    def awaits(self, what: Awaiting, *, now: float) -> Awaited:
+        """The shop has accepted something; the caller writes down when it ended."""
+        self.awaited.append(Awaited(what, now))
+        return self.awaited[-1]
 
     def got(self, booking: Mapping[str, Any], *, now: float) -> None:
         """The booking ended: confirmed means tickets, and their prices are the amount."""
