@@ -15,6 +15,8 @@ from tests.builders import until
 ROOT = Path(__file__).resolve().parents[1]
 START_SECONDS_MAX = 40
 STOP_SECONDS_MAX = 20
+# What a process says when it works; Celery's say "ready".
+READY = {"admit": "admitting", "changes": "following"}
 
 
 def procfile() -> dict[str, str]:
@@ -39,7 +41,7 @@ def running(name: str, settings: dict[str, str], folder: Path) -> Iterator[subpr
             start_new_session=True,
         )
     try:
-        ready = "admitting" if name == "admit" else " ready."
+        ready = READY.get(name, " ready.")
         until(lambda: process.poll() is not None or ready in said(log), f"{name} is up", seconds=START_SECONDS_MAX)
         assert process.poll() is None, said(log)
         yield process
