@@ -10,6 +10,7 @@ import click
 import orjson
 from sqlalchemy import Engine
 
+from onsale.cli.printing import out
 from onsale.config import Config
 from onsale.db import catalogue
 from onsale.db.catalogue import Event
@@ -54,9 +55,9 @@ def verify_command(event: str, as_json: bool, without_ledger: bool) -> None:
     finally:
         engine.dispose()
     if as_json:
-        click.echo(orjson.dumps(as_document(verdict), option=orjson.OPT_INDENT_2).decode())
+        out(orjson.dumps(as_document(verdict), option=orjson.OPT_INDENT_2).decode())
     else:
-        click.echo(table(verdict, found.name))
+        out(table(verdict, found.name))
     forgiven = {"I2"} if without_ledger else set()
     if any(
         not finding.ok and not (finding.ok is None and finding.invariant in forgiven) for finding in verdict.findings

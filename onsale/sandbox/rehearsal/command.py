@@ -12,13 +12,14 @@ from typing import Any, TypeVar
 import click
 import orjson
 
+from onsale.cli.printing import out
 from onsale.config import Config
 from onsale.db import catalogue
 from onsale.db.engine import make_engine, reading, transaction
 from onsale.db.ids import EVENT_ID_MAX, EventId
-from onsale.sandbox.rehearsal import guards, repeating, sale, terminal
+from onsale.sandbox.rehearsal import asked, guards, repeating, sale, terminal
 from onsale.sandbox.rehearsal.page import page
-from onsale.sandbox.rehearsal.plan import BUYERS_MAX, KILLS_MAX, Arrivals, Kill, Plan
+from onsale.sandbox.rehearsal.plan import BUYERS_MAX, Arrivals, Plan
 from onsale.sandbox.rehearsal.rehearsal import Director, Rehearsed, Sale
 from onsale.sandbox.signals import StopAsked, StopSignals
 from onsale.sandbox.visitor.buyer import Manners
@@ -27,26 +28,6 @@ from onsale.sandbox.visitor.habits import Shares
 SEATS_MAX = 500_000
 MANNERS = Manners(choose=(1.0, 5.0), pay=(1.0, 5.0), away=(10.0, 40.0))
 F = TypeVar("F", bound=Callable[..., Any])
-
-
-def _kills(_: click.Context, __: click.Parameter, given: tuple[str, ...]) -> tuple[Kill, ...]:
-    if len(given) > KILLS_MAX:
-        raise click.BadParameter(f"at most {KILLS_MAX}")
-    try:
-        return tuple(Kill.parse(each) for each in given)
-    except ValueError as error:
-        raise click.BadParameter(str(error)) from None
-
-
-def _shares(_: click.Context, __: click.Parameter, given: tuple[tuple[str, float], ...]) -> Shares:
-    known = {each.name for each in dataclasses.fields(Shares)}
-    for name, _share in given:
-        if name not in known:
-            raise click.BadParameter(f"{name!r}: there is {', '.join(sorted(known))}")
-    try:
-        return dataclasses.replace(Shares(), **dict(given))
-    except ValueError as error:
-        raise click.BadParameter(str(error)) from None
 
 
 def _with(options: Sequence[Callable[[F], F]]) -> Callable[[F], F]:
@@ -72,7 +53,7 @@ CROWD = (
     ),
     click.option(
         "--arrive-seconds",
-        type=click.FloatRange(1, 86_400),
+        type=asked.FiniteRange(1, 86_400),
         default=60.0,
         show_default=True,
         help="Over how long a ramp or Poisson crowd arrives.",
@@ -83,7 +64,7 @@ CROWD = (
         "shares",
         type=(str, float),
         multiple=True,
-        callback=_shares,
+        callback=asked.shares,
         metavar="HABIT SHARE",
         help="How many do what, 0 to 1: " + ", ".join(each.name for each in dataclasses.fields(Shares)) + ".",
     ),
@@ -94,7 +75,7 @@ CROWD = (
     ),
     click.option(
         "--minutes",
-        type=click.FloatRange(0.1, 600),
+        type=asked.FiniteRange(0.1, 600),
         default=15.0,
         show_default=True,
         help="Nobody is waited for longer.",
@@ -116,7 +97,7 @@ SALE = (
         "--kill",
         "kills",
         multiple=True,
-        callback=_kills,
+        callback=asked.kills,
         metavar="PROCESS@N",
         help="kill -9 it at the N-th booking: web, lane, payments, sweeps, admit, postgres, valkey.",
     ),
@@ -139,8 +120,12 @@ SALE = (
 @click.command("rehearse")
 @_with(CROWD)
 @_with(SALE)
-@click.option("--url", help="Rehearse on this running Onsale instead of a stack of its own; needs --event.")
-@click.option("--event", help="Which event there: its id or slug.")
+@click.option(
+    "--url",
+    callback=asked.not_empty,
+    help="Rehearse on this running Onsale instead of a stack of its own; needs --event.",
+)
+@click.option("--event", callback=asked.not_empty, help="Which event there: its id or slug.")
 @click.option(
     "--tokens",
     "token_file",
@@ -150,7 +135,10 @@ SALE = (
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on standard output.")
 @click.option("--html", "page", type=click.Path(dir_okay=False, path_type=Path), help="Write a page with charts.")
 @click.option(
-    "--compare", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="The --json of an earlier one."
+    "--compare",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    callback=asked.earlier,
+    help="The --json of an earlier one.",
 )
 def rehearse(**given: Any) -> None:
     """Rehearse a sale before the public comes: simulated buyers over HTTP, then an audit of the record.
@@ -165,6 +153,9 @@ def rehearse(**given: Any) -> None:
 
     Exits with 1 when anything was lost, doubled, out of order or answered with an error.
     """
+    asked.together(given)
+    minted = asked.tokens_in(given["token_file"]) if given["token_file"] else []
+    asked.writable(given["page"], given["keep"])
     live = terminal.Live()
     plan = _plan(given)
     with StopSignals() as signals:
@@ -177,7 +168,7 @@ def rehearse(**given: Any) -> None:
             hurried=signals.hurried,
         )
         try:
-            rehearsed = _rehearsed(director, given)
+            rehearsed = _rehearsed(director, given, minted)
         except StopAsked:
             raise click.ClickException("Stopped before the end; there is no result.") from None
     tell(rehearsed, given)
@@ -199,12 +190,10 @@ def tokens(how_many: int) -> None:
             minted = sale.mint(connection, config, how_many, now=datetime.now(UTC))
     finally:
         engine.dispose()
-    click.echo("\n".join(minted))
+    out("\n".join(minted))
 
 
 def _plan(given: dict[str, Any]) -> Plan:
-    if given["url"] and (given["kills"] or given["without"]):
-        raise click.UsageError("--kill and --without-guard work on a stack of the rehearsal's own, without --url.")
     return Plan(
         buyers=given["buyers"],
         arrivals=Arrivals(given["arrivals"]),
@@ -218,8 +207,8 @@ def _plan(given: dict[str, Any]) -> Plan:
     )
 
 
-def _rehearsed(director: Director, given: dict[str, Any]) -> Rehearsed:
-    if not given["url"]:
+def _rehearsed(director: Director, given: dict[str, Any], minted: Sequence[str]) -> Rehearsed:
+    if given["url"] is None:
         planned = Sale(
             seats=given["seats"],
             rate_per_minute=rate_per_minute(given["rate"]),
@@ -227,12 +216,9 @@ def _rehearsed(director: Director, given: dict[str, Any]) -> Rehearsed:
             pay_seconds=given["pay_seconds"],
         )
         return director.on_a_stack_of_its_own(planned, folder=given["keep"], standby=given["standby"])
-    if not given["event"]:
-        raise click.UsageError("--url needs --event: which event there, by id or slug.")
     url = given["url"].rstrip("/")
     # The record is audited where the settings in force are those of the shop rehearsed.
     config = Config.from_env(os.environ) if os.environ.get("ONSALE_PUBLIC_URL") == url else None
-    minted = given["token_file"].read_text().split() if given["token_file"] else []
     event_id = event_of(given["event"], config)
     return director.on_a_running_shop(url, event_id, tokens=minted, config=config)
 
@@ -266,16 +252,23 @@ def rate_per_minute(text: str) -> int:
 def tell(rehearsed: Rehearsed, given: dict[str, Any]) -> None:
     """Say what came of it, in every way that was asked for."""
     document = rehearsed.results.as_json()
-    if given["as_json"]:
-        click.echo(orjson.dumps(document, option=orjson.OPT_INDENT_2).decode())
-    else:
-        click.echo(terminal.report(rehearsed.results))
     if given["page"]:
-        given["page"].parent.mkdir(parents=True, exist_ok=True)
-        given["page"].write_text(
-            page(rehearsed, rehearsed_at=datetime.now(UTC), command=repeating.command_line(given)), encoding="utf-8"
-        )
-        click.echo(f"  The page with charts is at {given['page'].resolve()}", err=True)
-    if given["compare"]:
-        before = orjson.loads(given["compare"].read_bytes())
-        click.echo(terminal.compared(rehearsed.results, before), err=given["as_json"])
+        _write(page(rehearsed, rehearsed_at=datetime.now(UTC), command=repeating.command_line(given)), given["page"])
+    if given["as_json"]:
+        out(orjson.dumps(document, option=orjson.OPT_INDENT_2).decode())
+    else:
+        out(terminal.report(rehearsed.results))
+    if given["compare"] is not None:
+        said = terminal.compared(rehearsed.results, given["compare"])
+        click.echo(said, err=True) if given["as_json"] else out(said)
+
+
+def _write(text: str, file: Path) -> None:
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text, encoding="utf-8")
+    except OSError as error:
+        # What came of the rehearsal is still to be told.
+        click.echo(f"  {file} could not be written: {error.strerror}.", err=True)
+        return
+    click.echo(f"  The page with charts is at {file.resolve()}", err=True)

@@ -6,6 +6,7 @@ import multiprocessing
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 
@@ -28,6 +29,8 @@ SAMPLE_SECONDS = 1.0
 # What the crowd may take beyond the plan's own end to hand over its journal.
 HAND_OVER_SECONDS_MAX = 120.0
 SETTLE_LOOK_SECONDS = 0.25
+# When so long nobody came a step further, whoever watches is told what is waited for.
+STILL_SECONDS = 20.0
 
 
 @dataclass
@@ -41,6 +44,38 @@ class Conducted:
 
 
 @dataclass
+class Stillness:
+    """Notices that nobody comes a step further, once each time; a crowd is waited for, at most `seconds_max`."""
+
+    seconds_max: float
+    _moved_at: float = 0.0
+    _stood: tuple[int, ...] = ()
+    _told: bool = False
+
+    def seen(self, progress: Progress, *, now: datetime) -> str:
+        """What to say of it; empty while people move, or when it was said."""
+        stands = (progress.coming, progress.waiting, progress.inside, progress.accepted, progress.confirmed)
+        if stands != self._stood:
+            self._stood, self._moved_at, self._told = stands, progress.seconds, False
+        if self._told or progress.seconds - self._moved_at < STILL_SECONDS:
+            return ""
+        self._told = True
+        until = now + timedelta(seconds=self.seconds_max - progress.seconds)
+        return (
+            f"Nobody came a step further for {STILL_SECONDS:.0f} s: {progress.coming} are to come, {progress.waiting} "
+            f"wait, {progress.inside} are inside. They are waited for until {until:%H:%M:%S} at the latest (--minutes)."
+        )
+
+
+def waiting_says(bookings: int, tickets: int, *, until: datetime) -> str:
+    """What is waited for when everybody has gone home."""
+    return (
+        f"Everybody went home; {bookings} bookings have not ended and {tickets} tickets are held. Waiting until "
+        f"{until:%H:%M:%S} at the latest: holds that nobody pays for run out by themselves."
+    )
+
+
+@dataclass
 class Conductor:
     """One rehearsal of one event; `show` is told how the crowd stands, four times a second."""
 
@@ -51,13 +86,16 @@ class Conductor:
     show: Callable[[Progress, Sample | None], None]
     stack: Stack | None = None
     engine: Engine | None = None
+    say: Callable[[str], None] = lambda what: None
     killed: list[Killed] = field(default_factory=list)
     _journal: Journal | None = None
     _watch: Watch = field(init=False)
+    _still: Stillness = field(init=False)
 
     def __post_init__(self) -> None:
         status_url = f"{self.url}/v1/events/{self.event_id}/queue"
         self._watch = Watch(status_url, time.monotonic(), self.stack)
+        self._still = Stillness(self.plan.seconds_max)
 
     def run(self, *, settle_seconds: float) -> Conducted:
         """From the first arrival until every booking has ended, or `settle_seconds` after the last buyer went home."""
@@ -113,6 +151,9 @@ class Conductor:
             self._kill(said)
         else:
             self.show(said, self._watch.samples[-1] if self._watch.samples else None)
+            still = self._still.seen(said, now=datetime.now().astimezone())
+            if still:
+                self.say(still)
 
     def _count_from(self, began_at: float) -> None:
         ahead = began_at - self._watch.began_at
@@ -137,20 +178,26 @@ class Conductor:
         if self.engine is None:
             return False
         deadline = time.monotonic() + seconds
+        told = False
         while time.monotonic() < deadline:
             self._look_after_the_shop()
             try:
                 with reading(self.engine) as connection:
                     arguments = {"event_id": self.event_id, "ended": [state.value for state in ENDED]}
-                    if not connection.execute(_ANY_ON_ITS_WAY, arguments).scalar_one():
-                        return True
+                    bookings, tickets = connection.execute(_ON_THEIR_WAY, arguments).one()
+                if not bookings and not tickets:
+                    return True
+                if not told:
+                    until = datetime.now().astimezone() + timedelta(seconds=deadline - time.monotonic())
+                    self.say(waiting_says(bookings, tickets, until=until))
+                    told = True
             except RecordUnavailable:
                 pass
             time.sleep(SETTLE_LOOK_SECONDS)
         return False
 
 
-_ANY_ON_ITS_WAY = text("""
-    SELECT EXISTS (SELECT FROM bookings WHERE event_id = :event_id AND state <> ALL (CAST(:ended AS text[])))
-        OR EXISTS (SELECT FROM tickets WHERE event_id = :event_id AND state = 'held')
+_ON_THEIR_WAY = text("""
+    SELECT (SELECT count(*) FROM bookings WHERE event_id = :event_id AND state <> ALL (CAST(:ended AS text[]))),
+           (SELECT count(*) FROM tickets WHERE event_id = :event_id AND state = 'held')
 """)

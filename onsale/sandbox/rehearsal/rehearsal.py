@@ -107,9 +107,11 @@ class Director:
             stack, config, engine, seats=planned.seats, buyers=self.plan.buyers, change=change
         )
         settle = planned.pay_seconds + planned.choose_seconds + self.settle_seconds
-        conductor = Conductor(self.plan, config.public_url, event_id, tokens, self.show, stack=stack, engine=engine)
+        conductor = Conductor(
+            self.plan, config.public_url, event_id, tokens, self.show, stack=stack, engine=engine, say=self.say
+        )
         conducted = conductor.run(settle_seconds=settle)
-        self.say("Everybody went home; checking the record")
+        self.say("Checking the record")
         found = _audited(config, engine, event_id, conducted)
         summary = results(self.plan, conducted, found, rate=planned.rate_per_minute, seats=planned.seats)
         return Rehearsed(self.plan, conducted, summary)
@@ -122,7 +124,7 @@ class Director:
         if not status:
             raise PartFailed(f"{url} does not tell how the queue of event {event_id} stands.")
         engine = make_engine(config.database_url, application_name="onsale rehearsal") if config else None
-        conductor = Conductor(self.plan, url, event_id, tokens, self.show, engine=engine)
+        conductor = Conductor(self.plan, url, event_id, tokens, self.show, engine=engine, say=self.say)
         try:
             conducted = conductor.run(settle_seconds=self.settle_seconds + _pay_seconds(engine, event_id))
             found = _audited(config, engine, event_id, conducted) if config and engine else Audit()

@@ -78,7 +78,8 @@ def compared(found: Results, before: Mapping[str, Any]) -> str:
     names = ("seconds", "sold", "bookings_per_second", "cpu_seconds_per_booking", "http_5xx", "rate_error")
     pairs = [(name, before.get(name), now[name]) for name in names]
     for name in ("admitted_to_ticket_seconds", "accepted_to_held_seconds"):
-        old = before.get(name) or {}
+        old = before.get(name)
+        old = old if isinstance(old, dict) else {}
         pairs += [(f"{name} {rank}", old.get(rank), now[name][rank]) for rank in ("p50", "p95", "p99")]
     rows = [f"  {name:<36} {_number(old):>12} {_number(new):>12}  {_change(old, new)}" for name, old, new in pairs]
     return "\n".join(["", _heading("Compared with before"), *rows])

@@ -54,11 +54,13 @@ def processes(stack: Stack) -> dict[str, int | None]:
 
 
 def status_at(url: str) -> dict[str, Any]:
-    """The queue status as anybody sees it; empty when nobody answers in time."""
+    """The queue status as anybody sees it; empty when nobody answers in time, or with something else."""
     try:
         with urlopen(url, timeout=STATUS_SECONDS_MAX) as answer:  # noqa: S310 - the address is the shop's
             status = orjson.loads(answer.read())
     # urllib's own errors are OSErrors.
     except (OSError, HTTPException, ValueError):
+        return {}
+    if not isinstance(status, dict) or not status.keys() >= set(KEPT):
         return {}
     return {name: status[name] for name in KEPT}
