@@ -54,6 +54,9 @@ STATUS: dict[type[e.OnsaleError], int] = {
     e.BadWebhook: 400,
     e.RecordUnavailable: 503,
     e.SearchUnavailable: 503,
+    # Only commands read the change stream.
+    e.ChangesNotSetUp: 503,
+    e.SomebodyElseReads: 503,
     e.QueueUnavailable: 503,
 }
 

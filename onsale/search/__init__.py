@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 from typing import Protocol
 
 PAGE_SIZE_DEFAULT = 20
@@ -14,6 +15,9 @@ PAGE_SIZE_MAX = 100
 # Beyond this a search is not a search any more.
 TERM_CHARACTERS_MAX = 200
 HITS_MAX = 10_000
+RADIUS_KM_DEFAULT = 50.0
+# Half of the way around the Earth: everywhere.
+RADIUS_KM_MAX = 20_040.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +31,23 @@ class Between:
 
 
 @dataclass(frozen=True, slots=True)
+class Near:
+    """Within so many kilometres of a place, as the crow flies; degrees, north and east positive."""
+
+    latitude: float
+    longitude: float
+    radius_km: float
+
+
+class Sort(StrEnum):
+    """What comes first: what fits best, what begins first, or what is nearest (with `near` only)."""
+
+    RELEVANCE = "relevance"
+    DATE = "date"
+    DISTANCE = "distance"
+
+
+@dataclass(frozen=True, slots=True)
 class SearchQuery:
     """What to look for; everything given must fit. `location` is a venue, city, country or region; `text` is any of it.
 
@@ -37,6 +58,8 @@ class SearchQuery:
     location: str = ""
     text: str = ""
     when: Between | None = None
+    near: Near | None = None
+    sort: Sort = Sort.RELEVANCE
     page_size: int = PAGE_SIZE_DEFAULT
     cursor: str | None = None
 

@@ -9,6 +9,8 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, TextClause, text
 
+from onsale.search.words import plain
+
 BATCH_MAX = 1_000
 
 Document = dict[str, Any]
@@ -62,10 +64,18 @@ def _document(row: Row[Any]) -> Document:
         "region": row.region,
         "point": {"lat": row.latitude, "lon": row.longitude},
         "artists": list(row.artists),
+        **_words(row),
         "currency": row.currency,
         "price_min_minor": row.price_min_minor,
         "price_max_minor": row.price_max_minor,
     }
+
+
+def _words(row: Row[Any]) -> dict[str, str]:
+    """What is searched, cut into words as the search cuts what is typed: an apostrophe parts two words in both."""
+    artist, place = plain(" ".join(row.artists)), plain(f"{row.venue_name} {row.city} {row.country} {row.region}")
+    title = f"{plain(row.name)} {artist}".strip()
+    return {"artist": artist, "place": place, "title": title, "all": f"{title} {place}"}
 
 
 @cache

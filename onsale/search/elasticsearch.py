@@ -8,7 +8,7 @@ from typing import Any
 from elasticsearch import ApiError, Elasticsearch, TransportError
 
 from onsale.errors import SearchUnavailable
-from onsale.search import HITS_MAX, Hit, SearchPage, SearchQuery, cursors, event_index
+from onsale.search import HITS_MAX, Hit, Near, SearchPage, SearchQuery, Sort, cursors, event_index
 from onsale.search.words import WORDS_MAX, check, plain
 
 REQUEST_SECONDS = 2.0
@@ -17,9 +17,8 @@ TITLE_WORDS, TITLE_BEGINNINGS, TITLE_PARTLY = 8.0, 4.0, 2.0
 # Letters of a word for one slip, and for two.
 FUZZINESS = "AUTO:4,8"
 EXACT, NEAR = "e", "n"
-# The sort values of a hit: how well it fits, when it begins (ms), its id.
+# The sort values of a hit: how well it fits or how far it is, when it begins (ms), its id.
 _KINDS = {EXACT: (float, int, int), NEAR: (float, int, int)}
-_SORT = [{"_score": "desc"}, {"starts_at": "asc"}, {"event_id": "asc"}]
 
 
 class ElasticsearchSearch:
@@ -43,12 +42,12 @@ class ElasticsearchSearch:
             answer = self._client.search(
                 index=event_index.ALIAS,
                 query=_query(query, near=kind == NEAR, now=datetime.now(UTC)),
-                sort=_SORT,
+                sort=_order(query),
                 # One more than is shown says whether there is another page.
                 size=query.page_size + 1,
                 search_after=after,
                 track_total_hits=HITS_MAX,
-                source_excludes=["region", "point"],
+                source_excludes=["region", "point", "artist", "place", "title", "all"],
             )
         except (ApiError, TransportError) as error:
             raise SearchUnavailable from error
@@ -64,7 +63,26 @@ class ElasticsearchSearch:
 def _query(query: SearchQuery, *, near: bool, now: datetime) -> dict[str, Any]:
     asked = {"artist": plain(query.artist), "place": plain(query.location), "all": plain(query.text)}
     wanted = [_all_words(field, words, near=near) for field, words in asked.items() if words]
+    if query.near:
+        wanted.append({"geo_distance": {"distance": f"{query.near.radius_km}km", "point": _point(query.near)}})
+    if query.sort is not Sort.RELEVANCE:
+        return {"bool": {"filter": [_when(query, now), *wanted]}}
+    if near:
+        # Here it counts how near a word is.
+        return {"bool": {"filter": [_when(query, now)], "must": wanted}}
     return {"bool": {"filter": [_when(query, now), *wanted], "should": _ranks(asked["all"])}}
+
+
+def _order(query: SearchQuery) -> list[dict[str, Any]]:
+    first: dict[str, Any] = {"_score": "desc"}
+    if query.sort is Sort.DISTANCE and query.near:
+        first = {"_geo_distance": {"point": _point(query.near), "order": "asc", "unit": "km"}}
+    # Ordered by date, nothing is ranked, and the first is the same for all.
+    return [first, {"starts_at": "asc"}, {"event_id": "asc"}]
+
+
+def _point(near: Near) -> dict[str, float]:
+    return {"lat": near.latitude, "lon": near.longitude}
 
 
 def _when(query: SearchQuery, now: datetime) -> dict[str, Any]:
@@ -80,8 +98,7 @@ def _all_words(field: str, words: str, *, near: bool) -> dict[str, Any]:
     some = " ".join(words.split()[:WORDS_MAX])
     if not near:
         return {"match": {f"{field}.start": {"query": some, "operator": "and"}}}
-    match = {"query": some, "operator": "and", "fuzziness": FUZZINESS, "prefix_length": 1}
-    return {"match": {field: match}}
+    return {"match": {field: {"query": some, "operator": "and", "fuzziness": FUZZINESS}}}
 
 
 def _ranks(words: str) -> list[dict[str, Any]]:

@@ -54,8 +54,8 @@ SETTINGS: dict[str, Any] = {
 }
 
 
-def _words(*copied_to: str) -> dict[str, Any]:
-    return {"type": "text", "analyzer": "words", "copy_to": list(copied_to)}
+# Shown, never searched.
+_SHOWN = {"type": "keyword", "index": False, "doc_values": False}
 
 
 def _searched() -> dict[str, Any]:
@@ -69,17 +69,17 @@ MAPPINGS: dict[str, Any] = {
     "dynamic": "strict",
     "properties": {
         "event_id": {"type": "long"},
-        "name": _words("title", "all"),
-        "artists": _words("artist", "title", "all"),
-        "venue": _words("place", "all"),
-        "city": _words("place", "all"),
-        "country": _words("place", "all"),
-        "region": _words("place", "all"),
+        "name": _SHOWN,
+        "artists": _SHOWN,
+        "venue": _SHOWN,
+        "city": {"type": "keyword"},
+        "country": {"type": "keyword"},
+        "region": {"type": "keyword"},
         "artist": _searched(),
         "title": _searched(),
         "place": _searched(),
         "all": _searched(),
-        "slug": {"type": "keyword", "index": False, "doc_values": False},
+        "slug": _SHOWN,
         "starts_at": {"type": "date"},
         "on_sale_at": {"type": "date"},
         "point": {"type": "geo_point"},

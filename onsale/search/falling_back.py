@@ -32,7 +32,7 @@ class FallingBack:
                 page = self._first.search(query)
             except SearchUnavailable as error:
                 if self._rests_until is None:
-                    log.warning("search_from_the_record", reason=repr(error.__cause__))
+                    log.warning("search_from_the_record", reason=str(error.__cause__))
                 self._rests_until = self._clock() + REST_SECONDS
             else:
                 self._rests_until = None

@@ -5,12 +5,21 @@ WITH asked AS (
            to_tsquery('simple', :all_terms) AS anything
 ), found AS (
     SELECT d.event_id, e.starts_at,
-           CASE WHEN :all_terms = '' THEN 0::real ELSE ts_rank(d.all_terms, asked.anything) END AS rank
+           CAST(CASE :sort WHEN 'date' THEN 0 WHEN 'distance' THEN -away.km
+                       ELSE CASE WHEN :all_terms = '' THEN 0 ELSE ts_rank(d.all_terms, asked.anything) END END AS real) AS rank
       FROM search_documents d
       JOIN events e ON e.id = d.event_id
+      JOIN venues v ON v.id = e.venue_id
+     CROSS JOIN LATERAL (
+         -- The haversine of two places on a sphere of the Earth's mean radius; opposite ends are rounded beyond 1.
+         SELECT 12742.0176 * asin(least(1, sqrt(
+                    sin(radians(v.latitude - CAST(:latitude AS float8)) / 2) ^ 2
+                    + cos(radians(v.latitude)) * cos(radians(CAST(:latitude AS float8)))
+                    * sin(radians(v.longitude - CAST(:longitude AS float8)) / 2) ^ 2))) AS km) AS away
      CROSS JOIN asked
      WHERE e.status = 'published'
        AND e.starts_at >= coalesce(CAST(:first AS timestamptz), now())
+       AND (CAST(:latitude AS float8) IS NULL OR away.km <= CAST(:radius_km AS float8))
        AND e.starts_at < coalesce(CAST(:end AS timestamptz), 'infinity')
        AND (:artist_terms = '' OR d.artist_terms @@ asked.artist)
        AND (:place_terms = '' OR d.place_terms @@ asked.place)

@@ -1,12 +1,21 @@
 -- The same for what was misspelt: events with words like those asked for (pg_trgm). Raw: as find_events.
 WITH found AS (
     SELECT d.event_id, e.starts_at,
-           word_similarity(:artist, d.artist_words) + word_similarity(:place, d.place_words)
-               + word_similarity(:anything, d.all_words) AS rank
+           CAST(CASE :sort WHEN 'date' THEN 0 WHEN 'distance' THEN -away.km
+                       ELSE word_similarity(:artist, d.artist_words) + word_similarity(:place, d.place_words)
+                            + word_similarity(:anything, d.all_words) END AS real) AS rank
       FROM search_documents d
       JOIN events e ON e.id = d.event_id
+      JOIN venues v ON v.id = e.venue_id
+     CROSS JOIN LATERAL (
+         -- The haversine of two places on a sphere of the Earth's mean radius; opposite ends are rounded beyond 1.
+         SELECT 12742.0176 * asin(least(1, sqrt(
+                    sin(radians(v.latitude - CAST(:latitude AS float8)) / 2) ^ 2
+                    + cos(radians(v.latitude)) * cos(radians(CAST(:latitude AS float8)))
+                    * sin(radians(v.longitude - CAST(:longitude AS float8)) / 2) ^ 2))) AS km) AS away
      WHERE e.status = 'published'
        AND e.starts_at >= coalesce(CAST(:first AS timestamptz), now())
+       AND (CAST(:latitude AS float8) IS NULL OR away.km <= CAST(:radius_km AS float8))
        AND e.starts_at < coalesce(CAST(:end AS timestamptz), 'infinity')
        AND (:artist = '' OR word_similarity(:artist, d.artist_words) >= :alike)
        AND (:place = '' OR word_similarity(:place, d.place_words) >= :alike)

@@ -156,6 +156,16 @@ def test_a_search_finds_by_artist_place_and_day(web, event_id):
     assert page["next_cursor"] is None
 
 
+def test_a_search_finds_what_is_near_and_puts_the_nearest_first(web, event_id):
+    def found(**asked: object) -> list[int]:
+        events = web.http.get("/v1/search", params=asked).json()["events"]
+        return [event["event_id"] for event in events]
+
+    vienna = {"latitude": 48.2, "longitude": 16.37}
+    assert found(**vienna) == found(**vienna, radius_km=10, sort="distance") == [event_id]
+    assert found(latitude=-33.9, longitude=151.2) == []
+
+
 def test_a_search_is_paged_and_every_event_comes_once(web, engine):
     made = {an_event(engine) for _ in range(5)}
     found: list[int] = []
@@ -182,6 +192,10 @@ def test_a_search_is_paged_and_every_event_comes_once(web, engine):
         ({"q": "x" * 201}, "query.q"),
         ({"q": "a\x00b"}, "query.q"),
         ({"cursor": "made up"}, "cursor"),
+        ({"latitude": "48"}, "longitude"),
+        ({"latitude": "91", "longitude": "0"}, "query.latitude"),
+        ({"latitude": "nan", "longitude": "0"}, "query.latitude"),
+        ({"sort": "distance"}, "sort"),
         ({"colour": "red"}, "query.colour"),
     ],
 )

@@ -15,7 +15,7 @@ from onsale.db.catalogue import EventStatus, NewEvent, NewSection, Venue
 from onsale.db.engine import transaction
 from onsale.db.ids import EventId
 from onsale.errors import BadRequest
-from onsale.search import Between, Search, SearchPage, SearchQuery, documents
+from onsale.search import Between, Near, Search, SearchPage, SearchQuery, Sort, documents
 from onsale.search.elasticsearch import ElasticsearchSearch
 from onsale.search.event_index import ALIAS, EventIndex
 from onsale.search.postgres import PostgresSearch
@@ -175,6 +175,39 @@ def test_days_limit_what_is_found(search, shows):
     assert within(100, None) == set()
 
 
+@pytest.mark.parametrize(
+    ("near", "wanted"),
+    [
+        (Near(48.2, 16.37, 1), {"winter"}),
+        (Near(48.85, 2.35, 10), {"night"}),
+        (Near(48.85, 2.35, 1_200), {"night", "winter"}),
+        # Bratislava is 55 km from Vienna's Musikverein.
+        (Near(48.145, 17.107, 50), set()),
+        (Near(48.145, 17.107, 60), {"winter"}),
+        (Near(-33.86, 151.2, 20_040), {"winter", "night", "loud"}),
+    ],
+)
+def test_what_is_near_is_found_as_the_crow_flies(search, shows, near, wanted):
+    assert found(search, shows, near=near) == wanted
+
+
+def test_the_nearest_or_the_first_comes_first_page_by_page(search, shows):
+    paris = Near(48.85, 2.35, 20_000)
+
+    def in_order(**asked) -> list[int]:
+        seen, cursor = [], None
+        for _ in shows:
+            page = search.search(SearchQuery(page_size=1, cursor=cursor, **asked))
+            seen += [hit.event_id for hit in page.hits]
+            cursor = page.next_cursor
+        assert cursor is None
+        return seen
+
+    by_name = shows.__getitem__
+    assert in_order(near=paris, sort=Sort.DISTANCE) == list(map(by_name, ("night", "winter", "loud")))
+    assert in_order(text="night", sort=Sort.DATE) == list(map(by_name, ("winter", "night", "loud")))
+
+
 def test_only_published_shows_that_have_not_begun_are_found(engine, search, shows):
     show(engine, "Draft", status=EventStatus.DRAFT)
     yesterday = show(engine, "Yesterday", days=-1)
@@ -239,6 +272,11 @@ def test_a_fitting_title_comes_before_a_fitting_city(engine, search):
         ({"text": "x" * 201}, "text"),
         ({"artist": "x" * 201}, "artist"),
         ({"location": "x" * 201}, "location"),
+        ({"near": Near(90.1, 0, 1)}, "latitude"),
+        ({"near": Near(0, float("nan"), 1)}, "longitude"),
+        ({"near": Near(0, 0, 0)}, "radius_km"),
+        ({"near": Near(0, 0, 20_041)}, "radius_km"),
+        ({"sort": Sort.DISTANCE}, "sort"),
     ],
 )
 def test_what_makes_no_sense_is_refused_with_its_field(search, shows, asked, field):

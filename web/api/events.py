@@ -8,7 +8,18 @@ from pydantic import Field, StringConstraints
 
 from onsale.db.catalogue import Event, Ticket
 from onsale.db.ids import EventId, TicketId
-from onsale.search import PAGE_SIZE_DEFAULT, PAGE_SIZE_MAX, TERM_CHARACTERS_MAX, Hit, SearchQuery
+from onsale.errors import BadRequest
+from onsale.search import (
+    PAGE_SIZE_DEFAULT,
+    PAGE_SIZE_MAX,
+    RADIUS_KM_DEFAULT,
+    RADIUS_KM_MAX,
+    TERM_CHARACTERS_MAX,
+    Hit,
+    Near,
+    SearchQuery,
+    Sort,
+)
 from onsale.search.when import between
 from onsale.web.api.contract import Asked, Routes, Shared, shared
 from onsale.web.api.documents import (
@@ -47,6 +58,10 @@ class SearchAsked(Asked):
         "", description="A day (2026-12-24), a month (2026-12), a moment, or a range of these (a..b)."
     )
     q: Term = Field("", description="Any of it.")
+    latitude: float | None = Field(None, ge=-90, le=90, description="With longitude: near this place.")
+    longitude: float | None = Field(None, ge=-180, le=180)
+    radius_km: float = Field(RADIUS_KM_DEFAULT, gt=0, le=RADIUS_KM_MAX, description="How near.")
+    sort: Sort = Field(Sort.RELEVANCE, description="What comes first; distance wants a latitude and a longitude.")
     limit: int = Field(PAGE_SIZE_DEFAULT, ge=1, le=PAGE_SIZE_MAX)
     cursor: Annotated[str, StringConstraints(min_length=1, max_length=500, pattern=PRINTABLE)] | None = Field(
         None, description="The next_cursor of the page before."
@@ -86,12 +101,22 @@ def search_events(query: SearchAsked) -> Shared[SearchDocument]:
             location=query.location,
             text=query.q,
             when=between(query.dateTime) if query.dateTime else None,
+            near=_near(query),
+            sort=query.sort,
             page_size=query.limit,
             cursor=query.cursor,
         )
     )
     document = SearchDocument(events=[_hit(hit) for hit in page.hits], total=page.total, next_cursor=page.next_cursor)
     return shared(document)
+
+
+def _near(query: SearchAsked) -> Near | None:
+    if query.latitude is None and query.longitude is None:
+        return None
+    if query.latitude is None or query.longitude is None:
+        raise BadRequest("Give both.", field="latitude" if query.latitude is None else "longitude")
+    return Near(query.latitude, query.longitude, query.radius_km)
 
 
 def event_document(event: Event) -> EventDocument:
