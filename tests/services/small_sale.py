@@ -9,8 +9,8 @@ from sqlalchemy import Engine, text
 
 from onsale.db import journal
 from onsale.db.engine import transaction
-from onsale.db.ids import BookingId, EventId
-from onsale.db.journal import Admission
+from onsale.db.ids import BookingId, BuyerId, EventId
+from onsale.db.journal import Admission, Join
 from onsale.db.queue_settings import QueueChange
 from onsale.db.states import BookingState
 from onsale.db.wishes import Wish
@@ -76,7 +76,7 @@ def verified(shop: Shop, event_id: EventId, *, agree_seconds: float) -> Verdict:
 
 
 def a_small_sale(shop: Shop, engine: Engine) -> Sale:
-    """Through the lane, the payments and the sweep; who was let in is written as the queue would."""
+    """Through the lane, the payments and the sweep; who joined and was let in is written as the queue would."""
     event_id = an_event(engine, queue=QueueChange(rate_per_minute=PER_MINUTE))
     open_queue(shop, event_id)
     paid = [
@@ -97,5 +97,8 @@ def a_small_sale(shop: Shop, engine: Engine) -> Sale:
         began = datetime.now(UTC)
         runs = [Admission(n, began + timedelta(milliseconds=50 * n), n, n, 0, 0, 1) for n in range(1, 8)]
         journal.record_admissions(connection, event_id, runs)
+        rows = connection.execute(text("SELECT number, buyer_id FROM bookings WHERE event_id = :id"), {"id": event_id})
+        joins = [Join(number, BuyerId(buyer_id), began) for number, buyer_id in rows]
+        journal.record_joins(connection, event_id, joins)
     tell_stock(shop, event_id)
     return Sale(shop, engine, event_id, paid, late, held)
