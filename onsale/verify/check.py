@@ -13,14 +13,16 @@ from typing import Any
 from sqlalchemy import Connection, Engine, text
 
 from onsale.db.engine import reading, transaction
+from onsale.db.holds import EXTENSIONS_MAX
 from onsale.db.ids import EventId
 from onsale.db.states import ENDED, FIRST, LEGAL_MOVES, NEW
 from onsale.errors import ProviderUnavailable
 from onsale.payments.ledger import Ledger
-from onsale.verify import admissions, copies, money, order, sql
+from onsale.verify import admissions, copies, gaps, money, order, sql
 from onsale.verify.admissions import Run
 from onsale.verify.copies import Copies
 from onsale.verify.findings import Findings
+from onsale.verify.gaps import Mark
 from onsale.verify.order import QueuedBooking
 from onsale.verify.rates import Dials, Rates, Turned
 from onsale.verify.verdict import Verdict
@@ -38,6 +40,7 @@ GRACES = {
     "settle_seconds": 120,
     "journal_seconds": 15,
 }
+LIMITS = {"extensions_max": EXTENSIONS_MAX}
 # The provider's clock is not ours.
 LEDGER_MARGIN = timedelta(minutes=5)
 # How long a copy or the ledger may differ from the record before it is a finding (I10).
@@ -48,8 +51,8 @@ RULES = {
     "I2": ("i2_money_on_record",),
     "I3": ("i3_every_booking_ends",),
     "I4": ("i4_one_booking_per_key",),
-    "I5": ("i5_provable", "i5_nobody_before_their_turn"),
-    "I6": ("i6_one_hold_per_admission",),
+    "I5": ("i5_provable", "i5_nobody_before_their_turn", "i5_numbers_as_joined"),
+    "I6": ("i6_one_hold_per_admission", "i6_set_as_logged"),
     "I7": ("i7_nothing_out_of_sale_for_nothing",),
     "I8": ("i8_price_at_hold",),
     "I9": ("i9_limit_per_buyer",),
@@ -121,7 +124,7 @@ def _on_record(connection: Connection, event_id: EventId, findings: Findings) ->
 def _violations(connection: Connection, rule: str, event_id: EventId) -> Iterator[str]:
     """What breaks a rule, read as it comes: a record that is all wrong does not fill the memory."""
     streamed = {"stream_results": True, "yield_per": ROWS_AT_ONCE}
-    found = connection.execute(sql.load(rule), {"event_id": event_id, **GRACES}, execution_options=streamed)
+    found = connection.execute(sql.load(rule), {"event_id": event_id, **GRACES, **LIMITS}, execution_options=streamed)
     for counted, what in enumerate(found.scalars(), start=1):
         yield str(what)
         if counted >= COUNTED_MAX:
@@ -147,11 +150,14 @@ def _check_runs(connection: Connection, event_id: EventId, findings: Findings) -
         lines = connection.execute(sql.load("dials_turned"), asked).all()
         switched_on = [line.at_us for line in lines if line.switched_on]
         findings.add("I5", admissions.disorder(runs, switched_on))
-    with findings.timed("I6"):
-        dials = connection.execute(sql.load("dials"), asked).one_or_none()
-        if dials is None:
+        found = connection.execute(sql.load("dials"), asked).one_or_none()
+        if found is None:
             return None
-        rates = Rates.of([_turned(*line) for line in lines], Dials(*dials))
+        dials, turned = Dials(*found), [_turned(*line) for line in lines]
+        marked = connection.execute(sql.load("mark"), asked).one_or_none()
+        findings.add("I5", gaps.lost_runs(runs, turned, dials.per_minute, Mark(*marked) if marked else None))
+    with findings.timed("I6"):
+        rates = Rates.of(turned, dials)
         findings.add("I6", admissions.over_the_rate(runs, rates))
         error = admissions.rate_error(runs, rates)
     if error is not None:

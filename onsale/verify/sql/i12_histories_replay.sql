@@ -3,6 +3,7 @@ WITH moves AS (
     SELECT booking_id, version, from_state, to_state,
            coalesce(lag(version) OVER (PARTITION BY booking_id ORDER BY version), 0) AS version_before,
            lag(to_state) OVER (PARTITION BY booking_id ORDER BY version) AS before,
+           at, lag(at) OVER (PARTITION BY booking_id ORDER BY version) AS at_before,
            lead(version) OVER (PARTITION BY booking_id ORDER BY version) IS NULL AS is_last
       FROM booking_history WHERE event_id = :event_id
 )
@@ -20,3 +21,7 @@ SELECT format('booking %s is %s at version %s, its history ends with %s at versi
               coalesce(m.to_state, 'nothing'), m.version)
   FROM bookings b LEFT JOIN moves m ON m.booking_id = b.id AND m.is_last
  WHERE b.event_id = :event_id AND (m.to_state IS DISTINCT FROM b.state OR m.version IS DISTINCT FROM b.version)
+UNION ALL
+-- After a failover the clock is another machine's.
+SELECT format('booking %s moved to %s at %s, and had moved to %s at %s', booking_id, to_state, at, before, at_before)
+  FROM moves WHERE at < at_before - interval '1 second'

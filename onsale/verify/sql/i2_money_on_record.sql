@@ -18,3 +18,11 @@ SELECT format('booking %s is %s and has %s of its %s tickets', b.id, b.state, co
   LEFT JOIN tickets t ON t.event_id = bt.event_id AND t.id = bt.ticket_id AND t.state = 'sold' AND t.booking_id = b.id
  WHERE b.event_id = :event_id AND b.state IN ('committed', 'confirmed', 'refunding')
  GROUP BY b.id, b.state, b.tickets_taken HAVING count(t.id) <> b.tickets_taken OR b.tickets_taken = 0
+UNION ALL
+-- A state that was read before the capture may be written after it; one in which nothing can be captured cannot.
+SELECT format('booking %s is %s for %s, its payment is %s and took %s', b.id, b.state, b.amount_minor,
+              coalesce(p.status, 'not there'), coalesce(p.captured_minor, 0))
+  FROM bookings b LEFT JOIN payments p ON p.event_id = b.event_id AND p.booking_id = b.id
+ WHERE b.event_id = :event_id AND b.state IN ('confirmed', 'refunding', 'refunded') AND b.amount_minor > 0
+   AND (p.captured_minor IS DISTINCT FROM b.amount_minor
+        OR p.status NOT IN ('succeeded', 'requires_capture', 'processing'))

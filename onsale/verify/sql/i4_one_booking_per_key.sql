@@ -3,6 +3,9 @@ SELECT format('buyer %s has %s bookings with the key %s', buyer_id, count(*), id
   FROM bookings WHERE event_id = :event_id
  GROUP BY buyer_id, idempotency_key HAVING count(*) > 1
 UNION ALL
-SELECT 'the constraint uq_bookings_key is missing: a repeated request could book twice'
- WHERE NOT EXISTS (SELECT FROM pg_constraint
-                    WHERE conrelid = 'bookings'::regclass AND conname = 'uq_bookings_key' AND convalidated)
+SELECT 'the constraint uq_bookings_key is missing, not valid or another one: a repeated request could book twice'
+ WHERE NOT EXISTS (
+       SELECT FROM pg_constraint c JOIN pg_index i ON i.indexrelid = c.conindid
+        WHERE c.conrelid = 'bookings'::regclass AND c.conname = 'uq_bookings_key' AND c.convalidated
+          AND pg_get_constraintdef(c.oid) = 'UNIQUE (event_id, buyer_id, idempotency_key)'
+          AND i.indisunique AND i.indisvalid AND i.indisready)

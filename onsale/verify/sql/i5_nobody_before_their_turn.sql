@@ -1,9 +1,11 @@
--- Nobody was given tickets whose number the queue had not called; says nothing of a queue that was off, or never ran.
+-- Nobody was given tickets whose number the queue had not called, by a run or a checkpoint; says nothing of a queue that
+-- was off at any time.
 WITH called AS (
-    SELECT greatest(q.serving, (SELECT max(last) FROM admission_log WHERE event_id = :event_id)) AS number,
-           greatest(q.return_serving, (SELECT max(return_last) FROM admission_log WHERE event_id = :event_id)) AS returned
-      FROM queue_checkpoints q JOIN queue_settings s ON s.event_id = q.event_id
-     WHERE q.event_id = :event_id AND s.enabled
+    SELECT greatest(q.serving, (SELECT max(last) FROM admission_log WHERE event_id = :event_id), 0) AS number,
+           greatest(q.return_serving, (SELECT max(return_last) FROM admission_log WHERE event_id = :event_id), 0)
+               AS returned
+      FROM queue_settings s LEFT JOIN queue_checkpoints q ON q.event_id = s.event_id
+     WHERE s.event_id = :event_id AND s.enabled
        AND NOT EXISTS (SELECT FROM sale_log
                         WHERE event_id = :event_id AND kind = 'queue_changed' AND body ? 'enabled')
 )

@@ -1,10 +1,18 @@
--- An admission was spent by one hold, and the index that sees to it is there.
+-- An admission was spent by one hold, whoever holds or held tickets spent one, and the index that sees to it is there.
 SELECT format('admission %s was spent by %s bookings: %s', admission_id, count(*), string_agg(id::text, ', ')) AS what
   FROM bookings WHERE event_id = :event_id AND admission_id IS NOT NULL AND hold_version IS NOT NULL
  GROUP BY admission_id HAVING count(*) > 1
 UNION ALL
-SELECT 'the index admission_index is missing or not valid: a replayed token could hold twice'
+SELECT format('booking %s was given tickets without an admission, and the queue was never switched off', b.id)
+  FROM bookings b JOIN queue_settings s ON s.event_id = b.event_id
+ WHERE b.event_id = :event_id AND b.hold_version IS NOT NULL AND b.admission_id IS NULL AND s.enabled
+   AND NOT EXISTS (SELECT FROM sale_log
+                    WHERE event_id = :event_id AND kind = 'queue_changed' AND body ? 'enabled')
+UNION ALL
+SELECT 'the index admission_index is missing, not valid or another one: a replayed token could hold twice'
  WHERE NOT EXISTS (
        SELECT FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid
         WHERE c.relname = 'admission_index' AND i.indrelid = 'bookings'::regclass
-          AND i.indisunique AND i.indisvalid AND i.indisready)
+          AND i.indisunique AND i.indisvalid AND i.indisready
+          AND pg_get_indexdef(i.indexrelid) LIKE '%(event_id, admission_id) WHERE ((admission_id IS NOT NULL) AND '
+              '((hold_version IS NOT NULL) OR (state = ANY (ARRAY[''waiting''::text, ''queued''::text]))))')

@@ -29,3 +29,27 @@ SELECT format('ticket %s of booking %s was let go at %s, and the booking is %s',
 UNION ALL
 SELECT format('booking %s expired at %s, before its time was over at %s', b.id, b.ended_at, b.hold_until)
   FROM bookings b WHERE b.event_id = :event_id AND b.state = 'expired' AND b.ended_at < b.hold_until
+UNION ALL
+-- Both moments are of the one statement that ends a booking, whatever ends it; clocks differ after a failover.
+SELECT format('ticket %s of booking %s was let go at %s, before the booking ended at %s', bt.ticket_id, b.id,
+              bt.released_at, b.ended_at)
+  FROM booking_tickets bt JOIN bookings b ON b.event_id = bt.event_id AND b.id = bt.booking_id
+ WHERE bt.event_id = :event_id AND bt.released_at < b.ended_at - interval '1 second'
+UNION ALL
+-- A deadline is set to pay_seconds from then: by the hold, by each extension, by each card tried.
+SELECT format('booking %s is held until %s, which %s extensions and %s cards of %s seconds do not give', b.id,
+              b.hold_until, b.hold_extensions, cards.tried, pay.seconds)
+  FROM bookings b
+ CROSS JOIN (SELECT greatest(max(s.pay_seconds), max((l.body -> 'pay_seconds' ->> 'from')::integer),
+                             max((l.body -> 'pay_seconds' ->> 'to')::integer)) AS seconds
+               FROM queue_settings s
+               LEFT JOIN sale_log l ON l.event_id = s.event_id AND l.kind = 'queue_changed' AND l.body ? 'pay_seconds'
+              WHERE s.event_id = :event_id) AS pay
+  LEFT JOIN (SELECT booking_id, count(*) AS times FROM booking_history
+              WHERE event_id = :event_id AND to_state = 'authorising' GROUP BY booking_id) AS h ON h.booking_id = b.id
+ CROSS JOIN LATERAL (SELECT coalesce(h.times, 0) AS tried) AS cards
+ WHERE b.event_id = :event_id AND b.hold_version IS NOT NULL
+   AND (b.hold_extensions > :extensions_max
+        OR b.hold_until > interval '1 second' * :sweep_seconds
+           + least(b.decided_at + (1 + b.hold_extensions + cards.tried) * pay.seconds * interval '1 second',
+                   coalesce(b.ended_at, now()) + pay.seconds * interval '1 second'))
