@@ -28,7 +28,7 @@ FOR_ALL = {"onsale", "config", "errors", "logs"}
 # The shared words: plain ids and states, without I/O. Everything else of a part is its own affair.
 WORDS = {"onsale.db.ids", "onsale.db.states"}
 BELOW = {"queue", "db", "search", "payments"}
-EVERYTHING = BELOW | {"verify", "web", "workers", "sandbox", "cli"}
+EVERYTHING = BELOW | {"verify", "web", "workers", "sandbox", "cli", "printing"}
 ARROWS = {
     "web": BELOW,
     "workers": BELOW,
@@ -40,6 +40,8 @@ ARROWS = {
     "verify": BELOW,
     "sandbox": EVERYTHING - {"cli"},
     "cli": EVERYTHING,
+    # Standard output, for those who have one.
+    "printing": set(),
     "config": set(),
     "errors": set(),
     "logs": set(),

@@ -10,11 +10,11 @@ import click
 import orjson
 from sqlalchemy import Engine
 
-from onsale.cli.printing import out
 from onsale.config import Config
 from onsale.db import catalogue
 from onsale.db.catalogue import Event
 from onsale.db.engine import make_engine, reading
+from onsale.printing import out
 from onsale.verify.deployment import verify_with
 from onsale.verify.verdict import Finding, Verdict
 

@@ -204,6 +204,15 @@ def test_a_booking_is_late_five_seconds_after_what_is_usual() -> None:
     assert (at_the_limit, above_it) == (0.0, 8.0)
 
 
+@pytest.mark.parametrize(("before", "recovered"), [(4, 13.0), (5, 0.0)])
+def test_where_too_few_ended_before_the_kill_the_fastest_tenth_of_all_is_usual(before: int, recovered: float) -> None:
+    """Before the kill at 50 they took 8.5 seconds, then one took 10.5, and later ones a second."""
+    slow = [*awaited(*[8.5] * before, first_at=10.0), Awaited(Awaiting.DECISION, 52.0, 52.0 + 10.5)]
+    fast = awaited(*[1.0] * 5, first_at=80.0)
+
+    assert recovery_seconds(exchanges(202), [*slow, *fast], 50.0, 1e9) == recovered
+
+
 def test_a_booking_that_never_ends_means_that_booking_never_came_back() -> None:
     assert recovery_seconds(exchanges(202), [Awaited(Awaiting.PAYMENT, 3.0)], 2.0, 30.0) is None
     assert recovery_seconds(exchanges(202), [Awaited(Awaiting.PAYMENT, 26.0)], 2.0, 30.0) == 0.0
@@ -217,7 +226,7 @@ def test_a_late_booking_among_hundreds_in_time_is_no_outage() -> None:
 
 def test_a_kill_before_the_one_before_was_made_good_counts_until_both_are() -> None:
     visit = a_visit()
-    visit.awaited = awaited(14.0, first_at=101.0)
+    visit.awaited = [*awaited(0.5, first_at=100.0), *awaited(14.0, first_at=101.0)]
     journal = Journal(exchanges(*[202] * 30), [visit], 30.0, 0.2)
     kills = [Killed("lanes", 1, 1.0), Killed("payments", 2, 10.0)]
 

@@ -126,7 +126,7 @@ def test_a_server_that_is_no_onsale_is_told_in_one_sentence(elsewhere: str) -> N
 
 
 def test_a_full_disk_behind_standard_output_is_one_sentence_and_exit_code_1() -> None:
-    code = "import click; from onsale.cli.printing import out; click.command()(lambda: out('x' * 99))()"
+    code = "import click; from onsale.printing import out; click.command()(lambda: out('x' * 99))()"
 
     with Path("/dev/full").open("w") as full:
         found = subprocess.run(

@@ -20,6 +20,7 @@ from onsale.sandbox.rehearsal.conducting import Conducted
 from onsale.sandbox.rehearsal.journal import Journal
 from onsale.sandbox.rehearsal.page import page
 from onsale.sandbox.rehearsal.plan import Plan
+from onsale.sandbox.rehearsal.recovering import Recovered
 from onsale.sandbox.rehearsal.rehearsal import Rehearsed
 from onsale.sandbox.rehearsal.repeating import command_line
 from onsale.sandbox.rehearsal.results import results
@@ -58,6 +59,7 @@ def test_a_rehearsal_that_went_well_says_so_on_top_with_its_figures() -> None:
     assert "Turn to ticket 3.0 s (median)" in said
     assert "2026-03-01 20:00 UTC" in said
     assert "web 5 7.5 s" in said
+    assert "5.0 s later than usual" in said
 
 
 def test_every_reason_against_it_is_said_on_top() -> None:
@@ -75,6 +77,17 @@ def test_why_buyers_gave_up_is_said_with_counts() -> None:
 
     assert "Why buyers gave up 90 POST /v1/guests: no answer 2 book: 409 selling-stopped" in said
     assert "Why buyers gave up" not in words(drawn(rehearsed()))
+
+
+def test_what_came_first_again_after_a_kill_is_said_where_it_was_seen() -> None:
+    kills = [
+        Recovered("lanes", 20, 4.5, 6.0, decided_again_seconds=5.6, paid_again_seconds=6.4),
+        Recovered("web", 9, 9.0, 0.0),
+    ]
+
+    said = words(drawn(rehearsed(kills=kills)))
+
+    assert "lanes 20 4.5 s 6.0 s later decided 5.6 s paid 6.4 s web 9 9.0 s 0 s later \u2013" in said
 
 
 def test_without_a_record_to_read_nothing_is_claimed_of_it() -> None:

@@ -12,11 +12,11 @@ from typing import Any, TypeVar
 import click
 import orjson
 
-from onsale.cli.printing import out
 from onsale.config import Config
 from onsale.db import catalogue
 from onsale.db.engine import make_engine, reading, transaction
 from onsale.db.ids import EVENT_ID_MAX, EventId
+from onsale.printing import out
 from onsale.sandbox.rehearsal import asked, guards, repeating, sale, terminal
 from onsale.sandbox.rehearsal.page import page
 from onsale.sandbox.rehearsal.plan import BUYERS_MAX, Arrivals, Plan

@@ -15,7 +15,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
 from onsale.sandbox.rehearsal import charts, figures
 from onsale.sandbox.rehearsal.charts import Chart
-from onsale.sandbox.rehearsal.recovering import LATE_SECONDS
+from onsale.sandbox.rehearsal.recovering import LATE_SECONDS, USUAL_MIN
 from onsale.sandbox.rehearsal.rehearsal import Rehearsed
 from onsale.sandbox.rehearsal.results import RECOVERY_SECONDS_MAX, Results
 from onsale.sandbox.rehearsal.tiles import number, pace, percent, promises_kept, whole
@@ -56,6 +56,7 @@ def page(rehearsed: Rehearsed, *, rehearsed_at: datetime, command: str) -> str:
         promises=_promises(found.verify),
         recovery_seconds_max=RECOVERY_SECONDS_MAX,
         late_seconds=LATE_SECONDS,
+        usual_min=USUAL_MIN,
         late_ms_max=figures.LATE_MS_MAX,
         cpu_share_max=figures.CPU_SHARE_MAX,
         numbers=in_script(_numbers(rehearsed, drawn)),

@@ -23,7 +23,7 @@ from onsale.sandbox.embedded import PartFailed, poll
 from onsale.sandbox.pair import PostgresPair
 from onsale.sandbox.ports import free_port
 from onsale.sandbox.postgres import EmbeddedPostgres
-from onsale.sandbox.rehearsal import sale
+from onsale.sandbox.rehearsal import leftovers, sale
 from onsale.sandbox.rehearsal.audit import Audit, audit
 from onsale.sandbox.rehearsal.conducting import Conducted, Conductor
 from onsale.sandbox.rehearsal.house import sections_of
@@ -34,6 +34,7 @@ from onsale.sandbox.rehearsal.watching import Sample, status_at
 from onsale.sandbox.stack import Stack
 from onsale.verify.deployment import verify_with
 
+FOLDER_PREFIX = "onsale-rehearsal-"
 OPEN_SECONDS_MAX = 30
 # A hold nobody pays for runs out, and the sweep and a killed worker's leases take their time.
 SETTLE_SECONDS_MORE = 90.0
@@ -79,7 +80,8 @@ class Director:
     def on_a_stack_of_its_own(self, planned: Sale, *, folder: Path | None = None, standby: bool = False) -> Rehearsed:
         """Start a whole Onsale in the folder (a temporary one, else), rehearse, and stop it again."""
         if folder is None:
-            with tempfile.TemporaryDirectory(prefix="onsale-rehearsal-") as made:
+            leftovers.remove(Path(tempfile.gettempdir()), prefix=FOLDER_PREFIX)
+            with tempfile.TemporaryDirectory(prefix=FOLDER_PREFIX) as made:
                 return self.on_a_stack_of_its_own(planned, folder=Path(made), standby=standby)
         given = {"ONSALE_WEB_PORT": str(free_port()), **OWN_SETTINGS, **self.settings}
         postgres = PostgresPair if standby else EmbeddedPostgres
