@@ -10,6 +10,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page
 
 from onsale.sandbox.rehearsal.page import page
+from onsale.sandbox.rehearsal.recovering import Recovered
 from onsale.sandbox.rehearsal.rehearsal import Rehearsed
 from tests.journeys.conftest import PATIENCE_MS, PHONE, complaint
 from tests.rehearsal_by_hand import rehearsed
@@ -71,6 +72,24 @@ def test_every_chart_is_drawn_on_any_screen(
     assert min(inked) > INKED_MIN
     # Nothing sticks out.
     assert opened.evaluate("document.documentElement.scrollWidth") == viewport["width"]
+
+
+def test_no_column_is_cut_off_on_a_phone_and_no_name_broken(open_file: Callable[..., Page]) -> None:
+    kill = Recovered("payments", 1_000, 100.4, 28.4, decided_again_seconds=6.7, paid_again_seconds=16.4)
+
+    opened = open_file(rehearsed(kills=[kill]), viewport=PHONE)
+
+    tables = opened.locator(".card.scroll").all()
+    assert len(tables) == 2
+    assert [each.evaluate("each => each.scrollWidth - each.clientWidth") for each in tables] == [0, 0]
+    name = opened.locator(".killed tbody th")
+    # A box for each line of the text.
+    lines = """each => {
+        const text = document.createRange();
+        text.selectNodeContents(each);
+        return text.getClientRects().length;
+    }"""
+    assert name.evaluate(lines) == 1
 
 
 def test_a_kill_is_a_line_in_every_chart_over_time(open_file: Callable[..., Page]) -> None:
