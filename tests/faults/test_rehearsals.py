@@ -76,7 +76,8 @@ def test_indexes_taken_out_turn_the_verdict() -> None:
 def test_the_last_look_taken_out_turns_the_verdict_and_left_in_does_not() -> None:
     """The sweep that would make up for it is out in both."""
     plan = Plan(buyers=30, seed=5, manners=QUICK, shares=EAGER, seconds_max=12)
-    patient = replace(PLENTY, pay_seconds=20)
+    # A seat that is refused after two dawdling batches may be followed by another: the turn must outlast them.
+    patient = replace(PLENTY, choose_seconds=40, pay_seconds=20)
 
     without = rehearsed(plan, patient, without=["last_look"], sabotage=SLOW_LANES)
     with_it = rehearsed(replace(plan, seconds_max=60), patient, without=["resend"], sabotage=SLOW_LANES)
