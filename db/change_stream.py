@@ -7,7 +7,7 @@ again after a crash.
 from __future__ import annotations
 
 import select
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -55,6 +55,21 @@ def behind_bytes(connection: Connection) -> int | None:
     """How much of the log the server keeps for the reader; None without a slot."""
     found: int | None = connection.scalar(_BEHIND, {"slot": SLOT})
     return found
+
+
+def followed_up_to(connection: Connection) -> int:
+    """All changes up to this LSN were followed and are visible; without a slot, where the log is now."""
+    found: int = connection.scalar(_FOLLOWED, {"slot": SLOT})
+    return found
+
+
+def are_visible(connection: Connection, xids: Collection[int]) -> bool:
+    """Whether a statement that begins now sees what these transactions of the stream have changed.
+
+    The stream tells of a commit that is in the primary's log. Others see it only when the commit returns, which with a
+    synchronous standby waits for that one.
+    """
+    return bool(connection.scalar(_ARE_VISIBLE, {"xids": list(xids)}))
 
 
 @contextmanager
@@ -137,6 +152,18 @@ _HAS_PUBLICATION = text("SELECT EXISTS (SELECT FROM pg_publication WHERE pubname
 _CREATE_PUBLICATION = text(f"CREATE PUBLICATION {PUBLICATION} FOR TABLE {', '.join(TABLES)}")
 _HAS_SLOT = text("SELECT EXISTS (SELECT FROM pg_replication_slots WHERE slot_name = :slot)")
 _CREATE_SLOT = text("SELECT pg_create_logical_replication_slot(:slot, 'pgoutput')")
+_FOLLOWED = text("""
+    SELECT pg_wal_lsn_diff(coalesce(
+               (SELECT confirmed_flush_lsn FROM pg_replication_slots WHERE slot_name = :slot),
+               pg_current_wal_insert_lsn()), '0/0')::bigint""")
+# Its 32 bits are within half a round of the newest: an id that is still at work may be beyond what has completed.
+_ARE_VISIBLE = text("""
+    SELECT coalesce(bool_and(pg_visible_in_snapshot(whole::text::xid8, snapshot)), true)
+      FROM (SELECT pg_current_snapshot() AS snapshot) AS now
+     CROSS JOIN LATERAL (SELECT pg_snapshot_xmax(snapshot)::text::bigint AS newest) AS latest
+     CROSS JOIN unnest(CAST(:xids AS bigint[])) AS xid
+     CROSS JOIN LATERAL (
+         SELECT newest - (((newest - xid + 2147483648) & 4294967295) - 2147483648) AS whole) AS widened""")
 _BEHIND = text("""
     SELECT pg_wal_lsn_diff(pg_current_wal_lsn(), confirmed_flush_lsn)::bigint
       FROM pg_replication_slots WHERE slot_name = :slot""")

@@ -34,10 +34,14 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Commit:
-    """The end of a transaction. Confirm `end_lsn`: with the LSN of the commit itself the server would send it again."""
+    """The end of a transaction. Confirm `end_lsn`: with the LSN of the commit itself the server would send it again.
+
+    `xid` has 32 bits, as the protocol sends it.
+    """
 
     lsn: int
     end_lsn: int
+    xid: int
 
 
 class UnknownMessage(Exception):
@@ -49,6 +53,7 @@ class Decoder:
 
     def __init__(self) -> None:
         self._tables: dict[int, tuple[str, tuple[str, ...]]] = {}
+        self._xid = 0
 
     def read(self, message: bytes) -> list[Change | Commit]:
         """What a message says: nothing, the end of a transaction, one change, or two when a row's key has changed."""
@@ -56,7 +61,12 @@ class Decoder:
         match kind:
             case b"C":
                 body.skip(1)
-                return [Commit(body.int64(), body.int64())]
+                return [Commit(body.int64(), body.int64(), self._xid)]
+            case b"B":
+                # Before it: where the transaction ends, and when.
+                body.skip(16)
+                self._xid = body.uint32()
+                return []
             case b"R":
                 self._describe(body)
                 return []
@@ -74,7 +84,7 @@ class Decoder:
                 count = body.int32()
                 body.skip(1)
                 return [Change(self._tables[body.int32()][0], Kind.TRUNCATE, {}) for _ in range(count)]
-            case b"B" | b"O" | b"Y" | b"M":
+            case b"O" | b"Y" | b"M":
                 return []
         raise UnknownMessage(repr(kind))
 
@@ -111,6 +121,9 @@ class _Body:
 
     def int32(self) -> int:
         return self._number(">i", 4)
+
+    def uint32(self) -> int:
+        return self._number(">I", 4)
 
     def int64(self) -> int:
         return self._number(">q", 8)

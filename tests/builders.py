@@ -16,7 +16,7 @@ from sqlalchemy import Engine, text
 
 from onsale.db import bookings, buyers, catalogue, queue_settings
 from onsale.db.bookings import Booking, NewBooking
-from onsale.db.catalogue import NewEvent, NewSection, Venue
+from onsale.db.catalogue import EventStatus, NewEvent, NewSection, Venue
 from onsale.db.engine import transaction
 from onsale.db.ids import BookingId, BuyerId, EventId, TicketId, booking_id, ticket_id
 from onsale.db.queue_settings import Phase, QueueChange
@@ -44,6 +44,36 @@ def until(true: Callable[[], Any], what: str, *, seconds: float = PATIENCE_SECON
     pytest.fail(f"not within {seconds} s: {what}")
 
 
+def a_show(
+    engine: Engine,
+    name: str,
+    artists: Sequence[str] = ("The Testers",),
+    *,
+    venue: Venue = VENUE,
+    starts_at: datetime | None = None,
+    tickets_per_buyer: int = 8,
+    status: EventStatus = EventStatus.PUBLISHED,
+) -> EventId:
+    """What a search may find, in a month unless told otherwise; it has no tickets."""
+    now = datetime.now(UTC)
+    with transaction(engine) as connection:
+        catalogue.put_venue(connection, venue)
+        new = NewEvent(
+            organiser_id=catalogue.add_organiser(connection, "Test organiser"),
+            venue_id=venue.id,
+            name=name,
+            slug=f"show-{secrets.token_hex(5)}",
+            description="",
+            starts_at=starts_at or now + timedelta(days=30),
+            on_sale_at=now - timedelta(minutes=1),
+            currency="eur",
+            tickets_per_buyer=tickets_per_buyer,
+            artists=tuple(artists),
+            status=status,
+        )
+        return catalogue.add_event(connection, new)
+
+
 def an_event(
     engine: Engine,
     *,
@@ -66,21 +96,8 @@ def an_event(
         choose_seconds=wanted.choose_seconds,
         pay_seconds=wanted.pay_seconds,
     )
+    event_id = a_show(engine, f"Show {number}", tickets_per_buyer=tickets_per_buyer)
     with transaction(engine) as connection:
-        catalogue.put_venue(connection, VENUE)
-        new = NewEvent(
-            organiser_id=catalogue.add_organiser(connection, "Test organiser"),
-            venue_id=VENUE.id,
-            name=f"Show {number}",
-            slug=f"show-{number}-{secrets.token_hex(3)}",
-            description="",
-            starts_at=now + timedelta(days=30),
-            on_sale_at=now - timedelta(minutes=1),
-            currency="eur",
-            tickets_per_buyer=tickets_per_buyer,
-            artists=("The Testers",),
-        )
-        event_id = catalogue.add_event(connection, new)
         catalogue.add_sections(connection, event_id, sections)
         queue_settings.change(connection, event_id, opened, actor="test")
     return event_id

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from itertools import count
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import httpx
 import pytest
@@ -24,9 +24,10 @@ import redis
 import sqlalchemy
 
 from onsale.config import Config
+from onsale.db import change_stream
 from onsale.db.engine import migrate
 from onsale.sandbox.elasticsearch import EmbeddedElasticsearch
-from onsale.sandbox.embedded import PartMissing, launch, poll
+from onsale.sandbox.embedded import EmbeddedServer, PartMissing, launch, poll
 from onsale.sandbox.environment import read_env
 from onsale.sandbox.pair import PostgresPair
 from onsale.sandbox.ports import free_port
@@ -126,11 +127,14 @@ def paired_record_url(pair: PostgresPair) -> Iterator[str]:
     pair.drop_database(name)
 
 
-@pytest.fixture(scope="session")
-def valkey_server() -> Iterator[EmbeddedValkey]:
-    """A Valkey for this test process; `redis_client` empties it before each test."""
+S = TypeVar("S", bound=EmbeddedServer)
+
+
+@contextmanager
+def started(kind: type[S]) -> Iterator[S]:
+    """A server of this kind in a folder that goes with it; what it holds may be lost at a power cut."""
     with tempfile.TemporaryDirectory(prefix="onsale-test-") as folder:
-        server = EmbeddedValkey(Path(folder, "valkey"), durable=False)
+        server = kind(Path(folder, "server"), durable=False)
         try:
             server.start()
         except PartMissing as reason:
@@ -139,6 +143,13 @@ def valkey_server() -> Iterator[EmbeddedValkey]:
             yield server
         finally:
             server.stop()
+
+
+@pytest.fixture(scope="session")
+def valkey_server() -> Iterator[EmbeddedValkey]:
+    """A Valkey for this test process; `redis_client` empties it before each test."""
+    with started(EmbeddedValkey) as server:
+        yield server
 
 
 @pytest.fixture
@@ -152,17 +163,20 @@ def redis_client(valkey_server: EmbeddedValkey) -> Iterator[redis.Redis]:
 
 @pytest.fixture(scope="session")
 def elasticsearch_server() -> Iterator[EmbeddedElasticsearch]:
-    """An Elasticsearch for this test process; whoever uses it names indices of its own."""
-    with tempfile.TemporaryDirectory(prefix="onsale-test-") as folder:
-        server = EmbeddedElasticsearch(Path(folder, "elasticsearch"), durable=False)
-        try:
-            server.start()
-        except PartMissing as reason:
-            missing(reason)
-        try:
-            yield server
-        finally:
-            server.stop()
+    """An Elasticsearch for this test process; whoever uses it removes the indices it made."""
+    with started(EmbeddedElasticsearch) as server:
+        yield server
+
+
+@pytest.fixture
+def slot(record_url: str) -> Iterator[None]:
+    """A change stream on this test's record; a database with a slot could not be dropped."""
+    admin = sqlalchemy.create_engine(record_url, poolclass=sqlalchemy.NullPool, isolation_level="AUTOCOMMIT")
+    with admin.connect() as connection:
+        change_stream.set_up(connection)
+    yield
+    with admin.connect() as connection:
+        change_stream.tear_down(connection)
 
 
 # Stripe. The tests of payments talk to the simulator over HTTP, as the house does.

@@ -7,11 +7,13 @@ the server keeps its log for us until somebody reads on.
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 
 import structlog
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine
 
-from onsale.db import change_stream
+from onsale.db import change_stream, locks
+from onsale.db.engine import transaction
 from onsale.errors import RecordUnavailable, SearchUnavailable, SomebodyElseReads
 from onsale.search.event_index import ALIAS, EventIndex
 from onsale.search.rebuild import NotTheSame, Rebuilt, rebuild
@@ -20,8 +22,6 @@ from onsale.workers.indexing import index_changes
 # How soon a stop is heard while nothing changes.
 WAIT_SECONDS = 0.5
 AWAY_SECONDS = 1.0
-# "index" in ASCII: one rebuild at a time, whoever runs it.
-REBUILD_LOCK = 0x696E646578
 
 log = structlog.get_logger(__name__)
 
@@ -72,16 +72,9 @@ class Follower:
         self._said = what
 
 
-def rebuild_alone(engine: Engine, index: EventIndex, **how: object) -> Rebuilt:
+def rebuild_alone(engine: Engine, index: EventIndex, *, progress: Callable[[int], None] = lambda _: None) -> Rebuilt:
     """`rebuild` under a lock of the record. RebuildUnderWay when another has it."""
-    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        if not connection.scalar(_TRY_LOCK, {"key": REBUILD_LOCK}):
+    with transaction(engine) as connection:
+        if not locks.try_alone(connection, "rebuild"):
             raise RebuildUnderWay
-        try:
-            return rebuild(engine, index, **how)  # type: ignore[arg-type]  # Its own keywords, passed on.
-        finally:
-            connection.execute(_UNLOCK, {"key": REBUILD_LOCK})
-
-
-_TRY_LOCK = text("SELECT pg_try_advisory_lock(:key)")
-_UNLOCK = text("SELECT pg_advisory_unlock(:key)")
+        return rebuild(engine, index, position=change_stream.followed_up_to, progress=progress)

@@ -12,8 +12,11 @@ from dataclasses import dataclass, field
 
 from sqlalchemy import Engine
 
+from onsale.db import change_stream
 from onsale.db.change_stream import ChangeStream
+from onsale.db.engine import reading
 from onsale.db.pgoutput import Change, Kind
+from onsale.errors import RecordUnavailable
 from onsale.search.documents import BATCH_MAX, all_event_ids, documents, events_with
 from onsale.search.event_index import EventIndex
 
@@ -21,6 +24,9 @@ from onsale.search.event_index import EventIndex
 # nobody waits longer than this for the first. A transaction is read to its end all the same.
 GATHER_SECONDS = 0.02
 GATHER_SECONDS_MAX = 0.1
+# A synchronous standby that does not confirm: better ask for the stream anew than stand still in silence.
+VISIBLE_SECONDS_MAX = 10.0
+LOOK_SECONDS = 0.01
 
 
 @dataclass
@@ -31,6 +37,7 @@ class Dirty:
     venues: set[int] = field(default_factory=set)
     artists: set[int] = field(default_factory=set)
     everything: bool = False
+    xids: set[int] = field(default_factory=set)
     end_lsn: int | None = None
 
     def add(self, change: Change) -> None:
@@ -62,6 +69,7 @@ def index_changes(stream: ChangeStream, engine: Engine, index: EventIndex, *, wa
     dirty = gather(stream, wait_seconds=wait_seconds)
     if dirty.end_lsn is None:
         return 0
+    _wait_until_visible(engine, dirty)
     # Asked before the documents are read: a rebuild that begins later reads all of this itself.
     names = index.written_to()
     written = _write(engine, index, names, dirty)
@@ -80,10 +88,23 @@ def gather(stream: ChangeStream, *, wait_seconds: float) -> Dirty:
                 dirty.add(each)
             else:
                 dirty.end_lsn = each.end_lsn
+                dirty.xids.add(each.xid)
         until = min(until, time.monotonic() + GATHER_SECONDS_MAX)
         if not unfinished and (not told or time.monotonic() >= until):
             return dirty
         wait = GATHER_SECONDS
+
+
+def _wait_until_visible(engine: Engine, dirty: Dirty) -> None:
+    """The stream is ahead of what others see: a document read too early would be the old one, for good."""
+    deadline = time.monotonic() + VISIBLE_SECONDS_MAX
+    while True:
+        with reading(engine) as connection:
+            if change_stream.are_visible(connection, dirty.xids):
+                return
+        if time.monotonic() > deadline:
+            raise RecordUnavailable(f"commits were not confirmed within {VISIBLE_SECONDS_MAX:.0f} s")
+        time.sleep(LOOK_SECONDS)
 
 
 def _write(engine: Engine, index: EventIndex, names: list[str], dirty: Dirty) -> int:
@@ -91,7 +112,7 @@ def _write(engine: Engine, index: EventIndex, names: list[str], dirty: Dirty) ->
     event_ids = sorted(_events(engine, index, names, dirty))
     written = 0
     for begin in range(0, len(event_ids), BATCH_MAX):
-        with engine.connect() as connection:
+        with reading(engine) as connection:
             found = documents(connection, event_ids[begin : begin + BATCH_MAX])
         for name in names:
             written += index.write(name, found, version=dirty.end_lsn)
@@ -99,8 +120,10 @@ def _write(engine: Engine, index: EventIndex, names: list[str], dirty: Dirty) ->
 
 
 def _events(engine: Engine, index: EventIndex, names: list[str], dirty: Dirty) -> set[int]:
-    with engine.connect() as connection:
-        events = dirty.events | set(events_with(connection, venues=dirty.venues, artists=dirty.artists))
+    events = set(dirty.events)
+    with reading(engine) as connection:
+        if dirty.venues or dirty.artists:
+            events |= set(events_with(connection, venues=dirty.venues, artists=dirty.artists))
         if dirty.everything:
             events |= set(all_event_ids(connection))
     if dirty.everything:

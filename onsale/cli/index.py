@@ -34,9 +34,7 @@ def rebuild() -> None:
     """
     with _parts() as (engine, events):
         try:
-            made = rebuild_alone(
-                engine, events, progress=lambda count: click.echo(f"  {count:,} events read", err=True)
-            )
+            made = rebuild_alone(engine, events, progress=_say)
         except RebuildUnderWay:
             raise click.ClickException("Another process rebuilds the index. Wait for it.") from None
         except NotTheSame as error:

@@ -35,12 +35,7 @@ class EmbeddedElasticsearch(EmbeddedServer):
     program = "java"
     stop_signal = signal.SIGTERM
 
-    def __init__(
-        self, folder: Path, *, port: int | None = None, durable: bool = True, heap_megabytes: int = HEAP_MEGABYTES
-    ) -> None:
-        super().__init__(folder, port=port, durable=durable)
-        self.heap_megabytes = heap_megabytes
-        self._distribution: Distribution | None = None
+    _distribution: Distribution
 
     @property
     def data_folder(self) -> Path:
@@ -60,7 +55,6 @@ class EmbeddedElasticsearch(EmbeddedServer):
         self.log_settings.write_text(LOG_SETTINGS, encoding="utf-8")
 
     def command(self) -> list[str]:
-        assert self._distribution is not None
         home = self._distribution.home
         settings = {
             "path.home": home,
@@ -80,8 +74,8 @@ class EmbeddedElasticsearch(EmbeddedServer):
         }
         return [
             str(self._distribution.java),
-            f"-Xms{self.heap_megabytes}m",
-            f"-Xmx{self.heap_megabytes}m",
+            f"-Xms{HEAP_MEGABYTES}m",
+            f"-Xmx{HEAP_MEGABYTES}m",
             # Better gone and started again than alive and out of memory.
             "-XX:+ExitOnOutOfMemoryError",
             "-XX:-UsePerfData",

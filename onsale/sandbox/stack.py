@@ -156,11 +156,9 @@ class Stack:
             self.supervisor.look()
 
     def kill(self, name: str) -> None:
-        """`kill -9` a line or a part (`postgres`, `valkey`, `elasticsearch`), children and all; `look` starts it
-        again.
-        """
+        """`kill -9` a line or a part (`postgres`, `valkey`), children and all; `look` starts it again."""
         for part in self.parts:
-            if part.program.startswith(name) or part.name.lower() == name:
+            if part.program.startswith(name):
                 part.kill()
                 return
         line = self.supervisor.lines.get(name) if self.supervisor else None

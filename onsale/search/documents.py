@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from functools import cache
-from importlib.resources import files
 from typing import Any
 
-from sqlalchemy import Connection, Row, TextClause, text
+from sqlalchemy import Connection, Row, text
 
+from onsale.search import sql
 from onsale.search.words import plain
 
 BATCH_MAX = 1_000
@@ -24,7 +23,7 @@ def documents(connection: Connection, event_ids: Sequence[int]) -> dict[int, Doc
     if len(event_ids) > BATCH_MAX:
         raise ValueError(f"at most {BATCH_MAX} documents at a time")
     found: dict[int, Document | None] = dict.fromkeys(event_ids)
-    for row in connection.execute(_statement("event_documents"), {"ids": list(event_ids)}):
+    for row in connection.execute(sql.load("event_documents"), {"ids": list(event_ids)}):
         found[row.id] = _document(row)
     return found
 
@@ -42,13 +41,7 @@ def all_event_ids(connection: Connection) -> list[int]:
 def events_with(connection: Connection, *, venues: Collection[int], artists: Collection[int]) -> list[int]:
     """The events whose documents name one of these."""
     asked = {"venues": list(venues), "artists": list(artists)}
-    return list(connection.scalars(_statement("dirty_events"), asked))
-
-
-def log_position(connection: Connection) -> int:
-    """How far the record's log is now; a snapshot taken later shows everything committed up to here or more."""
-    position: int = connection.scalar(_LOG_POSITION)
-    return position
+    return list(connection.scalars(sql.load("dirty_events"), asked))
 
 
 def _document(row: Row[Any]) -> Document:
@@ -78,11 +71,5 @@ def _words(row: Row[Any]) -> dict[str, str]:
     return {"artist": artist, "place": place, "title": title, "all": f"{title} {place}"}
 
 
-@cache
-def _statement(name: str) -> TextClause:
-    return text(files(__package__).joinpath(f"{name}.sql").read_text(encoding="utf-8"))
-
-
 _IDS_AFTER = text("SELECT id FROM events WHERE id > :after ORDER BY id LIMIT :limit")
 _ALL_IDS = text("SELECT id FROM events")
-_LOG_POSITION = text("SELECT pg_wal_lsn_diff(pg_current_wal_insert_lsn(), '0/0')::bigint")

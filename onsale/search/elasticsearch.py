@@ -5,9 +5,9 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from elasticsearch import ApiError, Elasticsearch, TransportError
+from elasticsearch import ApiError, BadRequestError, Elasticsearch, TransportError
 
-from onsale.errors import SearchUnavailable
+from onsale.errors import BadRequest, SearchUnavailable
 from onsale.search import HITS_MAX, Hit, Near, SearchPage, SearchQuery, Sort, cursors, event_index
 from onsale.search.words import WORDS_MAX, check, plain
 
@@ -50,6 +50,9 @@ class ElasticsearchSearch:
                 source_excludes=["region", "point", "artist", "place", "title", "all"],
             )
         except (ApiError, TransportError) as error:
+            # A made-up cursor must not look like an index that is away.
+            if after is not None and isinstance(error, BadRequestError):
+                raise BadRequest("Take the cursor from the page before.", field=cursors.FIELD) from error
             raise SearchUnavailable from error
         found = answer["hits"]["hits"]
         shown, more = found[: query.page_size], found[query.page_size :]

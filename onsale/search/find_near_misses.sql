@@ -25,7 +25,8 @@ SELECT l.*, page.rank, (SELECT count(*) FROM found) AS total
   FROM (SELECT * FROM found
          WHERE CAST(:after_rank AS real) IS NULL OR rank < CAST(:after_rank AS real)
             OR (rank = CAST(:after_rank AS real)
-                AND (starts_at, event_id) > (CAST(:after_starts_at AS timestamptz), CAST(:after_event_id AS bigint)))
+                AND (extract(epoch FROM starts_at) * 1000000, event_id)
+                    > (CAST(:after_starts_us AS bigint), CAST(:after_event_id AS bigint)))
          ORDER BY rank DESC, starts_at, event_id LIMIT :limit) AS page
   JOIN event_listings l ON l.id = page.event_id
  ORDER BY page.rank DESC, page.starts_at, page.event_id

@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
-from functools import cache
-from importlib.resources import files
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Row, TextClause, text
-from sqlalchemy.exc import DBAPIError, TimeoutError
+from sqlalchemy import Connection, Engine, Row, text
 
-from onsale.errors import BadRequest, RecordUnavailable
-from onsale.search import Hit, SearchPage, SearchQuery, cursors
+from onsale.search import Hit, SearchPage, SearchQuery, cursors, sql
 from onsale.search.words import WORDS_MAX, check, plain
 
 # Below this a near miss is another word. Two letters swapped in "Philharmonic" give 0.6, one wrong in "Berlin" 0.43.
@@ -20,8 +16,9 @@ ALIKE_MIN = 0.4
 # What a lone letter resembles is everything.
 NEAR_MISS_CHARACTERS_MIN = 4
 WORDS, NEAR_MISSES = "find_events", "find_near_misses"
-# The sort values of a hit: how well it fits, when it begins, its id.
-_KINDS = {WORDS: (float, str, int), NEAR_MISSES: (float, str, int)}
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+# The sort values of a hit: how well it fits, when it begins (microseconds since the epoch), its id.
+_KINDS = {WORDS: (float, int, int), NEAR_MISSES: (float, int, int)}
 
 
 class PostgresSearch:
@@ -36,14 +33,11 @@ class PostgresSearch:
         check(query)
         kind, after = cursors.read(query.cursor, kinds=_KINDS) if query.cursor else (WORDS, None)
         arguments = _arguments(query, after)
-        try:
-            with self._engine.connect() as connection:
-                rows = connection.execute(_statement(kind), arguments).all()
-                if not rows and after is None and self._worth_a_second_look(connection, arguments):
-                    kind = NEAR_MISSES
-                    rows = connection.execute(_statement(kind), arguments).all()
-        except (DBAPIError, TimeoutError) as error:
-            raise RecordUnavailable from error
+        with sql.asking(self._engine) as connection:
+            rows = connection.execute(sql.load(kind), arguments).all()
+            if not rows and after is None and self._worth_a_second_look(connection, arguments):
+                kind = NEAR_MISSES
+                rows = connection.execute(sql.load(kind), arguments).all()
         return _page(rows, kind=kind, size=query.page_size)
 
     def _worth_a_second_look(self, connection: Connection, arguments: dict[str, Any]) -> bool:
@@ -61,7 +55,7 @@ def _terms(words: str) -> str:
 
 def _arguments(query: SearchQuery, after: list[Any] | None) -> dict[str, Any]:
     artist, place, anything = plain(query.artist), plain(query.location), plain(query.text)
-    rank, starts_at, event_id = after or (None, None, None)
+    rank, starts_us, event_id = after or (None, None, None)
     return {
         "artist": artist,
         "place": place,
@@ -77,18 +71,11 @@ def _arguments(query: SearchQuery, after: list[Any] | None) -> dict[str, Any]:
         "sort": query.sort.value,
         "alike": ALIKE_MIN,
         "after_rank": rank,
-        "after_starts_at": None if starts_at is None else _moment(starts_at),
+        "after_starts_us": starts_us,
         "after_event_id": event_id,
         # One more than is shown says whether there is another page.
         "limit": query.page_size + 1,
     }
-
-
-def _moment(text: str) -> datetime:
-    try:
-        return datetime.fromisoformat(text)
-    except ValueError:
-        raise BadRequest("Take the cursor from the page before.", field=cursors.FIELD) from None
 
 
 def _page(rows: Sequence[Row[Any]], *, kind: str, size: int) -> SearchPage:
@@ -101,7 +88,11 @@ def _page(rows: Sequence[Row[Any]], *, kind: str, size: int) -> SearchPage:
 
 
 def _sort_values(row: Row[Any]) -> list[Any]:
-    return [float(row.rank), row.starts_at.isoformat(), row.id]
+    return [float(row.rank), _microseconds(row.starts_at), row.id]
+
+
+def _microseconds(moment: datetime) -> int:
+    return (moment - EPOCH) // timedelta(microseconds=1)
 
 
 def _hit(row: Row[Any]) -> Hit:
@@ -119,11 +110,6 @@ def _hit(row: Row[Any]) -> Hit:
         price_min_minor=row.price_min_minor,
         price_max_minor=row.price_max_minor,
     )
-
-
-@cache
-def _statement(name: str) -> TextClause:
-    return text(files(__package__).joinpath(f"{name}.sql").read_text(encoding="utf-8"))
 
 
 _PLAIN = ("artist", "place", "anything")

@@ -10,10 +10,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
 
+from onsale.search import sql
 from onsale.search.comparing import AGREE_SECONDS, Difference, differences
-from onsale.search.documents import documents, event_ids_after, log_position
+from onsale.search.documents import documents, event_ids_after
 from onsale.search.event_index import ALIAS, NEXT, EventIndex
 
 # Events between two notes of how far it is.
@@ -40,12 +41,15 @@ def rebuild(
     engine: Engine,
     index: EventIndex,
     *,
+    position: Callable[[Connection], int],
     progress: Callable[[int], None] = lambda _: None,
     note_every: int = NOTED_EVERY,
     agree_seconds: float = AGREE_SECONDS,
 ) -> Rebuilt:
     """Fill a new index, compare it with the record and swap; `progress` is told how many events were read so far.
 
+    `position` is a place in the record's log; whatever is read later shows every change before it. Documents get it as
+    their version: one that the change stream wrote for a later change stays.
     NotTheSame leaves the old index in use: what differs still did after `agree_seconds`. One rebuild at a time; who
     runs it sees to that.
     """
@@ -53,8 +57,7 @@ def rebuild(
     name = resumed[0] if resumed else f"{ALIAS}-{datetime.now(UTC):%Y%m%d-%H%M%S-%f}"
     if not resumed:
         index.create(name, alias=NEXT)
-    _fill(engine, index, name, progress=progress, note_every=note_every)
-    index.refresh(name)
+    _fill(engine, index, name, position=position, progress=progress, note_every=note_every)
     if found := differences(engine, index, name, agree_seconds=agree_seconds):
         raise NotTheSame(found)
     for old in index.swap(name):
@@ -62,13 +65,21 @@ def rebuild(
     return Rebuilt(name, index.count(name), bool(resumed))
 
 
-def _fill(engine: Engine, index: EventIndex, name: str, *, progress: Callable[[int], None], note_every: int) -> None:
+def _fill(
+    engine: Engine,
+    index: EventIndex,
+    name: str,
+    *,
+    position: Callable[[Connection], int],
+    progress: Callable[[int], None],
+    note_every: int,
+) -> None:
     last = index.filled_up_to(name)
     count = noted = 0
     while True:
-        with engine.connect() as connection:
+        with sql.asking(engine) as connection:
             # First the position, then what is read: whatever that shows is at least as new.
-            version = log_position(connection)
+            version = position(connection)
             ids = event_ids_after(connection, last)
             found = documents(connection, ids)
         if not ids:

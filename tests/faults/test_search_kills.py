@@ -3,26 +3,22 @@
 from __future__ import annotations
 
 import random
-import tempfile
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
-from sqlalchemy import Engine, NullPool, create_engine, text
+from sqlalchemy import Engine, text
 
-from onsale.db import catalogue, change_stream
-from onsale.db.catalogue import NewEvent, Venue
 from onsale.db.engine import transaction
 from onsale.errors import SearchUnavailable
 from onsale.sandbox.elasticsearch import EmbeddedElasticsearch
-from onsale.sandbox.embedded import PartMissing, poll
+from onsale.sandbox.embedded import poll
 from onsale.search.comparing import differences
 from onsale.search.event_index import ALIAS, EventIndex
-from tests.conftest import missing
+from tests.builders import a_show
+from tests.conftest import started
 from tests.worker_processes import kill, running
 
 EVENTS = 300
@@ -36,43 +32,14 @@ pytestmark = pytest.mark.slow
 @pytest.fixture
 def elasticsearch() -> Iterator[EmbeddedElasticsearch]:
     """A node of this test's own, to be killed."""
-    with tempfile.TemporaryDirectory(prefix="onsale-test-") as folder:
-        node = EmbeddedElasticsearch(Path(folder, "elasticsearch"))
-        try:
-            node.start()
-        except PartMissing as reason:
-            missing(reason)
+    with started(EmbeddedElasticsearch) as node:
         yield node
-        node.stop()
 
 
 @pytest.fixture
-def shows(engine: Engine, record_url: str) -> Iterator[list[int]]:
+def shows(engine: Engine, slot) -> list[int]:
     """Published events, and a slot that is gone with the test."""
-    with transaction(engine) as connection:
-        organiser_id = catalogue.add_organiser(connection, "Test organiser")
-        catalogue.put_venue(connection, Venue(1, "Musikverein", "Wien", "AT", "Wien", 48.2, 16.37, 1744))
-        made = [catalogue.add_event(connection, new_event(organiser_id, number)) for number in range(EVENTS)]
-    yield [int(event_id) for event_id in made]
-    admin = create_engine(record_url, poolclass=NullPool, isolation_level="AUTOCOMMIT")
-    with admin.connect() as connection:
-        change_stream.tear_down(connection)
-
-
-def new_event(organiser_id: int, number: int) -> NewEvent:
-    now = datetime.now(UTC)
-    return NewEvent(
-        organiser_id=organiser_id,
-        venue_id=1,
-        name=f"Show {number}",
-        slug=f"show-{number}",
-        description="",
-        starts_at=now + timedelta(days=10),
-        on_sale_at=now,
-        currency="eur",
-        tickets_per_buyer=4,
-        artists=(f"Band {number % 20}",),
-    )
+    return [int(a_show(engine, f"Show {number}", [f"Band {number % 20}"])) for number in range(EVENTS)]
 
 
 @contextmanager

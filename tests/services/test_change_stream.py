@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 from sqlalchemy import NullPool, create_engine
 
@@ -17,16 +15,6 @@ VENUE = "INSERT INTO venues VALUES (7, 'Musikverein', 'Wien', 'AT', 'Wien', 48.2
 # Long enough for a crowded machine; a test that passes never waits so long.
 QUIET_SECONDS = 0.5
 READS_MAX = 2_000
-
-
-@pytest.fixture
-def slot(record_url: str) -> Iterator[None]:
-    admin = create_engine(record_url, poolclass=NullPool, isolation_level="AUTOCOMMIT")
-    with admin.connect() as connection:
-        change_stream.set_up(connection)
-    yield
-    with admin.connect() as connection:
-        change_stream.tear_down(connection)
 
 
 def drained(stream: ChangeStream) -> list[Change | Commit]:

@@ -5,16 +5,12 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from datetime import UTC, datetime, timedelta
 
 import pytest
 from click.testing import CliRunner, Result
-from sqlalchemy import Engine, NullPool, create_engine
+from sqlalchemy import Engine
 
 from onsale import cli
-from onsale.db import catalogue, change_stream
-from onsale.db.catalogue import NewEvent, Venue
-from onsale.db.engine import transaction
 from onsale.db.ids import EventId
 from onsale.errors import SearchUnavailable
 from onsale.sandbox.embedded import poll
@@ -22,27 +18,9 @@ from onsale.search import SearchQuery
 from onsale.search.event_index import ALIAS, EventIndex
 from onsale.search.opening import open_search
 from onsale.workers.changes import Follower, RebuildUnderWay, rebuild_alone
-from tests.builders import run_sql
+from tests.builders import a_show, run_sql
 
 SECONDS_MAX = 30
-
-
-def show(engine: Engine, name: str) -> EventId:
-    with transaction(engine) as connection:
-        catalogue.put_venue(connection, Venue(1, "Musikverein", "Wien", "AT", "Wien", 48.2, 16.37, 1744))
-        new = NewEvent(
-            organiser_id=catalogue.add_organiser(connection, "Test organiser"),
-            venue_id=1,
-            name=name,
-            slug=name.lower(),
-            description="",
-            starts_at=datetime.now(UTC) + timedelta(days=10),
-            on_sale_at=datetime.now(UTC),
-            currency="eur",
-            tickets_per_buyer=4,
-            artists=(),
-        )
-        return catalogue.add_event(connection, new)
 
 
 @pytest.fixture
@@ -51,16 +29,6 @@ def index(elasticsearch_server) -> Iterator[EventIndex]:
         yield index
         for name in index.written_to():
             index.delete(name)
-
-
-@pytest.fixture
-def slot(record_url: str) -> Iterator[None]:
-    admin = create_engine(record_url, poolclass=NullPool, isolation_level="AUTOCOMMIT")
-    with admin.connect() as connection:
-        change_stream.set_up(connection)
-    yield
-    with admin.connect() as connection:
-        change_stream.tear_down(connection)
 
 
 @contextmanager
@@ -93,7 +61,7 @@ def onsale(settings: dict[str, str], elasticsearch_server) -> Callable[..., Resu
 
 
 def test_the_first_index_is_made_by_itself_and_changes_follow(engine, slot, index):
-    event_id = show(engine, "Before")
+    event_id = a_show(engine, "Before")
     with following(engine, index):
         assert arrives(index, event_id, "Before")
 
@@ -103,7 +71,7 @@ def test_the_first_index_is_made_by_itself_and_changes_follow(engine, slot, inde
 
 
 def test_a_second_follower_takes_over_when_the_first_has_ended(engine, slot, index):
-    event_id = show(engine, "Before")
+    event_id = a_show(engine, "Before")
     with following(engine, index):
         assert arrives(index, event_id, "Before")
         second = following(engine, index)
@@ -121,13 +89,13 @@ def test_one_rebuild_at_a_time(engine, index):
         with pytest.raises(RebuildUnderWay):
             rebuild_alone(engine, index)
 
-    show(engine, "Once")
+    a_show(engine, "Once")
 
     assert rebuild_alone(engine, index, progress=another).events == 1
 
 
 def test_the_commands_make_an_index_and_find_what_is_wrong_with_it(engine, slot, index, onsale):
-    event_id = show(engine, "Lanterns")
+    event_id = a_show(engine, "Lanterns")
 
     assert "Run: onsale index rebuild" in onsale("index", "check").output
     assert "holds 1 events" in onsale("index", "rebuild").output
@@ -155,7 +123,7 @@ def test_without_an_address_the_commands_say_which_variable(onsale):
 
 
 def test_a_search_whose_index_is_not_there_goes_on_from_the_record(engine, elasticsearch_server):
-    event_id = show(engine, "Lanterns")
+    event_id = a_show(engine, "Lanterns")
 
     page = open_search(elasticsearch_server.url(), engine).search(SearchQuery(text="lanterns"))
 

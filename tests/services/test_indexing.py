@@ -3,26 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from contextlib import closing, contextmanager
+from threading import Thread
 from typing import NamedTuple
 
 import pytest
-from sqlalchemy import Engine, NullPool, create_engine
+from sqlalchemy import Engine
 
 from onsale.db import catalogue, change_stream
-from onsale.db.catalogue import EventStatus, NewEvent, NewSection, Venue
-from onsale.db.change_stream import ChangeStream
+from onsale.db.catalogue import EventStatus, NewSection
+from onsale.db.change_stream import ChangeStream, followed_up_to
 from onsale.db.engine import transaction
 from onsale.db.ids import EventId
+from onsale.sandbox.postgres import EmbeddedPostgres
 from onsale.search.comparing import Difference, Which, differences
 from onsale.search.event_index import ALIAS, NEXT, EventIndex
 from onsale.search.rebuild import NotTheSame, rebuild
 from onsale.workers.indexing import index_changes
-from tests.builders import run_sql
+from tests.builders import a_show, run_sql, until
 
 WAIT_SECONDS = 0.3
 BATCHES_MAX = 100
-VIENNA = Venue(1, "Musikverein", "Wien", "AT", "Wien", 48.2, 16.37, 1744)
 
 
 class House(NamedTuple):
@@ -33,22 +34,7 @@ class House(NamedTuple):
     stream: ChangeStream
 
     def show(self, name: str, *artists: str, **changed) -> EventId:
-        with transaction(self.engine) as connection:
-            catalogue.put_venue(connection, VIENNA)
-            new = NewEvent(
-                organiser_id=catalogue.add_organiser(connection, "Test organiser"),
-                venue_id=VIENNA.id,
-                name=name,
-                slug=f"show-{name}".lower().replace(" ", "-"),
-                description="",
-                starts_at=datetime.now(UTC) + timedelta(days=10),
-                on_sale_at=datetime.now(UTC),
-                currency="eur",
-                tickets_per_buyer=4,
-                artists=artists,
-                **changed,
-            )
-            return catalogue.add_event(connection, new)
+        return a_show(self.engine, name, artists, **changed)
 
     def carry(self) -> None:
         """Index until it is quiet."""
@@ -64,18 +50,13 @@ class House(NamedTuple):
 
 
 @pytest.fixture
-def house(engine: Engine, record_url: str, elasticsearch_server) -> Iterator[House]:
-    admin = create_engine(record_url, poolclass=NullPool, isolation_level="AUTOCOMMIT")
-    with admin.connect() as connection:
-        change_stream.set_up(connection)
+def house(engine: Engine, slot, elasticsearch_server) -> Iterator[House]:
     with EventIndex(elasticsearch_server.url()) as index:
-        rebuild(engine, index)
+        rebuild(engine, index, position=followed_up_to)
         with change_stream.reading(engine) as stream:
             yield House(engine, index, stream)
         for name in index.written_to():
             index.delete(name)
-    with admin.connect() as connection:
-        change_stream.tear_down(connection)
 
 
 def test_every_kind_of_change_reaches_the_index(house):
@@ -86,12 +67,12 @@ def test_every_kind_of_change_reaches_the_index(house):
     with transaction(house.engine) as connection:
         catalogue.add_sections(connection, night, [NewSection(1, "A", 9000, standing=1)])
     run_sql(house.engine, "UPDATE artists SET name = 'The Day Trains'")
-    run_sql(house.engine, "UPDATE venues SET city = 'Vienna'")
+    run_sql(house.engine, "UPDATE venues SET city = 'Graz'")
     run_sql(house.engine, "UPDATE events SET name = 'A Day'")
     house.carry()
 
     now = house.found(night)
-    assert (now["name"], now["city"], now["artists"]) == ("A Day", "Vienna", ["The Day Trains"])
+    assert (now["name"], now["city"], now["artists"]) == ("A Day", "Graz", ["The Day Trains"])
     assert now["price_min_minor"] == 9000
     assert house.wrong() == []
 
@@ -146,6 +127,44 @@ def test_a_reader_that_dies_before_it_confirms_loses_nothing(house):
     assert house.found(event_id)["name"] == "Kept"
 
 
+def test_a_change_that_a_standby_has_not_confirmed_is_waited_for_and_not_lost(house, postgres_server):
+    """The log tells of a commit before others see it; the document read then would be the old one, for good."""
+    event_id = house.show("Before")
+    house.carry()
+    with a_standby_that_never_confirms(postgres_server):
+        rename = f"SET LOCAL synchronous_commit = on; UPDATE events SET name = 'After' WHERE id = {event_id}"
+        committing = Thread(target=run_sql, args=(house.engine, rename))
+        committing.start()
+        until(lambda: waits_for_a_standby(postgres_server), "the commit waits")
+        following = Thread(target=house.carry)
+        following.start()
+        # Long enough for who does not wait to have read, written and confirmed the old document.
+        following.join(1.0)
+    committing.join()
+    following.join()
+
+    assert house.found(event_id)["name"] == "After"
+
+
+@contextmanager
+def a_standby_that_never_confirms(server: EmbeddedPostgres) -> Iterator[None]:
+    """Every commit waits meanwhile."""
+    with closing(server.connect()) as connection, connection.cursor() as cursor:
+        cursor.execute("ALTER SYSTEM SET synchronous_standby_names = 'nobody'")
+        cursor.execute("SELECT pg_reload_conf()")
+        try:
+            yield
+        finally:
+            cursor.execute("ALTER SYSTEM RESET synchronous_standby_names")
+            cursor.execute("SELECT pg_reload_conf()")
+
+
+def waits_for_a_standby(server: EmbeddedPostgres) -> bool:
+    with closing(server.connect()) as connection, connection.cursor() as cursor:
+        cursor.execute("SELECT EXISTS (SELECT FROM pg_stat_activity WHERE wait_event = 'SyncRep')")
+        return bool(cursor.fetchone()[0])
+
+
 def test_a_rebuild_swaps_to_an_index_that_has_what_changed_meanwhile(house):
     shows = [house.show(f"Show {n}") for n in range(3)]
     house.carry()
@@ -155,7 +174,7 @@ def test_a_rebuild_swaps_to_an_index_that_has_what_changed_meanwhile(house):
         run_sql(house.engine, f"UPDATE events SET name = 'Changed meanwhile' WHERE id = {shows[0]}")
         house.carry()
 
-    rebuilt = rebuild(house.engine, house.index, progress=change_one)
+    rebuilt = rebuild(house.engine, house.index, position=followed_up_to, progress=change_one)
 
     assert rebuilt.events == 3
     assert house.index.named(ALIAS) == [rebuilt.name] != [old]
@@ -172,11 +191,11 @@ def test_an_interrupted_rebuild_goes_on_where_it_stood(house):
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        rebuild(house.engine, house.index, progress=crash, note_every=1)
+        rebuild(house.engine, house.index, position=followed_up_to, progress=crash, note_every=1)
     (half,) = house.index.named(NEXT)
     house.show("Meanwhile")
     house.carry()
-    again = rebuild(house.engine, house.index)
+    again = rebuild(house.engine, house.index, position=followed_up_to)
 
     assert (again.name, again.resumed, again.events) == (half, True, len(shows) + 1)
 
@@ -190,7 +209,7 @@ def test_a_rebuild_that_is_not_what_the_record_says_is_not_put_in_place(house):
         run_sql(house.engine, f"UPDATE events SET name = 'Nobody reads this' WHERE id = {shows[0]}")
 
     with pytest.raises(NotTheSame):
-        rebuild(house.engine, house.index, progress=change_without_a_reader, agree_seconds=0.5)
+        rebuild(house.engine, house.index, position=followed_up_to, progress=change_without_a_reader, agree_seconds=0.5)
 
     assert house.index.named(ALIAS) == [old]
 
@@ -201,11 +220,13 @@ def test_the_comparison_finds_what_is_missing_left_over_or_says_something_else(h
     (name,) = house.index.named(ALIAS)
     wrong = {**house.found(shows[1]), "name": "Nobody's"}
 
+    run_sql(house.engine, f"UPDATE events SET status = 'draft' WHERE id = {shows[2]}")
     house.index.write(name, {shows[0]: None, shows[1]: wrong, 999: {"event_id": 999}}, version=2**62)
 
     assert house.wrong() == [
         Difference(shows[0], Which.MISSING),
         Difference(shows[1], Which.OTHER, ("name",)),
+        Difference(shows[2], Which.LEFT_OVER),
         Difference(999, Which.LEFT_OVER),
     ]
 

@@ -11,40 +11,40 @@ from elasticsearch import Elasticsearch
 from sqlalchemy import Engine
 
 from onsale.db import catalogue
-from onsale.db.catalogue import EventStatus, NewEvent, NewSection, Venue
+from onsale.db.catalogue import EventStatus, NewSection, Venue
 from onsale.db.engine import transaction
 from onsale.db.ids import EventId
 from onsale.errors import BadRequest
-from onsale.search import Between, Near, Search, SearchPage, SearchQuery, Sort, documents
+from onsale.search import Between, Near, Search, SearchPage, SearchQuery, Sort, cursors, documents
 from onsale.search.elasticsearch import ElasticsearchSearch
 from onsale.search.event_index import ALIAS, EventIndex
 from onsale.search.postgres import PostgresSearch
-from tests.builders import run_sql
+from tests.builders import a_show, run_sql
 
 NOW = datetime.now(UTC)
 INDEX = "onsale-events-of-a-test"
+# In the form of a cursor, and of no search: numbers nothing can be compared with, too few, of other types.
+MADE_UP = [
+    cursors.written(kind=kind, after=after)
+    for kind in ("e", "find_events", "nothing")
+    for after in (
+        [1.0, 1, 2**64 - 1],
+        [1.0, 2**63, 1],
+        [1e300, 1, 1],
+        [1e-300, 1, 1],
+        [1.0, 1],
+        [1.0, True, 1],
+        [1.0, "2026-01-01", 1],
+        [None, 1, 1],
+    )
+]
 VIENNA = Venue(1, "Musikverein", "Wien", "AT", "Wien", 48.2, 16.37, 1744)
 PARIS = Venue(2, "Philharmonie de Paris", "Paris", "FR", "Île-de-France", 48.89, 2.39, 2400)
 OSLO = Venue(3, "Oslo Spektrum", "Oslo", "NO", "Oslo", 59.91, 10.75, 9700)
 
 
 def show(engine: Engine, name: str, *artists: str, venue: Venue = VIENNA, days: float = 10, **changed) -> EventId:
-    with transaction(engine) as connection:
-        catalogue.put_venue(connection, venue)
-        new = NewEvent(
-            organiser_id=catalogue.add_organiser(connection, "Test organiser"),
-            venue_id=venue.id,
-            name=name,
-            slug=f"show-{name}-{days}".lower().replace(" ", "-"),
-            description="",
-            starts_at=NOW + timedelta(days=days),
-            on_sale_at=NOW,
-            currency="eur",
-            tickets_per_buyer=4,
-            artists=artists,
-            **changed,
-        )
-        return catalogue.add_event(connection, new)
+    return a_show(engine, name, artists, venue=venue, starts_at=NOW + timedelta(days=days), **changed)
 
 
 @pytest.fixture
@@ -267,6 +267,7 @@ def test_a_fitting_title_comes_before_a_fitting_city(engine, search):
         ({"cursor": "x"}, "cursor"),
         ({"cursor": "-1"}, "cursor"),
         ({"cursor": "99999999"}, "cursor"),
+        *(({"cursor": each}, "cursor") for each in MADE_UP),
         ({"page_size": 0}, "page_size"),
         ({"page_size": 101}, "page_size"),
         ({"text": "x" * 201}, "text"),

@@ -9,6 +9,7 @@ import pytest
 from elasticsearch import Elasticsearch
 from sqlalchemy import NullPool, create_engine, text
 
+from onsale.db.change_stream import followed_up_to
 from onsale.sandbox.catalogue import catalogue
 from onsale.sandbox.passwords import passwords
 from onsale.sandbox.seed import seed
@@ -122,7 +123,7 @@ def record(postgres_server, migrated_template, tmp_path_factory):
 def index_search(record, elasticsearch_server) -> Iterator[Search]:
     url = elasticsearch_server.url()
     with EventIndex(url) as index, Elasticsearch(url) as client:
-        rebuild(record, index)
+        rebuild(record, index, position=followed_up_to)
         yield ElasticsearchSearch(client)
         for name in index.written_to():
             index.delete(name)
