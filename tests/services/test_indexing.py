@@ -8,12 +8,12 @@ from threading import Thread
 from typing import NamedTuple
 
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Engine, text
 
 from onsale.db import catalogue, change_stream
 from onsale.db.catalogue import EventStatus, NewSection
 from onsale.db.change_stream import ChangeStream, followed_up_to
-from onsale.db.engine import transaction
+from onsale.db.engine import reading, transaction
 from onsale.db.ids import EventId
 from onsale.sandbox.postgres import EmbeddedPostgres
 from onsale.search.comparing import Difference, Which, differences
@@ -23,7 +23,6 @@ from onsale.workers.indexing import index_changes
 from tests.builders import a_show, run_sql, until
 
 WAIT_SECONDS = 0.3
-BATCHES_MAX = 100
 
 
 class House(NamedTuple):
@@ -37,10 +36,26 @@ class House(NamedTuple):
         return a_show(self.engine, name, artists, **changed)
 
     def carry(self) -> None:
-        """Index until it is quiet."""
-        for _ in range(BATCHES_MAX):
-            if index_changes(self.stream, self.engine, self.index, wait_seconds=WAIT_SECONDS) == 0:
-                return
+        """Index all that was committed before this was called, however late the server tells of it."""
+        last = self._commit_a_change()
+        until(lambda: self._carry_some() and self._confirmed() > last, "the last change is confirmed")
+        for name in self.index.written_to():
+            self.index.refresh(name)
+
+    def _carry_some(self) -> bool:
+        index_changes(self.stream, self.engine, self.index, wait_seconds=WAIT_SECONDS)
+        return True
+
+    def _commit_a_change(self) -> int:
+        """One that leaves nothing behind; where the log was before its commit."""
+        with transaction(self.engine) as connection:
+            connection.execute(text("INSERT INTO artists (name) VALUES ('Comes and goes')"))
+            connection.execute(text("DELETE FROM artists WHERE name = 'Comes and goes'"))
+            return int(connection.scalar(text("SELECT pg_current_wal_insert_lsn() - '0/0'::pg_lsn")))
+
+    def _confirmed(self) -> int:
+        with reading(self.engine) as connection:
+            return followed_up_to(connection)
 
     def wrong(self, **asked) -> list[Difference]:
         return differences(self.engine, self.index, ALIAS, **{"agree_seconds": 0, **asked})
@@ -135,7 +150,7 @@ def test_a_change_that_a_standby_has_not_confirmed_is_waited_for_and_not_lost(ho
         rename = f"SET LOCAL synchronous_commit = on; UPDATE events SET name = 'After' WHERE id = {event_id}"
         committing = Thread(target=run_sql, args=(house.engine, rename))
         committing.start()
-        until(lambda: waits_for_a_standby(postgres_server), "the commit waits")
+        until(lambda: waiting_for_a_standby(postgres_server) == 2, "the commit waits")
         following = Thread(target=house.carry)
         following.start()
         # Long enough for who does not wait to have read, written and confirmed the old document.
@@ -148,21 +163,39 @@ def test_a_change_that_a_standby_has_not_confirmed_is_waited_for_and_not_lost(ho
 
 @contextmanager
 def a_standby_that_never_confirms(server: EmbeddedPostgres) -> Iterator[None]:
-    """Every commit waits meanwhile."""
+    """Every commit that asks for it waits meanwhile; one does already."""
+    probes: list[Thread] = []
+
+    def a_commit_waits() -> bool:
+        # The server takes the setting up when it gets round to it; a commit before that goes through.
+        if not any(each.is_alive() for each in probes):
+            probes.append(Thread(target=commit_waiting, args=(server,)))
+            probes[-1].start()
+        return waiting_for_a_standby(server) == 1
+
     with closing(server.connect()) as connection, connection.cursor() as cursor:
         cursor.execute("ALTER SYSTEM SET synchronous_standby_names = 'nobody'")
         cursor.execute("SELECT pg_reload_conf()")
         try:
+            until(a_commit_waits, "the setting is taken up")
             yield
         finally:
             cursor.execute("ALTER SYSTEM RESET synchronous_standby_names")
             cursor.execute("SELECT pg_reload_conf()")
+            for each in probes:
+                each.join()
 
 
-def waits_for_a_standby(server: EmbeddedPostgres) -> bool:
+def commit_waiting(server: EmbeddedPostgres) -> None:
     with closing(server.connect()) as connection, connection.cursor() as cursor:
-        cursor.execute("SELECT EXISTS (SELECT FROM pg_stat_activity WHERE wait_event = 'SyncRep')")
-        return bool(cursor.fetchone()[0])
+        cursor.execute("SET synchronous_commit = on")
+        cursor.execute("SELECT pg_logical_emit_message(true, 'probe', '')")
+
+
+def waiting_for_a_standby(server: EmbeddedPostgres) -> int:
+    with closing(server.connect()) as connection, connection.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'SyncRep'")
+        return int(cursor.fetchone()[0])
 
 
 def test_a_rebuild_swaps_to_an_index_that_has_what_changed_meanwhile(house):
