@@ -65,6 +65,8 @@ class NewEvent:
     tickets_per_buyer: int
     artists: tuple[str, ...]
     status: EventStatus = EventStatus.PUBLISHED
+    # What kind of show, in the organiser's word: a filter of the search.
+    genre: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +127,7 @@ class Event:
     currency: str
     tickets_per_buyer: int
     status: EventStatus
+    genre: str
     venue: Venue
     artists: tuple[str, ...] = ()
     sections: tuple[Section, ...] = field(default=())
@@ -284,6 +287,7 @@ def _event(connection: Connection, statement: TextClause, arguments: dict[str, o
         currency=row.currency,
         tickets_per_buyer=row.tickets_per_buyer,
         status=EventStatus(row.status),
+        genre=row.genre,
         venue=Venue(
             row.venue_id, row.venue_name, row.city, row.country, row.region, row.latitude, row.longitude, row.capacity
         ),
@@ -312,9 +316,9 @@ _PUT_VENUE = text("""
 """)
 _ADD_EVENT = text("""
     INSERT INTO events (organiser_id, venue_id, name, slug, description, starts_at, on_sale_at, currency,
-                        tickets_per_buyer, status)
+                        tickets_per_buyer, status, genre)
     VALUES (:organiser_id, :venue_id, :name, :slug, :description, :starts_at, :on_sale_at, :currency,
-            :tickets_per_buyer, :status)
+            :tickets_per_buyer, :status, :genre)
     RETURNING id
 """)
 _ADD_ARTISTS = text("""

@@ -35,6 +35,11 @@ class Stock:
     sold: int
     sections: tuple[SectionStock, ...]
 
+    @property
+    def sold_out(self) -> bool:
+        """Nothing is free, and nothing held could come back. A house without tickets is not sold out."""
+        return self.sold > 0 and self.free == self.held == 0
+
 
 @dataclass(frozen=True, slots=True)
 class SaleNumbers:

@@ -53,6 +53,7 @@ def a_show(
     starts_at: datetime | None = None,
     tickets_per_buyer: int = 8,
     status: EventStatus = EventStatus.PUBLISHED,
+    genre: str = "",
 ) -> EventId:
     """What a search may find, in a month unless told otherwise; it has no tickets."""
     now = datetime.now(UTC)
@@ -70,6 +71,7 @@ def a_show(
             tickets_per_buyer=tickets_per_buyer,
             artists=tuple(artists),
             status=status,
+            genre=genre,
         )
         return catalogue.add_event(connection, new)
 
@@ -122,6 +124,17 @@ def open_queue(shop: Shop, event_id: EventId) -> QueueState:
 
     found: QueueState = until(opened, "the queue is open")
     return found
+
+
+def lane_is_taken(engine: Engine, event_id: EventId) -> bool:
+    """Whether somebody works an event's lane. Looks without trying: a worker that came meanwhile would go away."""
+    with engine.connect() as connection:
+        return bool(connection.execute(_LANE_LOCKS, {"event_id": event_id}).scalar_one())
+
+
+_LANE_LOCKS = text("""
+    SELECT EXISTS (SELECT FROM pg_locks l JOIN pg_database d ON d.oid = l.database AND d.datname = current_database()
+                    WHERE l.locktype = 'advisory' AND l.granted AND l.objid = :event_id)""")
 
 
 def a_buyer(engine: Engine) -> BuyerId:

@@ -38,6 +38,9 @@ API_HEADERS = {
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
     "X-Content-Type-Options": "nosniff",
 }
+# The one page that may ask where somebody is, for the shows nearby.
+SEARCH_PATH = "/search"
+MAY_ASK_WHERE = {"Permissions-Policy": HEADERS["Permissions-Policy"].replace("geolocation=()", "geolocation=(self)")}
 HSTS = "max-age=63072000; includeSubDomains"
 # Asked for every second by machines.
 QUIET = ("/healthz", "/readyz", "/metrics", "/static/")
@@ -51,7 +54,8 @@ def safe_headers(config: Config, path: str) -> dict[str, str]:
     """The headers of every answer on this path."""
     data = path.startswith(API_PREFIX) and not path.startswith(API_DOCS)
     https = config.public_url.startswith("https://")
-    return (API_HEADERS if data else HEADERS) | ({"Strict-Transport-Security": HSTS} if https else {})
+    page = HEADERS | MAY_ASK_WHERE if path == SEARCH_PATH else HEADERS
+    return (API_HEADERS if data else page) | ({"Strict-Transport-Security": HSTS} if https else {})
 
 
 def new_request_id(config: Config, given: str | None) -> str:

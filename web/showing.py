@@ -15,7 +15,7 @@ from onsale.db.engine import reading
 from onsale.db.ids import EventId, TicketId
 from onsale.db.seats import SeatMap
 from onsale.errors import NotFound
-from onsale.search import Search, SearchPage, SearchQuery
+from onsale.search import Search, SearchPage, SearchQuery, Suggestion
 from onsale.web.copies import Copies
 
 # An organiser's change of a name or a date is seen everywhere after this long.
@@ -57,6 +57,10 @@ class Shows:
     def search(self, query: SearchQuery) -> SearchPage:
         """The page of events asked for. Raises BadRequest."""
         return self.finder.search(query)
+
+    def suggest(self, text: str) -> tuple[Suggestion, ...]:
+        """What the text may be the beginning of. Raises BadRequest."""
+        return self.finder.suggest(text)
 
     def stop(self) -> None:
         """End the threads that keep the copies fresh."""

@@ -19,7 +19,7 @@ import structlog
 from onsale import logs
 from onsale.config import Config
 from onsale.db import engine as record
-from onsale.db import number_blocks, queue_settings, stats
+from onsale.db import number_blocks, queue_settings, selling_out, stats
 from onsale.db.ids import EventId
 from onsale.errors import QueueRecovering, QueueUnavailable, RecordUnavailable
 from onsale.queue.state import QueueState, SectionStock
@@ -162,11 +162,15 @@ class Admitter:
 
 
 def tell_stock(shop: Shop, event_id: EventId) -> None:
-    """Tell the queue what is left, so that nobody is let in for nothing."""
+    """Tell the queue what is left, so that nobody is let in for nothing; and everybody when nothing will be."""
     with record.reading(shop.engine) as connection:
         stock = stats.stock(connection, event_id)
+        noted = selling_out.is_noted(connection, event_id)
     sections = [SectionStock(one.section_id, one.name, one.price_minor, one.free, one.held) for one in stock.sections]
     shop.store.set_stock(event_id, sections, free=stock.free, held=stock.held)
+    if stock.sold_out != noted:
+        with record.transaction(shop.engine) as connection:
+            selling_out.note(connection, event_id, sold_out=stock.sold_out)
 
 
 @click.command()

@@ -44,6 +44,7 @@ class Event(Base):
         UniqueConstraint("slug"),
         CheckConstraint("status IN ('draft', 'published', 'cancelled')", name="status"),
         Index("events_by_date", "starts_at", "id", postgresql_where=text("status = 'published'")),
+        Index("events_by_venue", "venue_id"),
     )
 
     id: Mapped[BigKey]
@@ -58,12 +59,15 @@ class Event(Base):
     tickets_per_buyer: Mapped[int]
     status: Mapped[str]
     created_at: Mapped[datetime]
+    genre: Mapped[str] = mapped_column(server_default="")
+    sold_out: Mapped[bool] = mapped_column(server_default=text("false"))
 
 
 class EventArtist(Base):
     """Who plays at an event, in the order of the poster."""
 
     __tablename__ = "event_artists"
+    __table_args__ = (Index("event_artists_by_artist", "artist_id"),)
 
     event_id: Mapped[BigKey] = mapped_column(ForeignKey("events.id"))
     artist_id: Mapped[BigKey] = mapped_column(ForeignKey("artists.id"))

@@ -46,6 +46,7 @@ class Show:
     id: int
     name: str
     artists: tuple[str, ...]
+    genre: str
     venue: Venue
     room: Room
     price_minor: int
@@ -91,6 +92,7 @@ def catalogue() -> Catalogue:
             id=each["id"],
             name=each["name"],
             artists=tuple(each["artists"]),
+            genre=each["genre"],
             venue=venues[each["venue"]],
             room=Room(each["room"]),
             price_minor=each["price_minor"],

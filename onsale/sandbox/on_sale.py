@@ -82,6 +82,7 @@ def put_on_sale(
             currency=show.currency,
             tickets_per_buyer=TICKETS_PER_BUYER,
             artists=show.artists,
+            genre=show.genre,
         ),
     )
     catalogue.add_sections(connection, event_id, show.sections())

@@ -57,6 +57,9 @@ def _document(row: Row[Any]) -> Document:
         "region": row.region,
         "point": {"lat": row.latitude, "lon": row.longitude},
         "artists": list(row.artists),
+        "genre": row.genre,
+        "month": row.month,
+        "sold_out": row.sold_out,
         **_words(row),
         "currency": row.currency,
         "price_min_minor": row.price_min_minor,
@@ -68,7 +71,7 @@ def _words(row: Row[Any]) -> dict[str, str]:
     """What is searched, cut into words as the search cuts what is typed: an apostrophe parts two words in both."""
     artist, place = plain(" ".join(row.artists)), plain(f"{row.venue_name} {row.city} {row.country} {row.region}")
     title = f"{plain(row.name)} {artist}".strip()
-    return {"artist": artist, "place": place, "title": title, "all": f"{title} {place}"}
+    return {"artist": artist, "place": place, "title": title, "all": f"{title} {place} {plain(row.genre)}".strip()}
 
 
 _IDS_AFTER = text("SELECT id FROM events WHERE id > :after ORDER BY id LIMIT :limit")

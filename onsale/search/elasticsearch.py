@@ -2,23 +2,37 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
 from elasticsearch import ApiError, BadRequestError, Elasticsearch, TransportError
 
 from onsale.errors import BadRequest, SearchUnavailable
-from onsale.search import HITS_MAX, Hit, Near, SearchPage, SearchQuery, Sort, cursors, event_index
-from onsale.search.words import WORDS_MAX, check, plain
+from onsale.search import (
+    FACET_VALUES_MAX,
+    HITS_MAX,
+    PRICE_BANDS,
+    Counted,
+    Facets,
+    Hit,
+    PriceBand,
+    SearchPage,
+    SearchQuery,
+    Suggestion,
+    asking_elasticsearch,
+    cursors,
+    event_index,
+)
+from onsale.search.faceting import in_their_order
+from onsale.search.suggesting import LOOKED_AT_MAX, Seen, suggestions
+from onsale.search.words import check, check_term, plain
 
 REQUEST_SECONDS = 2.0
-# What stands in the title counts most: whole words before beginnings, then one word of several; a place counts least.
-TITLE_WORDS, TITLE_BEGINNINGS, TITLE_PARTLY = 8.0, 4.0, 2.0
-# Letters of a word for one slip, and for two.
-FUZZINESS = "AUTO:4,8"
 EXACT, NEAR = "e", "n"
-# The sort values of a hit: how well it fits or how far it is, when it begins (ms), its id.
-_KINDS = {EXACT: (float, int, int), NEAR: (float, int, int)}
+# What is searched and not shown.
+_UNSEEN = ["region", "artist", "place", "title", "all", "month"]
+_SUGGESTED_BY = ("artist", "title", "place")
 
 
 class ElasticsearchSearch:
@@ -30,24 +44,34 @@ class ElasticsearchSearch:
     def search(self, query: SearchQuery) -> SearchPage:
         """The page asked for; BadRequest names the field that makes no sense. SearchUnavailable when nobody answers."""
         check(query)
-        kind, after = cursors.read(query.cursor, kinds=_KINDS) if query.cursor else (EXACT, None)
+        kinds = {kind: asking_elasticsearch.sort_types(query, near=kind == NEAR) for kind in (EXACT, NEAR)}
+        kind, after = cursors.read(query.cursor, kinds=kinds) if query.cursor else (EXACT, None)
         page = self._page(query, kind, after)
         # As beginnings first; what is misspelt is looked for only when nothing fits.
-        if not page.hits and kind == EXACT and after is None:
+        if not page.hits and kind == EXACT and after is None and _has_words(query):
             page = self._page(query, NEAR, None)
         return page
 
+    def suggest(self, text: str) -> tuple[Suggestion, ...]:
+        """What the text may be the beginning of, or nearly. BadRequest; SearchUnavailable when nobody answers."""
+        check_term(text, field="q")
+        words = plain(text)
+        if not words:
+            return ()
+        found = suggestions(words, self._seen(words, near=False))
+        return found or suggestions(words, self._seen(words, near=True), near=True)
+
     def _page(self, query: SearchQuery, kind: str, after: list[Any] | None) -> SearchPage:
+        asked = asking_elasticsearch.page(query, near=kind == NEAR, now=datetime.now(UTC))
         try:
             answer = self._client.search(
                 index=event_index.ALIAS,
-                query=_query(query, near=kind == NEAR, now=datetime.now(UTC)),
-                sort=_order(query),
                 # One more than is shown says whether there is another page.
                 size=query.page_size + 1,
                 search_after=after,
                 track_total_hits=HITS_MAX,
-                source_excludes=["region", "point", "artist", "place", "title", "all"],
+                source_excludes=_UNSEEN,
+                **asked,
             )
         except (ApiError, TransportError) as error:
             # A made-up cursor must not look like an index that is away.
@@ -59,63 +83,45 @@ class ElasticsearchSearch:
         return SearchPage(
             hits=tuple(_hit(each["_source"]) for each in shown),
             total=answer["hits"]["total"]["value"],
+            total_is_exact=answer["hits"]["total"]["relation"] == "eq",
             next_cursor=cursors.written(kind=kind, after=shown[-1]["sort"]) if more else None,
+            facets=_facets(answer["aggregations"]) if query.facets else None,
         )
 
-
-def _query(query: SearchQuery, *, near: bool, now: datetime) -> dict[str, Any]:
-    asked = {"artist": plain(query.artist), "place": plain(query.location), "all": plain(query.text)}
-    wanted = [_all_words(field, words, near=near) for field, words in asked.items() if words]
-    if query.near:
-        wanted.append({"geo_distance": {"distance": f"{query.near.radius_km}km", "point": _point(query.near)}})
-    if query.sort is not Sort.RELEVANCE:
-        return {"bool": {"filter": [_when(query, now), *wanted]}}
-    if near:
-        # Here it counts how near a word is.
-        return {"bool": {"filter": [_when(query, now)], "must": wanted}}
-    return {"bool": {"filter": [_when(query, now), *wanted], "should": _ranks(asked["all"])}}
-
-
-def _order(query: SearchQuery) -> list[dict[str, Any]]:
-    first: dict[str, Any] = {"_score": "desc"}
-    if query.sort is Sort.DISTANCE and query.near:
-        first = {"_geo_distance": {"point": _point(query.near), "order": "asc", "unit": "km"}}
-    # Ordered by date, nothing is ranked, and the first is the same for all.
-    return [first, {"starts_at": "asc"}, {"event_id": "asc"}]
+    def _seen(self, words: str, *, near: bool) -> list[Seen]:
+        searches: list[Mapping[str, Any]] = []
+        for field in _SUGGESTED_BY:
+            asked = asking_elasticsearch.coming(field, words, near=near, now=datetime.now(UTC))
+            searches += [{}, {**asked, "size": LOOKED_AT_MAX, "track_total_hits": False}]
+        try:
+            answers = self._client.msearch(index=event_index.ALIAS, searches=searches)["responses"]
+        except (ApiError, TransportError) as error:
+            raise SearchUnavailable from error
+        if any("error" in each for each in answers):
+            raise SearchUnavailable(str(answers))
+        return [_seen(hit["_source"]) for each in answers for hit in each["hits"]["hits"]]
 
 
-def _point(near: Near) -> dict[str, float]:
-    return {"lat": near.latitude, "lon": near.longitude}
+def _has_words(query: SearchQuery) -> bool:
+    return any(plain(each) for each in (query.artist, query.location, query.text))
 
 
-def _when(query: SearchQuery, now: datetime) -> dict[str, Any]:
-    first = (query.when.first if query.when else None) or now
-    within = {"gte": first.isoformat()}
-    if query.when and query.when.end:
-        within["lt"] = query.when.end.isoformat()
-    return {"range": {"starts_at": within}}
+def _facets(counted: Mapping[str, Any]) -> Facets:
+    def of(facet: str) -> tuple[Counted, ...]:
+        buckets = counted[facet]["values"]["buckets"]
+        return tuple(Counted(one["key"], one["doc_count"]) for one in buckets if one["key"])[:FACET_VALUES_MAX]
+
+    bands = counted["price"]["values"]["buckets"]
+    shows = [(low, high, bands[str(low)]["doc_count"]) for low, high in PRICE_BANDS]
+    prices = tuple(PriceBand(low, high, count) for low, high, count in shows if count)
+    return Facets(of("city"), of("genre"), in_their_order(of("month")), prices)
 
 
-def _all_words(field: str, words: str, *, near: bool) -> dict[str, Any]:
-    """All these words, each at least as a beginning; `near`: or nearly."""
-    some = " ".join(words.split()[:WORDS_MAX])
-    if not near:
-        return {"match": {f"{field}.start": {"query": some, "operator": "and"}}}
-    return {"match": {field: {"query": some, "operator": "and", "fuzziness": FUZZINESS}}}
+def _seen(source: Mapping[str, Any]) -> Seen:
+    return Seen(source["event_id"], source["name"], tuple(source["artists"]), source["venue"], source["city"])
 
 
-def _ranks(words: str) -> list[dict[str, Any]]:
-    """Tiers, not a sum of word frequencies: within one, the earlier show comes first."""
-    if not words:
-        return []
-    whole = {"match": {"title": {"query": words, "operator": "and"}}}
-    beginnings = {"match": {"title.start": {"query": words, "operator": "and"}}}
-    partly = {"match": {"title.start": {"query": words}}}
-    tiers = ((whole, TITLE_WORDS), (beginnings, TITLE_BEGINNINGS), (partly, TITLE_PARTLY))
-    return [{"constant_score": {"filter": one, "boost": boost}} for one, boost in tiers]
-
-
-def _hit(source: dict[str, Any]) -> Hit:
+def _hit(source: Mapping[str, Any]) -> Hit:
     return Hit(
         event_id=source["event_id"],
         name=source["name"],
@@ -125,8 +131,12 @@ def _hit(source: dict[str, Any]) -> Hit:
         venue=source["venue"],
         city=source["city"],
         country=source["country"],
+        latitude=source["point"]["lat"],
+        longitude=source["point"]["lon"],
         artists=tuple(source["artists"]),
+        genre=source["genre"],
         currency=source["currency"],
         price_min_minor=source["price_min_minor"],
         price_max_minor=source["price_max_minor"],
+        sold_out=source["sold_out"],
     )

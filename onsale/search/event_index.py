@@ -32,6 +32,9 @@ FILLED_UP_TO = "filled_up_to"
 SETTINGS: dict[str, Any] = {
     "refresh_interval": "200ms",
     "gc_deletes": REMEMBER_DELETES,
+    # Soonest first on disk: a list by date, and suggestions as one types, need not look at every show that fits.
+    "sort.field": ["starts_at", "event_id"],
+    "sort.order": ["asc", "asc"],
     "analysis": {
         "filter": {
             # Words longer than that are found whole.
@@ -79,6 +82,9 @@ MAPPINGS: dict[str, Any] = {
         "title": _searched(),
         "place": _searched(),
         "all": _searched(),
+        "genre": {"type": "keyword"},
+        "month": {"type": "keyword"},
+        "sold_out": {"type": "boolean"},
         "slug": _SHOWN,
         "starts_at": {"type": "date"},
         "on_sale_at": {"type": "date"},

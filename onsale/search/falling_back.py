@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from typing import TypeVar
 
 import structlog
 
 from onsale.errors import SearchUnavailable
-from onsale.search import Search, SearchPage, SearchQuery
+from onsale.search import Search, SearchPage, SearchQuery, Suggestion
 
 # Nobody waits for an index that did not answer a moment ago.
 REST_SECONDS = 5.0
+
+T = TypeVar("T")
 
 log = structlog.get_logger(__name__)
 
@@ -27,16 +30,28 @@ class FallingBack:
 
     def search(self, query: SearchQuery) -> SearchPage:
         """The page asked for. SearchUnavailable for a later page of an index that is away: only it can go on."""
-        if self._rests_until is None or self._clock() >= self._rests_until:
-            try:
-                page = self._first.search(query)
-            except SearchUnavailable as error:
-                if self._rests_until is None:
-                    log.warning("search_from_the_record", reason=str(error.__cause__))
-                self._rests_until = self._clock() + REST_SECONDS
-            else:
-                self._rests_until = None
-                return page
+        page = self._from_the_first(lambda: self._first.search(query))
+        if page is not None:
+            return page
         if query.cursor is not None:
             raise SearchUnavailable
         return self._second.search(query)
+
+    def suggest(self, text: str) -> tuple[Suggestion, ...]:
+        """What the text may be the beginning of."""
+        found = self._from_the_first(lambda: self._first.suggest(text))
+        return self._second.suggest(text) if found is None else found
+
+    def _from_the_first(self, ask: Callable[[], T]) -> T | None:
+        """Its answer; None while it is away."""
+        if self._rests_until is not None and self._clock() < self._rests_until:
+            return None
+        try:
+            answer = ask()
+        except SearchUnavailable as error:
+            if self._rests_until is None:
+                log.warning("search_from_the_record", reason=str(error.__cause__))
+            self._rests_until = self._clock() + REST_SECONDS
+            return None
+        self._rests_until = None
+        return answer

@@ -4,18 +4,33 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 from typing import Any
 
 from sqlalchemy import Connection, Engine, Row, text
 
-from onsale.search import Hit, SearchPage, SearchQuery, cursors, sql
-from onsale.search.words import WORDS_MAX, check, plain
+from onsale.search import (
+    FACET_VALUES_MAX,
+    PRICE_BANDS,
+    Counted,
+    Facets,
+    Hit,
+    PriceBand,
+    SearchPage,
+    SearchQuery,
+    Suggestion,
+    cursors,
+    sql,
+)
+from onsale.search.faceting import in_their_order
+from onsale.search.suggesting import LOOKED_AT_MAX, Seen, suggestions
+from onsale.search.words import WORDS_MAX, check, check_term, plain
 
 # Below this a near miss is another word. Two letters swapped in "Philharmonic" give 0.6, one wrong in "Berlin" 0.43.
 ALIKE_MIN = 0.4
 # What a lone letter resembles is everything.
 NEAR_MISS_CHARACTERS_MIN = 4
-WORDS, NEAR_MISSES = "find_events", "find_near_misses"
+WORDS, NEAR_MISSES = "w", "m"
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 # The sort values of a hit: how well it fits, when it begins (microseconds since the epoch), its id.
 _KINDS = {WORDS: (float, int, int), NEAR_MISSES: (float, int, int)}
@@ -32,28 +47,41 @@ class PostgresSearch:
         """The page asked for; BadRequest names the field that makes no sense. RecordUnavailable without a record."""
         check(query)
         kind, after = cursors.read(query.cursor, kinds=_KINDS) if query.cursor else (WORDS, None)
-        arguments = _arguments(query, after)
+        asked = _asked(query, after)
         with sql.asking(self._engine) as connection:
-            rows = connection.execute(sql.load(kind), arguments).all()
-            if not rows and after is None and self._worth_a_second_look(connection, arguments):
-                kind = NEAR_MISSES
-                rows = connection.execute(sql.load(kind), arguments).all()
-        return _page(rows, kind=kind, size=query.page_size)
+            page = _page(connection, asked, near=kind == NEAR_MISSES)
+            if not page.hits and kind == WORDS and after is None and self._worth_a_second_look(connection, asked):
+                page = _page(connection, asked, near=True)
+        return page
 
-    def _worth_a_second_look(self, connection: Connection, arguments: dict[str, Any]) -> bool:
-        if not any(len(arguments[name]) >= NEAR_MISS_CHARACTERS_MIN for name in _PLAIN):
+    def suggest(self, text: str) -> tuple[Suggestion, ...]:
+        """What the text may be the beginning of. BadRequest; RecordUnavailable."""
+        check_term(text, field="q")
+        words = plain(text)
+        if not words:
+            return ()
+        with sql.asking(self._engine) as connection:
+            # Titles have weight A in the terms of everything.
+            asked = {"terms": _terms(words), "title_terms": _terms(words, weight="A"), "limit": LOOKED_AT_MAX}
+            rows = connection.execute(sql.load("suggest"), asked).all()
+        return suggestions(
+            words, [Seen(row.id, row.name, tuple(row.artists), row.venue_name, row.city) for row in rows]
+        )
+
+    def _worth_a_second_look(self, connection: Connection, asked: dict[str, Any]) -> bool:
+        if not any(len(asked[name]) >= NEAR_MISS_CHARACTERS_MIN for name in _PLAIN):
             return False
         if self._near_misses is None:
             self._near_misses = bool(connection.execute(_HAS_TRIGRAMS).scalar_one())
         return self._near_misses
 
 
-def _terms(words: str) -> str:
+def _terms(words: str, *, weight: str = "") -> str:
     """All these words, each at least as a beginning: `ber phil` finds the Berliner Philharmoniker."""
-    return " & ".join(f"{word}:*" for word in words.split()[:WORDS_MAX])
+    return " & ".join(f"{word}:*{weight}" for word in words.split()[:WORDS_MAX])
 
 
-def _arguments(query: SearchQuery, after: list[Any] | None) -> dict[str, Any]:
+def _asked(query: SearchQuery, after: list[Any] | None) -> dict[str, Any]:
     artist, place, anything = plain(query.artist), plain(query.location), plain(query.text)
     rank, starts_us, event_id = after or (None, None, None)
     return {
@@ -68,6 +96,7 @@ def _arguments(query: SearchQuery, after: list[Any] | None) -> dict[str, Any]:
         "latitude": query.near.latitude if query.near else None,
         "longitude": query.near.longitude if query.near else None,
         "radius_km": query.near.radius_km if query.near else None,
+        **_filters(query),
         "sort": query.sort.value,
         "alike": ALIKE_MIN,
         "after_rank": rank,
@@ -78,13 +107,46 @@ def _arguments(query: SearchQuery, after: list[Any] | None) -> dict[str, Any]:
     }
 
 
-def _page(rows: Sequence[Row[Any]], *, kind: str, size: int) -> SearchPage:
-    shown, more = rows[:size], rows[size:]
+def _filters(query: SearchQuery) -> dict[str, Any]:
+    filters = query.filters
+    return {
+        "cities": list(filters.cities),
+        "genres": list(filters.genres),
+        "months": list(filters.months),
+        "price_min": filters.price_min_minor,
+        "price_max": filters.price_max_minor,
+        "available": query.available,
+        "facets": query.facets,
+        "band_lows": [low for low, _ in PRICE_BANDS],
+        "band_highs": [high for _, high in PRICE_BANDS],
+    }
+
+
+def _page(connection: Connection, asked: dict[str, Any], *, near: bool) -> SearchPage:
+    rows = connection.execute(sql.load("find_events"), {**asked, "near": near}).all()
+    # One row at least: it has the count, and no event when nothing was found.
+    found = [row for row in rows if row.id is not None]
+    size = asked["limit"] - 1
+    shown, more = found[:size], found[size:]
+    kind = NEAR_MISSES if near else WORDS
     return SearchPage(
         hits=tuple(_hit(row) for row in shown),
-        total=rows[0].total if rows else 0,
+        total=rows[0].total,
         next_cursor=cursors.written(kind=kind, after=_sort_values(shown[-1])) if more else None,
+        facets=_facets(rows[0].facets or []) if asked["facets"] else None,
     )
+
+
+def _facets(counted: Sequence[Sequence[Any]]) -> Facets:
+    """From the statement's (facet, value, count), those with most shows first."""
+
+    def of(facet: str) -> tuple[Counted, ...]:
+        values = (Counted(value, count) for name, value, count in counted if name == facet)
+        return tuple(islice(values, FACET_VALUES_MAX))
+
+    shows = {int(low): count for name, low, count in counted if name == "price"}
+    bands = tuple(PriceBand(low, high, shows[low]) for low, high in PRICE_BANDS if low in shows)
+    return Facets(of("city"), of("genre"), in_their_order(of("month")), bands)
 
 
 def _sort_values(row: Row[Any]) -> list[Any]:
@@ -105,10 +167,14 @@ def _hit(row: Row[Any]) -> Hit:
         venue=row.venue_name,
         city=row.city,
         country=row.country,
+        latitude=row.latitude,
+        longitude=row.longitude,
         artists=tuple(row.artists),
+        genre=row.genre,
         currency=row.currency,
         price_min_minor=row.price_min_minor,
         price_max_minor=row.price_max_minor,
+        sold_out=row.sold_out,
     )
 
 

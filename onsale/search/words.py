@@ -6,9 +6,20 @@ import re
 import unicodedata
 
 from onsale.errors import BadRequest
-from onsale.search import PAGE_SIZE_MAX, RADIUS_KM_MAX, TERM_CHARACTERS_MAX, Near, SearchQuery, Sort
+from onsale.search import (
+    PAGE_SIZE_MAX,
+    PRICE_MINOR_MAX,
+    RADIUS_KM_MAX,
+    TERM_CHARACTERS_MAX,
+    VALUES_MAX,
+    Filters,
+    Near,
+    SearchQuery,
+    Sort,
+)
 
 WORDS_MAX = 10
+_MONTH = re.compile(r"[0-9]{4}-(0[1-9]|1[0-2])")
 # Letters that are letters of their own to Unicode.
 _WITHOUT_DECOMPOSITION = str.maketrans("øłđ", "old")
 
@@ -20,17 +31,46 @@ def plain(text: str) -> str:
     return " ".join(re.findall(r"\w+", bare.translate(_WITHOUT_DECOMPOSITION)))
 
 
+def fits_as_beginnings(words: str, text: str) -> bool:
+    """Whether each of these plain words begins a word of the text."""
+    there = plain(text).split()
+    return all(any(one.startswith(word) for one in there) for word in words.split())
+
+
 def check(query: SearchQuery) -> None:
     """BadRequest, with its field, for what cannot be meant."""
     for name in ("artist", "location", "text"):
-        if len(getattr(query, name)) > TERM_CHARACTERS_MAX:
-            raise BadRequest(f"At most {TERM_CHARACTERS_MAX} characters.", field=name)
+        check_term(getattr(query, name), field=name)
     if not 1 <= query.page_size <= PAGE_SIZE_MAX:
         raise BadRequest(f"A page has 1 to {PAGE_SIZE_MAX} events.", field="page_size")
+    _check_filters(query.filters)
     if query.near:
         _check_near(query.near)
     elif query.sort is Sort.DISTANCE:
         raise BadRequest("Say from where: latitude and longitude.", field="sort")
+
+
+def check_term(term: str, *, field: str) -> None:
+    """BadRequest for words that are too long to be meant."""
+    if len(term) > TERM_CHARACTERS_MAX:
+        raise BadRequest(f"At most {TERM_CHARACTERS_MAX} characters.", field=field)
+
+
+def _check_filters(filters: Filters) -> None:
+    for field, values in (("city", filters.cities), ("genre", filters.genres), ("month", filters.months)):
+        if len(values) > VALUES_MAX:
+            raise BadRequest(f"At most {VALUES_MAX} at once.", field=field)
+        for value in values:
+            check_term(value, field=field)
+    for month in filters.months:
+        if not _MONTH.fullmatch(month):
+            raise BadRequest("Write a month as 2026-12.", field="month")
+    low, high = filters.price_min_minor, filters.price_max_minor
+    for field, price in (("price_min_minor", low), ("price_max_minor", high)):
+        if price is not None and not 0 <= price <= PRICE_MINOR_MAX:
+            raise BadRequest(f"A price in minor units, from 0 to {PRICE_MINOR_MAX}.", field=field)
+    if low is not None and high is not None and high < low:
+        raise BadRequest("This is less than the lowest price.", field="price_max_minor")
 
 
 def _check_near(near: Near) -> None:

@@ -8,7 +8,9 @@ import httpx
 import pytest
 
 SMALL = {"width": 360, "height": 740}
-PLAIN = ("/", "/search", "/search?q=zzzz", "/bookings", "/sign-in", "/sign-up", "/demo", "/admin/sign-in")
+WRONG = "/search?from=2026-12-24&to=2026-12-23&genre=Jazz&price=0-2500&city=Nowhere"
+SEARCHES = ("/search", "/search?q=zzzz", "/search?view=map", WRONG)
+PLAIN = ("/", *SEARCHES, "/bookings", "/sign-in", "/sign-up", "/demo", "/admin/sign-in")
 FORMS = ("/sign-in", "/sign-up", "/sign-out", "/admin/sign-in", "/admin/sign-out")
 EVENT_FORMS = ("queue", "queue/heartbeat", "queue/enter", "queue/return", "queue/leave", "bookings", "hands-free")
 

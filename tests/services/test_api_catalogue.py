@@ -197,6 +197,11 @@ def test_a_search_is_paged_and_every_event_comes_once(web, engine):
         ({"latitude": "nan", "longitude": "0"}, "query.latitude"),
         ({"sort": "distance"}, "sort"),
         ({"colour": "red"}, "query.colour"),
+        ({"month": "2026-13"}, "month"),
+        ({"price_min_minor": "-1"}, "query.price_min_minor"),
+        ({"price_min_minor": "2", "price_max_minor": "1"}, "price_max_minor"),
+        ({"city": [str(n) for n in range(21)]}, "query.city"),
+        ({"available": "perhaps"}, "query.available"),
     ],
 )
 def test_a_search_that_makes_no_sense_is_refused_and_the_field_named(web, engine, asked, field):
@@ -205,5 +210,36 @@ def test_a_search_that_makes_no_sense_is_refused_and_the_field_named(web, engine
     assert (answer.status_code, answer.json()["field"]) == (422, field)
 
 
-def test_a_parameter_given_twice_is_refused(web, engine):
+def test_a_parameter_given_twice_is_refused_unless_it_is_a_list(web, engine):
     assert web.http.get("/v1/search?q=a&q=b").status_code == 422
+    assert web.http.get("/v1/search?city=Paris&city=Vienna").status_code == 200
+
+
+def test_a_search_tells_what_else_could_be_asked_and_which_letters_were(web, event_id):
+    asked = {"q": "vien", "city": "Vienna", "price_max_minor": 10**6, "available": "true", "facets": "true"}
+
+    page = web.http.get("/v1/search", params={**asked, "highlight": "true"}).json()
+
+    (hit,) = page["events"]
+    assert (page["total"], page["total_is_exact"]) == (1, True)
+    assert page["facets"]["cities"] == [{"value": "Vienna", "count": 1}]
+    assert hit["highlights"]["city"] == [{"text": "Vien", "marked": True}, {"text": "na", "marked": False}]
+    plain = web.http.get("/v1/search").json()
+    assert (plain["facets"], plain["events"][0]["highlights"]) == (None, None)
+
+
+def test_what_is_typed_is_suggested_with_its_letters_marked(web, event_id):
+    answer = web.http.get("/v1/suggestions", params={"q": "vie"})
+
+    assert answer.json() == {
+        "suggestions": [
+            {
+                "kind": "city",
+                "text": "Vienna",
+                "event_id": None,
+                "parts": [{"text": "Vie", "marked": True}, {"text": "nna", "marked": False}],
+            }
+        ]
+    }
+    assert answer.headers["Cache-Control"].startswith("public")
+    assert web.http.get("/v1/suggestions").json() == {"suggestions": []}

@@ -188,6 +188,11 @@ def test_a_page_may_use_nothing_of_the_browser_and_tells_others_nothing(web, pat
     assert "geolocation=()" in headers["Permissions-Policy"]
 
 
+def test_only_the_search_page_may_ask_where_somebody_is(web):
+    assert "geolocation=(self)" in web.http.get("/search").headers["Permissions-Policy"]
+    assert "geolocation=()" in web.http.get("/search/").headers["Permissions-Policy"]
+
+
 def test_swagger_ui_comes_from_here(web):
     page = web.http.get("/v1/docs").text
 

@@ -15,7 +15,21 @@ from onsale.db.catalogue import EventStatus, NewSection, Venue
 from onsale.db.engine import transaction
 from onsale.db.ids import EventId
 from onsale.errors import BadRequest
-from onsale.search import Between, Near, Search, SearchPage, SearchQuery, Sort, cursors, documents
+from onsale.search import (
+    Between,
+    Counted,
+    Filters,
+    Near,
+    PriceBand,
+    Search,
+    SearchPage,
+    SearchQuery,
+    Sort,
+    Suggested,
+    Suggestion,
+    cursors,
+    documents,
+)
 from onsale.search.elasticsearch import ElasticsearchSearch
 from onsale.search.event_index import ALIAS, EventIndex
 from onsale.search.postgres import PostgresSearch
@@ -26,7 +40,7 @@ INDEX = "onsale-events-of-a-test"
 # In the form of a cursor, and of no search: numbers nothing can be compared with, too few, of other types.
 MADE_UP = [
     cursors.written(kind=kind, after=after)
-    for kind in ("e", "find_events", "nothing")
+    for kind in ("e", "n", "w", "m", "nothing")
     for after in (
         [1.0, 1, 2**64 - 1],
         [1.0, 2**63, 1],
@@ -69,6 +83,14 @@ class IndexedSearch:
         index.create(INDEX, alias=ALIAS)
 
     def search(self, query: SearchQuery) -> SearchPage:
+        self._catch_up()
+        return self._search.search(query)
+
+    def suggest(self, text: str) -> tuple[Suggestion, ...]:
+        self._catch_up()
+        return self._search.suggest(text)
+
+    def _catch_up(self) -> None:
         assert self.engine is not None
         with self.engine.connect() as connection:
             ids = documents.event_ids_after(connection, 0)
@@ -76,7 +98,6 @@ class IndexedSearch:
             wanted = documents.documents(connection, sorted(self._seen))
         self._index.write(INDEX, wanted, version=next(self._versions))
         self._index.refresh(INDEX)
-        return self._search.search(query)
 
 
 @pytest.fixture(scope="module")
@@ -278,6 +299,13 @@ def test_a_fitting_title_comes_before_a_fitting_city(engine, search):
         ({"near": Near(0, 0, 0)}, "radius_km"),
         ({"near": Near(0, 0, 20_041)}, "radius_km"),
         ({"sort": Sort.DISTANCE}, "sort"),
+        ({"filters": Filters(cities=("x" * 201,))}, "city"),
+        ({"filters": Filters(genres=tuple(str(n) for n in range(21)))}, "genre"),
+        ({"filters": Filters(months=("2026-13",))}, "month"),
+        ({"filters": Filters(months=("2026-1",))}, "month"),
+        ({"filters": Filters(price_min_minor=-1)}, "price_min_minor"),
+        ({"filters": Filters(price_max_minor=10**12 + 1)}, "price_max_minor"),
+        ({"filters": Filters(price_min_minor=2, price_max_minor=1)}, "price_max_minor"),
     ],
 )
 def test_what_makes_no_sense_is_refused_with_its_field(search, shows, asked, field):
@@ -285,3 +313,145 @@ def test_what_makes_no_sense_is_refused_with_its_field(search, shows, asked, fie
         search.search(SearchQuery(**asked))
 
     assert refused.value.field == field
+
+
+@pytest.fixture
+def priced(engine: Engine, shows: dict[str, EventId]) -> dict[str, EventId]:
+    """The same shows with genres and prices; one has no tickets yet, one is sold out."""
+    wanted = {"winter": [("A", 9000), ("B", 4000)], "night": [("A", 2500)]}
+    with transaction(engine) as connection:
+        for name, sections in wanted.items():
+            blocks = [NewSection(n, label, price, standing=1) for n, (label, price) in enumerate(sections, start=1)]
+            catalogue.add_sections(connection, shows[name], blocks)
+    for name, genre in (("winter", "Classical"), ("night", "Folk"), ("loud", "Classical")):
+        run_sql(engine, f"UPDATE events SET genre = '{genre}' WHERE id = {shows[name]}")
+    run_sql(engine, f"UPDATE events SET sold_out = true WHERE id = {shows['night']}")
+    return shows
+
+
+@pytest.mark.parametrize(
+    ("filters", "wanted"),
+    [
+        (Filters(cities=("Wien",)), {"winter"}),
+        (Filters(cities=("Wien", "Paris")), {"winter", "night"}),
+        (Filters(cities=("wien",)), set()),
+        (Filters(genres=("Classical",)), {"winter", "loud"}),
+        (Filters(genres=("Classical",), cities=("Oslo", "Paris")), {"loud"}),
+        (Filters(price_max_minor=4000), {"winter", "night"}),
+        (Filters(price_max_minor=3999), {"night"}),
+        (Filters(price_min_minor=9000), {"winter"}),
+        (Filters(price_min_minor=9001), set()),
+        (Filters(price_min_minor=5000, price_max_minor=8000), {"winter"}),
+    ],
+)
+def test_filters_leave_what_fits_one_value_of_each(search, priced, filters, wanted):
+    assert found(search, priced, filters=filters) == wanted
+
+
+def test_a_month_is_a_filter(search, priced):
+    months = {f"{NOW + timedelta(days=days):%Y-%m}" for days in (3, 20)}
+    wanted = {name for name, days in (("winter", 3), ("night", 20), ("loud", 40)) if month_in(days) in months}
+
+    assert found(search, priced, filters=Filters(months=tuple(months))) == wanted
+
+
+def month_in(days: float) -> str:
+    return f"{NOW + timedelta(days=days):%Y-%m}"
+
+
+def test_what_is_sold_out_is_said_and_left_out_when_asked(search, priced):
+    assert {hit.event_id: hit.sold_out for hit in search.search(SearchQuery()).hits} == {
+        priced["winter"]: False,
+        priced["night"]: True,
+        priced["loud"]: False,
+    }
+    assert found(search, priced, available=True) == {"winter", "loud"}
+
+
+def test_a_genre_is_found_by_its_word(search, priced):
+    assert found(search, priced, text="classical") == {"winter", "loud"}
+    assert found(search, priced, text="folk paris") == {"night"}
+
+
+def test_a_facet_counts_what_would_be_left_without_its_own_filter(search, priced):
+    filters = Filters(cities=("Wien",), genres=("Classical",))
+
+    facets = search.search(SearchQuery(filters=filters, facets=True)).facets
+
+    assert facets.cities == (Counted("Oslo", 1), Counted("Wien", 1))
+    assert facets.genres == (Counted("Classical", 1),)
+    assert facets.months == (Counted(month_in(3), 1),)
+    assert facets.prices == (PriceBand(2500, 5000, 1), PriceBand(5000, 10000, 1))
+
+
+def test_facets_say_how_many_a_click_would_find(search, priced):
+    facets = search.search(SearchQuery(facets=True)).facets
+
+    for one in facets.cities:
+        assert search.search(SearchQuery(filters=Filters(cities=(one.value,)))).total == one.count
+    for one in facets.genres:
+        assert search.search(SearchQuery(filters=Filters(genres=(one.value,)))).total == one.count
+    for one in facets.months:
+        assert search.search(SearchQuery(filters=Filters(months=(one.value,)))).total == one.count
+    for band in facets.prices:
+        prices = Filters(price_min_minor=band.min_minor, price_max_minor=band.max_minor)
+        assert search.search(SearchQuery(filters=prices)).total == band.count
+    assert [one.value for one in facets.months] == sorted(one.value for one in facets.months)
+
+
+def test_facets_of_a_misspelt_search_are_those_of_what_is_found_nearly(search, priced):
+    page = search.search(SearchQuery(text="wintereise", facets=True))
+
+    assert (page.total, page.facets.cities) == (1, (Counted("Wien", 1),))
+
+
+def test_facets_are_counted_when_the_filters_leave_nothing(search, priced):
+    page = search.search(SearchQuery(filters=Filters(cities=("Nowhere",)), facets=True))
+
+    assert (page.hits, page.total) == ((), 0)
+    assert {one.value for one in page.facets.cities} == {"Wien", "Paris", "Oslo"}
+
+
+def test_pages_by_date_follow_each_other_where_nothing_is_ranked(search, shows):
+    first = search.search(SearchQuery(page_size=2))
+    second = search.search(SearchQuery(page_size=2, cursor=first.next_cursor))
+
+    assert [hit.event_id for hit in (*first.hits, *second.hits)] == [
+        shows[name] for name in ("winter", "night", "loud")
+    ]
+    assert second.next_cursor is None
+
+
+@pytest.mark.parametrize(
+    ("typed", "wanted"),
+    [
+        ("ni", [(Suggested.ARTIST, "The Night Trains"), (Suggested.EVENT, "A Night in Paris")]),
+        ("the ni", [(Suggested.ARTIST, "The Night Trains")]),
+        ("bjo", [(Suggested.ARTIST, "Björk Ólafsdóttir")]),
+        ("wi", [(Suggested.EVENT, "Winterreise"), (Suggested.CITY, "Wien")]),
+        ("oslo s", [(Suggested.VENUE, "Oslo Spektrum")]),
+        ("par", [(Suggested.CITY, "Paris"), (Suggested.EVENT, "A Night in Paris"), (Suggested.VENUE, PARIS.name)]),
+        ("", []),
+        ("!?", []),
+        ("zzzzzz", []),
+    ],
+)
+def test_what_is_typed_is_completed_to_artists_shows_and_places(search, shows, typed, wanted):
+    assert [(one.kind, one.text) for one in search.suggest(typed)] == wanted
+
+
+def test_a_suggested_show_is_the_next_of_its_name_that_has_not_begun(engine, search):
+    show(engine, "Matinee", days=-1)
+    later, sooner = show(engine, "Matinee", days=9), show(engine, "Matinee", days=5)
+
+    assert [one.event_id for one in search.suggest("mat")] == [sooner] != [later]
+
+
+def test_a_slip_in_what_is_typed_is_forgiven(elasticsearch_search, shows):
+    assert elasticsearch_search.suggest("wintereis")[0].text == "Winterreise"
+    assert elasticsearch_search.suggest("olafsdotir")[0].text == "Björk Ólafsdóttir"
+
+
+def test_a_suggestion_for_too_much_text_is_refused(search, shows):
+    with pytest.raises(BadRequest):
+        search.suggest("x" * 201)

@@ -16,7 +16,7 @@ import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import wraps
-from typing import Any, Generic, TypeVar, get_args, get_type_hints
+from typing import Any, Generic, TypeVar, get_args, get_origin, get_type_hints
 
 from flask import Blueprint, Response, request
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -194,10 +194,13 @@ def _path(model: type[BaseModel], in_path: Mapping[str, str]) -> BaseModel:
 
 
 def _query(model: type[BaseModel], _: Mapping[str, str]) -> BaseModel:
-    twice = [name for name in request.args if len(request.args.getlist(name)) > 1]
+    lists = {name for name, field in model.model_fields.items() if get_origin(field.annotation) is list}
+    twice = [name for name in request.args if name not in lists and len(request.args.getlist(name)) > 1]
     if twice:
         raise Refused(problems.of_fields([(name, "is given more than once") for name in twice]))
-    return _validated(lambda: model.model_validate_strings(request.args.to_dict()), "query")
+    given = {name: request.args.getlist(name) if name in lists else request.args[name] for name in request.args}
+    # Not as strings alone, which know no lists; a number or a flag is read from its text just the same.
+    return _validated(lambda: model.model_validate(given, strict=False), "query")
 
 
 def _headers(model: type[BaseModel], _: Mapping[str, str]) -> BaseModel:

@@ -22,6 +22,7 @@ from pydantic import (
 
 from onsale.db.ids import EVENT_ID_MAX, TICKETS_PER_EVENT_BITS, TICKETS_PER_EVENT_MAX
 from onsale.db.states import BookingState
+from onsale.search import Suggested
 from onsale.web.api.contract import Asked, Told
 
 
@@ -141,6 +142,7 @@ class EventDocument(Told):
     starts_at: Moment
     on_sale_at: Moment
     status: str
+    genre: str
     organiser: str
     currency: str
     tickets_per_buyer: int
@@ -185,8 +187,15 @@ class TicketDocument(Told):
     state: str
 
 
+class PartDocument(Told):
+    """A piece of a text, marked where it is what was asked for."""
+
+    text: str
+    marked: bool
+
+
 class HitDocument(Told):
-    """An event found, with what a list shows of it."""
+    """An event found, with what a list and a map show of it. `highlights`, when asked for, by field, in pieces."""
 
     event_id: int
     name: str
@@ -196,18 +205,67 @@ class HitDocument(Told):
     venue: str
     city: str
     country: str
+    latitude: float
+    longitude: float
     artists: list[str]
+    genre: str
     currency: str
     price_min_minor: int | None
     price_max_minor: int | None
+    sold_out: bool
+    highlights: dict[str, list[PartDocument]] | None
+
+
+class FacetValueDocument(Told):
+    """How many events would be left with this value."""
+
+    value: str
+    count: int
+
+
+class PriceBandDocument(Told):
+    """How many events have a ticket from `min_minor` to `max_minor` (null: and more), in their own currency."""
+
+    min_minor: int
+    max_minor: int | None
+    count: int
+
+
+class FacetsDocument(Told):
+    """What is worth asking for next; each counts as if its own filter were not set."""
+
+    cities: list[FacetValueDocument]
+    genres: list[FacetValueDocument]
+    months: list[FacetValueDocument]
+    prices: list[PriceBandDocument]
 
 
 class SearchDocument(Told):
-    """One page of events, best first; `next_cursor` asks for the next page and is null on the last."""
+    """One page of events, best first; `next_cursor` asks for the next page and is null on the last.
+
+    Where `total_is_exact` is false there are at least `total`. `facets` is null unless asked for.
+    """
 
     events: list[HitDocument]
     total: int
+    total_is_exact: bool
     next_cursor: str | None
+    facets: FacetsDocument | None
+
+
+class SuggestionDocument(Told):
+    """What may be meant: an artist, event (with its id), venue or city."""
+
+    kind: Suggested
+    text: str
+    event_id: int | None
+    parts: list[PartDocument]
+
+
+class SuggestionsDocument(Told):
+    """What the words may be the beginning of, best first."""
+
+    suggestions: list[SuggestionDocument]
 
 
 class BookedTicketDocument(Told):

@@ -1,4 +1,4 @@
-"""Reading for the pages: one show, the front page, a search; the front page is a copy, two seconds old at most."""
+"""Reading for the pages: one show, the front page; the front page is a copy, two seconds old at most."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ from onsale.db.catalogue import Event, EventListing
 from onsale.db.engine import reading
 from onsale.db.ids import EventId
 from onsale.errors import OnsaleError
-from onsale.search import Hit, SearchQuery
 from onsale.web.box_office import EXTENSION, BoxOffice, box_office
 from onsale.web.copies import Copies
 from onsale.web.pages import sales
@@ -57,15 +56,6 @@ class Front:
     phases: Mapping[int, str]
 
 
-@dataclass(frozen=True)
-class Found:
-    """One page of a search."""
-
-    hits: tuple[Card, ...]
-    total: int
-    next_cursor: str | None
-
-
 def register(app: Flask) -> None:
     """Open the copy of the front page; nothing is read before somebody asks."""
     office: BoxOffice = app.extensions[EXTENSION]
@@ -91,12 +81,6 @@ def featured_by_slug(slug: str) -> Featured | None:
         listed = catalogue.listings(connection, [event.id]) if event else ()
     sale = sales.sale_if_known(office, listed[0].id) if listed else None
     return Featured(**vars(_card(listed[0])), sale=sale) if sale else None
-
-
-def search(query: SearchQuery) -> Found:
-    """The shows that match. BadRequest names the field that makes no sense."""
-    page = box_office().shows.search(query)
-    return Found(tuple(map(_card_of_hit, page.hits)), page.total, page.next_cursor)
 
 
 def _read_front(office: BoxOffice) -> Front:
@@ -135,16 +119,4 @@ def _card(listing: EventListing) -> Card:
         listing.currency,
         listing.price_min_minor,
         listing.price_max_minor,
-    )
-
-
-def _card_of_hit(hit: Hit) -> Card:
-    return Card(
-        hit.event_id,
-        hit.name,
-        hit.starts_at,
-        f"{hit.venue}, {hit.city}",
-        hit.currency,
-        hit.price_min_minor,
-        hit.price_max_minor,
     )

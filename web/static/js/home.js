@@ -2,6 +2,7 @@
 
 import { countDown } from './clock.js';
 import { Watch } from './status.js';
+import './suggest.js';
 
 countDown();
 document.addEventListener('over', () => setTimeout(() => location.reload(), 2000 + Math.random() * 3000), { once: true });

@@ -1,0 +1,77 @@
+"""Which letters of a hit are those that were asked for: the same on every engine, for any page to mark as it likes."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from difflib import SequenceMatcher
+
+from onsale.search import Hit, SearchQuery
+from onsale.search.words import WORDS_MAX, plain
+
+# Below this a word is another one: "kovasc" is 0.83 like "kovacs".
+ALIKE_MIN = 0.75
+# What few letters resemble is everything.
+NEARLY_LETTERS_MIN = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A piece of a text; all of them in a row are the text."""
+
+    text: str
+    marked: bool
+
+
+Highlights = dict[str, tuple[Part, ...]]
+
+
+def highlights(hit: Hit, query: SearchQuery) -> Highlights:
+    """Those of name, artists (joined by commas), venue, city and genre where something of the question stands.
+
+    Words and beginnings of words; only where there are none at all, words that are nearly so.
+    """
+    anything, artist, place = (plain(each).split()[:WORDS_MAX] for each in (query.text, query.artist, query.location))
+    fields = {
+        "name": (hit.name, anything),
+        "artists": (", ".join(hit.artists), [*anything, *artist]),
+        "venue": (hit.venue, [*anything, *place]),
+        "city": (hit.city, [*anything, *place]),
+        "genre": (hit.genre, anything),
+    }
+    return _of(fields, near=False) or _of(fields, near=True)
+
+
+def parts(text: str, words: Iterable[str], *, near: bool = False) -> tuple[Part, ...]:
+    """The text in pieces, marked where one of these plain words begins a word of it; `near`: or is nearly one."""
+    wanted = list(words)
+    found: list[Part] = []
+    for piece in re.split(r"(\w+)", text):
+        letters = len(piece) if near and _is_nearly(piece, wanted) else _letters_begun(piece, wanted)
+        for one, marked in ((piece[:letters], True), (piece[letters:], False)):
+            if one and found and found[-1].marked is marked:
+                found[-1] = Part(found[-1].text + one, marked)
+            elif one:
+                found.append(Part(one, marked))
+    return tuple(found)
+
+
+def _of(fields: dict[str, tuple[str, list[str]]], *, near: bool) -> Highlights:
+    cut = {name: parts(text, words, near=near) for name, (text, words) in fields.items() if words}
+    return {name: pieces for name, pieces in cut.items() if any(piece.marked for piece in pieces)}
+
+
+def _letters_begun(piece: str, words: list[str]) -> int:
+    """How many letters of this word are a beginning that was asked for."""
+    bare = plain(piece)
+    begun = max((len(word) for word in words if bare.startswith(word)), default=0)
+    # A letter that becomes two without its accent leaves no way to count: the whole word then.
+    return begun if len(bare) == len(piece) else len(piece) * bool(begun)
+
+
+def _is_nearly(piece: str, words: list[str]) -> bool:
+    bare = plain(piece)
+    if len(bare) < NEARLY_LETTERS_MIN:
+        return False
+    return any(SequenceMatcher(None, bare, word).ratio() >= ALIKE_MIN for word in words)
