@@ -8,13 +8,24 @@ import httpx
 import pytest
 from sqlalchemy import text
 
-from onsale.db import charges, lane
+from onsale.db import charges
 from onsale.db.catalogue import NewSection
 from onsale.db.engine import transaction
 from onsale.db.states import BookingState
 from onsale.db.wishes import Wish
 from onsale.workers.resend import resend
-from tests.builders import a_booking, an_event, booking, open_queue, seat, some_buyers, states, ticket_states, until
+from tests.builders import (
+    a_booking,
+    an_event,
+    booking,
+    lane_is_taken,
+    open_queue,
+    seat,
+    some_buyers,
+    states,
+    ticket_states,
+    until,
+)
 from tests.worker_processes import kill, running, said
 
 HELD, QUEUED, CONFIRMED = BookingState.HELD, BookingState.QUEUED, BookingState.CONFIRMED
@@ -53,11 +64,6 @@ def test_a_lane_worker_killed_in_mid_lane_loses_no_booking_and_sells_no_seat_twi
     assert undecided == [QUEUED] * PEOPLE
     assert states(engine, posted) == [HELD] * 100 + [BookingState.UNAVAILABLE] * (PEOPLE - 100)
     assert set(ticket_states(engine, event_id).values()) == {"held"}
-
-
-def lane_is_taken(engine, event_id) -> bool:
-    with transaction(engine) as connection:
-        return not lane.try_lock(connection, event_id)
 
 
 def resent_until_decided(shop, engine, posted) -> bool:

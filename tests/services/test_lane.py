@@ -10,7 +10,6 @@ from sqlalchemy import text
 
 from onsale.db import lane
 from onsale.db.catalogue import NewSection
-from onsale.db.engine import transaction
 from onsale.db.queue_settings import QueueChange
 from onsale.db.states import BookingState
 from onsale.db.wishes import Wish
@@ -21,6 +20,7 @@ from tests.builders import (
     a_buyer,
     an_event,
     booking,
+    lane_is_taken,
     let_the_hold_run_out,
     open_queue,
     run_sql,
@@ -109,11 +109,6 @@ def worked_while_the_lane_was_taken(shop, engine, *, last_look: bool) -> Booking
     holder.join(20)
     assert done
     return booking(engine, late).state
-
-
-def lane_is_taken(engine, event_id) -> bool:
-    with transaction(engine) as connection:
-        return not lane.try_lock(connection, event_id)
 
 
 def test_the_last_look_catches_a_booking_whose_wake_up_found_the_lane_taken(shop, engine):
