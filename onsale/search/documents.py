@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Row, text
+from sqlalchemy import Connection, text
 
 from onsale.search import sql
 from onsale.search.words import plain
@@ -24,7 +24,7 @@ def documents(connection: Connection, event_ids: Sequence[int]) -> dict[int, Doc
         raise ValueError(f"at most {BATCH_MAX} documents at a time")
     found: dict[int, Document | None] = dict.fromkeys(event_ids)
     for row in connection.execute(sql.load("event_documents"), {"ids": list(event_ids)}):
-        found[row.id] = _document(row)
+        found[row.id] = document(row)
     return found
 
 
@@ -44,7 +44,8 @@ def events_with(connection: Connection, *, venues: Collection[int], artists: Col
     return list(connection.scalars(sql.load("dirty_events"), asked))
 
 
-def _document(row: Row[Any]) -> Document:
+def document(row: Any) -> Document:
+    """The document of a row of `event_documents`, or of what has its columns."""
     return {
         "event_id": row.id,
         "name": row.name,
@@ -67,7 +68,7 @@ def _document(row: Row[Any]) -> Document:
     }
 
 
-def _words(row: Row[Any]) -> dict[str, str]:
+def _words(row: Any) -> dict[str, str]:
     """What is searched, cut into words as the search cuts what is typed: an apostrophe parts two words in both."""
     artist, place = plain(" ".join(row.artists)), plain(f"{row.venue_name} {row.city} {row.country} {row.region}")
     title = f"{plain(row.name)} {artist}".strip()

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 import structlog
+from elasticsearch import BadRequestError
 
 from onsale.errors import SearchUnavailable
 from onsale.search import Search, SearchPage, SearchQuery, Suggestion
@@ -49,6 +50,10 @@ class FallingBack:
         try:
             answer = ask()
         except SearchUnavailable as error:
+            # It is there and refuses one question: nobody else has to do without it.
+            if isinstance(error.__cause__, BadRequestError):
+                log.error("search_refused", reason=str(error.__cause__))
+                return None
             if self._rests_until is None:
                 log.warning("search_from_the_record", reason=str(error.__cause__))
             self._rests_until = self._clock() + REST_SECONDS

@@ -65,6 +65,8 @@ def _of(fields: dict[str, tuple[str, list[str]]], *, near: bool) -> Highlights:
 def _letters_begun(piece: str, words: list[str]) -> int:
     """How many letters of this word are a beginning that was asked for."""
     bare = plain(piece)
+    if not bare:
+        return 0
     begun = max((len(word) for word in words if bare.startswith(word)), default=0)
     # A letter that becomes two without its accent leaves no way to count: the whole word then.
     return begun if len(bare) == len(piece) else len(piece) * bool(begun)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from functools import lru_cache
 
 from onsale.errors import BadRequest
 from onsale.search import (
@@ -19,11 +20,16 @@ from onsale.search import (
 )
 
 WORDS_MAX = 10
+PLAIN_KEPT = 10_000
+# What neither a record nor an index can hold, so that nothing is called so.
+_NOT_TEXT = re.compile("[\x00\ud800-\udfff]")
 _MONTH = re.compile(r"[0-9]{4}-(0[1-9]|1[0-2])")
 # Letters that are letters of their own to Unicode.
 _WITHOUT_DECOMPOSITION = str.maketrans("øłđ", "old")
 
 
+# A page of hits has the same names again and again, and so has the next.
+@lru_cache(maxsize=PLAIN_KEPT)
 def plain(text: str) -> str:
     """Lower case, without accents, words with one space between: as the record's `plain_words` writes them."""
     decomposed = unicodedata.normalize("NFKD", text.lower())
@@ -62,6 +68,8 @@ def _check_filters(filters: Filters) -> None:
             raise BadRequest(f"At most {VALUES_MAX} at once.", field=field)
         for value in values:
             check_term(value, field=field)
+            if _NOT_TEXT.search(value):
+                raise BadRequest("This is not text.", field=field)
     for month in filters.months:
         if not _MONTH.fullmatch(month):
             raise BadRequest("Write a month as 2026-12.", field="month")

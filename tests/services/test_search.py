@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from itertools import count
 
@@ -176,12 +177,64 @@ def test_without_pg_trgm_only_beginnings_are_found(engine, shows):
     assert found(search, shows, text="winter") == {"winter"}
 
 
-@pytest.mark.parametrize(
-    "text", ["& | ! ( )", "':*", "a & b", "\\", "%", "' OR 1=1 --", "<->", "\x00night", "ñ" * 200, "²", "a:b*c"]
-)
+FRAKTUR_NIGHT = "\U0001d52b\U0001d526\U0001d524\U0001d525\U0001d531"
+# Operators of both engines, of regular expressions and wildcards; Unicode that grows, hides, stacks or turns around.
+HOSTILE = [
+    "& | ! ( )",
+    "':*",
+    "a & b",
+    "\\",
+    "%",
+    "' OR 1=1 --",
+    "<->",
+    "\x00night",
+    "ñ" * 200,
+    "²",
+    "a:b*c",
+    "*",
+    "*" * 200,
+    "?" * 200,
+    "/.*(a+)+$/",
+    "(a|aa)+" * 25,
+    "name:night AND _exists_:slug",
+    "night~10 ^9999",
+    "[* TO *]",
+    '{"match_all": {}}',
+    "a " * 100,
+    "ab " * 66,
+    "a\u0301" * 100,
+    "\u0301" * 200,
+    "\u202egnalb",
+    "\u200b\u200d\ufeff",
+    "\ud800 night",
+    "\ufdfa" * 200,
+    "ﬀ" * 200,
+    FRAKTUR_NIGHT,
+    "夜の街",
+    "ليلة",
+    "👩‍👩‍👧‍👦" * 15,
+    "\ue000\uffff",
+    "NULL",
+    "-1",
+    "1e309",
+]
+
+
+@pytest.mark.parametrize("text", HOSTILE)
 def test_no_text_breaks_the_search(search, shows, text):
-    search.search(SearchQuery(text=text))
+    search.search(SearchQuery(text=text, facets=True))
     search.search(SearchQuery(artist=text, location=text))
+    search.suggest(text)
+    with suppress(BadRequest):
+        search.search(SearchQuery(filters=Filters(cities=(text,), genres=(text,))))
+
+
+def test_letters_in_another_dress_are_the_same_letters(search, shows):
+    assert found(search, shows, text=f"{FRAKTUR_NIGHT} paris") == {"night"}
+
+
+def test_no_more_than_ten_words_of_a_text_are_looked_for(search, shows):
+    assert found(search, shows, text="winterreise " * 10 + "zebra") == {"winter"}
 
 
 def test_days_limit_what_is_found(search, shows):
@@ -300,6 +353,8 @@ def test_a_fitting_title_comes_before_a_fitting_city(engine, search):
         ({"near": Near(0, 0, 20_041)}, "radius_km"),
         ({"sort": Sort.DISTANCE}, "sort"),
         ({"filters": Filters(cities=("x" * 201,))}, "city"),
+        ({"filters": Filters(cities=("\x00",))}, "city"),
+        ({"filters": Filters(genres=("\ud800",))}, "genre"),
         ({"filters": Filters(genres=tuple(str(n) for n in range(21)))}, "genre"),
         ({"filters": Filters(months=("2026-13",))}, "month"),
         ({"filters": Filters(months=("2026-1",))}, "month"),

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from elastic_transport import ApiResponseMeta, HttpHeaders, NodeConfig
+from elasticsearch import BadRequestError
 
 from onsale.errors import BadRequest, SearchUnavailable
 from onsale.search import SearchPage, SearchQuery
@@ -78,3 +80,14 @@ def test_what_makes_no_sense_is_no_reason_to_ask_the_record(search, index):
 
     with pytest.raises(BadRequest):
         search.search(SearchQuery())
+
+
+def test_one_question_that_the_index_refuses_does_not_take_it_from_everybody(search, index):
+    meta = ApiResponseMeta(400, "1.1", HttpHeaders(), 0.01, NodeConfig("http", "127.0.0.1", 9200))
+    index.error = SearchUnavailable()
+    index.error.__cause__ = BadRequestError("too_many_clauses", meta, {})
+    assert search.search(SearchQuery()) is OTHER
+
+    index.error = None
+
+    assert search.search(SearchQuery()) is PAGE

@@ -5,6 +5,7 @@ What makes no sense is kept as it was typed and said beside its field.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time, timedelta
@@ -28,6 +29,7 @@ from onsale.search import (
 LIST, MAP = "list", "map"
 # As facets and addresses name a price: `2500-5000`, `10000-`.
 PRICES = {f"{low}-{'' if high is None else high}": (low, high) for low, high in PRICE_BANDS}
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 # The names of what the field errors of a search belong to on the page.
 FIELDS = {"text": "q", "latitude": "near", "longitude": "near", "radius_km": "near"}
 
@@ -161,7 +163,9 @@ def _term(text: str) -> str:
 
 
 def _terms(texts: list[str]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(term for text in texts[:VALUES_MAX] if (term := _term(text))))
+    """Values of a filter, letter by letter as the facets write them."""
+    plain = (_CONTROL.sub("", text)[:TERM_CHARACTERS_MAX] for text in texts[:VALUES_MAX])
+    return tuple(dict.fromkeys(term for term in plain if term.strip()))
 
 
 def _day(name: str, text: str, wrong: dict[str, str]) -> date | None:

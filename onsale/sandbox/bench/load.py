@@ -32,6 +32,7 @@ class Connection(asyncio.Protocol):
         self._done = done
         self._read = b""
         self.answered = self.refused = 0
+        self.waited: list[float] = []
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
@@ -40,6 +41,7 @@ class Connection(asyncio.Protocol):
     def ask(self) -> None:
         request = next(self._requests, None)
         if request is not None:
+            self._asked_at = time.monotonic()
             self._transport.write(request)
         elif not self._done.done():
             self._done.set_result(None)
@@ -56,6 +58,7 @@ class Connection(asyncio.Protocol):
         else:
             self.refused += 1
         self._read = b""
+        self.waited.append(time.monotonic() - self._asked_at)
         self.ask()
 
     def connection_lost(self, error: Exception | None) -> None:
@@ -87,11 +90,20 @@ async def crowd(port: int, connections: int, requests: list[bytes], times: int, 
         visitor.ask()
     async with asyncio.timeout(SECONDS_MAX):
         await asyncio.gather(*ends)
+    seconds = time.monotonic() - began
+    waited = sorted(itertools.chain.from_iterable(visitor.waited for visitor in visitors))
     return {
         "answered": sum(visitor.answered for visitor in visitors),
         "refused": sum(visitor.refused for visitor in visitors),
-        "seconds": time.monotonic() - began,
+        "seconds": seconds,
+        "p50_ms": at_share(waited, 0.5) * 1_000,
+        "p99_ms": at_share(waited, 0.99) * 1_000,
     }
+
+
+def at_share(ordered: list[float], share: float) -> float:
+    """The value that this share of them does not exceed; 0 where there is none."""
+    return ordered[min(len(ordered) - 1, int(len(ordered) * share))] if ordered else 0.0
 
 
 def main() -> None:

@@ -34,6 +34,9 @@ class Load:
     answered: int
     refused: int
     seconds: float
+    # From asking to the whole answer.
+    p50_ms: float
+    p99_ms: float
     cpu_seconds: float
 
     @property
@@ -54,11 +57,13 @@ class WebProcess:
     env: dict[str, str]
     folder: Path
 
-    def load(self, requests: Sequence[bytes], *, times: int = 1, status: int = 200) -> Load:
+    def load(
+        self, requests: Sequence[bytes], *, times: int = 1, status: int = 200, connections: int = CONNECTIONS
+    ) -> Load:
         """Send these requests and wait for all answers; `status` is what counts as answered."""
         file = self.folder / "requests"
         file.write_bytes(b"".join(requests))
-        words = [str(self.port), str(CONNECTIONS), str(file), str(times), str(status)]
+        words = [str(self.port), str(connections), str(file), str(times), str(status)]
         command = [sys.executable, "-m", "onsale.sandbox.bench.load", *words]
         with subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=self.env, text=True
