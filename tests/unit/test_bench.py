@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 
 import pytest
 from click.testing import CliRunner
 
 from onsale.queue.state import AdmissionEntry
-from onsale.sandbox.bench import rate_error, table
+from onsale.sandbox.bench import freshness, rate_error, table
 from onsale.sandbox.bench.command import bench
+from onsale.sandbox.bench.many_events import ManyEvents
 from onsale.sandbox.bench.rows import Measured, Pair, Spec, alternating, judged, median_ratio
 
 
@@ -90,3 +92,18 @@ def test_a_row_that_is_not_there_is_refused_by_name() -> None:
 
     assert said.exit_code == 2
     assert "speed" in said.output
+
+
+def test_a_change_was_found_when_it_or_a_later_one_was_first_seen():
+    committed = [10.0, 11.0, 12.0]
+    seen = [(9.0, 0), (11.5, 2), (12.25, 3)]
+
+    assert freshness.delays(committed, seen) == [0.25, 0.5, 1.5]
+
+
+def test_the_made_up_catalogue_is_the_same_each_time():
+    now = datetime(2026, 1, 1, tzinfo=UTC)
+    one, other = ManyEvents(now=now), ManyEvents(now=now)
+
+    assert one.documents(1, 3) == {**other.documents(1, 2), **other.documents(3, 1)}
+    assert list(one.searches(50)) == list(other.searches(50))

@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
-from onsale.sandbox.bench import admission, booking_cpu, decision, join, lane, memory, rate_error, search, status
+from onsale.sandbox.bench import (
+    admission,
+    booking_cpu,
+    decision,
+    freshness,
+    join,
+    lane,
+    memory,
+    rate_error,
+    search,
+    status,
+)
 from onsale.sandbox.bench.rows import Spec
 
-ROWS = (booking_cpu, lane, join, status, rate_error, memory, decision, admission, search)
+ROWS = (booking_cpu, lane, join, status, rate_error, memory, decision, admission, search, freshness)
 SPECS: dict[str, Spec] = {each.SPEC.name: each.SPEC for each in ROWS}
 LEFT_OUT = {
     "origin": "needs a shared cache in front of the web, which a laptop's parts have not",
