@@ -61,8 +61,13 @@ class EventKeys:
         self.owners = self._prefix + "owners"
         # String: a wake-up of the event's lane is under way.
         self.wake = self._prefix + "wake"
-        # Hash, on the cache's Redis: the copy of held and sold tickets.
-        self.tickets = self._prefix + "tickets"
+        # On the cache's Redis, the copy of held and sold tickets: a string with some bytes a ticket; a hash with its epoch
+        # and number, whose name is also the channel of what changes; a stream of the changes.
+        self.seats = self._prefix + "seats"
+        self.seats_about = self._prefix + "seats:about"
+        self.seats_log = self._prefix + "seats:log"
+        # String: some process compares the copy with the record, or has just done so.
+        self.seats_turn = self._prefix + "seats:turn"
         # Streams for the journal, trimmed once the record has them.
         self.joins = self._prefix + "joins"
         self.admissions = self._prefix + "admissions"
@@ -75,6 +80,10 @@ class EventKeys:
         """The same bitmaps by return number."""
         return self._lane("r")
 
+    def live_seats(self) -> list[str]:
+        """What the scripts of live seats take: the tickets, their epoch and number, the log."""
+        return [self.seats, self.seats_about, self.seats_log]
+
     def buyers(self, buyer_id: UUID) -> str:
         """The hash bucket with this buyer's number."""
         return f"{self._prefix}buyers:{int.from_bytes(buyer_id.bytes[:4], 'big') % BUYER_BUCKETS}"
@@ -86,6 +95,10 @@ class EventKeys:
     def _lane(self, letter: str) -> list[str]:
         here = [f"{self._prefix}{letter}:here:{slice_}" for slice_ in range(PRESENCE_SLICES)]
         return [*here, f"{self._prefix}{letter}:handsfree", f"{self._prefix}{letter}:done"]
+
+
+# Sorted set, on the cache's Redis, over all events: whose seats are being looked at.
+SEATS_WATCHED = "q:seats:watched"
 
 
 def address_digest(address: str) -> bytes:

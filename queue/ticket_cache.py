@@ -1,6 +1,7 @@
-"""A copy in Redis of which tickets are held or sold, asked before a booking is written instead of the seats themselves.
+"""A copy in Redis of which tickets are held or sold: asked before a booking is written, and shown to whoever looks on.
 
-It may refuse a named seat politely; it never decides anything. Wiped or wrong, the outcome is right all the same.
+It may refuse a named seat politely; it never decides anything. Wiped or wrong, the outcome is right all the same. What
+is written here is numbered and published for those who watch the seats (`live_seats.py` reads it).
 """
 
 from __future__ import annotations
@@ -18,12 +19,13 @@ from onsale.queue import lua
 from onsale.queue.kept_connections import KeptConnections, KeptScript
 from onsale.queue.keys import EventKeys
 from onsale.queue.outage import Outage
+from onsale.queue.ticket_marks import SOLD_UNTIL_MS, ordinal_of
 
 TICKETS_MAX = 1_000
 # An event's copy is forgotten so long after its last change; sold tickets have no deadline of their own.
 KEEP_MS = 30 * 24 * 3_600 * 1_000
-# Six bytes of milliseconds: the year 10889.
-SOLD_UNTIL_MS = (1 << 48) - 1
+# So many writes can be asked for again; whoever has missed more is told everything.
+LOG_MAX = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,36 +53,42 @@ class TicketCache:
 
     def taken(self, ticket_ids: Sequence[TicketId]) -> frozenset[TicketId]:
         """Those of these tickets known to be held or sold now; one round trip an event, at most 1,000 tickets."""
-        by_event: dict[EventId, list[TicketId]] = defaultdict(list)
+        by_event: dict[EventId, dict[int, TicketId]] = defaultdict(dict)
         for ticket in ticket_ids[:TICKETS_MAX]:
-            by_event[event_of_ticket(ticket)].append(ticket)
+            by_event[event_of_ticket(ticket)][ordinal_of(ticket)] = ticket
         found: set[TicketId] = set()
         for event_id, tickets in by_event.items():
-            answer = self._call(self._taken, event_id, tickets) or []
-            found.update(TicketId(int(ticket)) for ticket in answer)
+            answer = self._call(self._taken, [EventKeys(event_id).seats], list(tickets)) or []
+            found.update(tickets[int(ordinal)] for ordinal in answer)
         return frozenset(found)
 
     def put(self, event_id: EventId, tickets: Iterable[TakenTicket]) -> None:
         """Tickets were held (until their deadline) or sold; one call for many."""
-        self._write(
+        self.mark(
             event_id,
-            [(one.ticket_id, one.version, SOLD_UNTIL_MS if one.until_ms is None else one.until_ms) for one in tickets],
+            [
+                (ordinal_of(one.ticket_id), one.version, SOLD_UNTIL_MS if one.until_ms is None else one.until_ms)
+                for one in tickets
+            ],
         )
 
     def clear(self, event_id: EventId, versions: Mapping[TicketId, int]) -> None:
         """Tickets are free again, at these row versions; one call for many."""
-        self._write(event_id, [(ticket, version, 0) for ticket, version in versions.items()])
+        self.mark(event_id, [(ordinal_of(ticket), version, 0) for ticket, version in versions.items()])
 
-    def _write(self, event_id: EventId, marks: Sequence[tuple[TicketId, int, int]]) -> None:
+    def mark(self, event_id: EventId, marks: Sequence[tuple[int, int, int]]) -> int:
+        """Write (ordinal, row version, until_ms) where nothing newer is known: 0 ms is free. How many were written."""
+        keys, written = EventKeys(event_id).live_seats(), 0
         for first in range(0, len(marks), TICKETS_MAX):
             flat = [value for mark in marks[first : first + TICKETS_MAX] for value in mark]
-            self._call(self._mark, event_id, [KEEP_MS, *flat])
+            written += self._call(self._mark, keys, [KEEP_MS, LOG_MAX, *flat]) or 0
+        return written
 
-    def _call(self, script: KeptScript, event_id: EventId, arguments: Sequence[int]) -> Any:
+    def _call(self, script: KeptScript, keys: Sequence[str], arguments: Sequence[int]) -> Any:
         if self._outage.resting:
             return None
         try:
-            answer = script([EventKeys(event_id).tickets], arguments)
+            answer = script(keys, arguments)
         except RedisError as error:
             self._outage.failed(error)
             return None

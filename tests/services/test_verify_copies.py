@@ -28,7 +28,7 @@ def with_copies(sale: Sale, copies_at: Copies) -> Finding:
 
 def call_taken(sale: Sale, ordinal: int) -> None:
     """The cache says that a ticket is taken."""
-    sale.shop.ticket_cache._write(sale.event_id, [(seat(sale.event_id, ordinal), 1_000, FAR_AHEAD_MS)])
+    sale.shop.ticket_cache.mark(sale.event_id, [(ordinal, 1_000, FAR_AHEAD_MS)])
 
 
 def test_a_cache_that_calls_a_free_ticket_taken_is_found(sale: Sale) -> None:
