@@ -11,7 +11,9 @@ from sqlalchemy import Connection
 
 from onsale.db import sql
 from onsale.db.house import Run
-from onsale.db.ids import EventId, TicketId
+from onsale.db.ids import TICKETS_PER_EVENT_MAX, EventId, TicketId
+
+MARK_BYTES = 11
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +39,17 @@ class TicketRun:
 _FREE_BITS = str.maketrans("fhs", "100")
 
 
+@dataclass(frozen=True, slots=True)
+class MarkedRun:
+    """Tickets whose ids count up by one, with the eleven bytes of each (`db/sql/ticket_marks.sql` says which)."""
+
+    section_id: int
+    general: bool
+    first_ordinal: int
+    count: int
+    marks: bytes
+
+
 def ticket_runs(
     connection: Connection, event_id: EventId, section_ids: Iterable[int] | None = None
 ) -> Iterator[TicketRun]:
@@ -49,6 +62,16 @@ def ticket_runs(
             yield TicketRun(
                 section_id, row_number, row_name, first_seat + first - first_ticket, first, states[start:end]
             )
+
+
+def marked_runs(connection: Connection, event_id: EventId) -> Iterator[MarkedRun]:
+    """Every ticket of the house in the order of the seat map, as of one statement."""
+    rows = connection.execute(sql.load("ticket_marks"), {"event_id": event_id})
+    for section_id, row_number, first_ticket, marks, ids in rows:
+        for start, end in _islands(ids) if ids else ((0, len(marks) // MARK_BYTES),):
+            first = ids[start] if ids else first_ticket
+            some = bytes(marks[start * MARK_BYTES : end * MARK_BYTES])
+            yield MarkedRun(section_id, row_number == 0, first & TICKETS_PER_EVENT_MAX, end - start, some)
 
 
 def _islands(ids: list[int]) -> Iterator[tuple[int, int]]:

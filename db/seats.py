@@ -1,7 +1,6 @@
-"""The seat map of an event, and which of its tickets are free: two compact documents.
+"""The seat map of an event: where its tickets are and what they cost, the same until the organiser changes the house.
 
-The map changes only when the organiser changes the house; availability is read about once per second per process.
-Both fit a stadium of 65,000: the map names runs of seats instead of seats, availability is one letter per seat.
+It fits a stadium of 65,000: it names runs of seats instead of seats. Which of them are free is `runs.marked_runs`.
 """
 
 from __future__ import annotations
@@ -15,9 +14,6 @@ from sqlalchemy import Connection, text
 from onsale.db.catalogue import SectionKind
 from onsale.db.ids import EventId, TicketId
 from onsale.db.runs import TicketRun, ticket_runs
-
-# The letters of `SectionAvailability.states`.
-FREE, HELD, SOLD = "f", "h", "s"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,29 +55,6 @@ class SeatMap:
     sections: tuple[SectionMap, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class SectionAvailability:
-    """Counts of a section; `states` has one letter (f, h, s) per seat in the map's order, "" for general."""
-
-    section_id: int
-    free: int
-    held: int
-    sold: int
-    states: str
-
-
-@dataclass(frozen=True, slots=True)
-class Availability:
-    """Which tickets are free as of one snapshot of the record; `version` is equal only when nothing has changed."""
-
-    event_id: EventId
-    version: str
-    free: int
-    held: int
-    sold: int
-    sections: tuple[SectionAvailability, ...]
-
-
 def seat_map(connection: Connection, event_id: EventId) -> SeatMap | None:
     """The seat map; None when there is no such event."""
     rows = connection.execute(_SECTIONS, {"event_id": event_id}).all()
@@ -110,40 +83,12 @@ def seat_map(connection: Connection, event_id: EventId) -> SeatMap | None:
     return SeatMap(event_id, _version(sections), rows[0].currency, sections)
 
 
-def availability(connection: Connection, event_id: EventId) -> Availability:
-    """The state of every ticket, in one statement."""
-    states: dict[int, str] = defaultdict(str)
-    general = set()
-    for run in ticket_runs(connection, event_id):
-        states[run.section_id] += run.states
-        if run.row_number == 0:
-            general.add(run.section_id)
-    sections = tuple(
-        SectionAvailability(
-            section_id=section_id,
-            free=letters.count(FREE),
-            held=letters.count(HELD),
-            sold=letters.count(SOLD),
-            states="" if section_id in general else letters,
-        )
-        for section_id, letters in states.items()
-    )
-    return Availability(
-        event_id=event_id,
-        version=_version(sections),
-        free=sum(section.free for section in sections),
-        held=sum(section.held for section in sections),
-        sold=sum(section.sold for section in sections),
-        sections=sections,
-    )
-
-
 def _seat_run(run: TicketRun) -> SeatRun:
     return SeatRun(run.row_number, run.row_name or "", run.first_seat, run.first_ticket, len(run.states))
 
 
 def _version(sections: tuple[object, ...]) -> str:
-    """A digest of what is shown: equal exactly when nothing has changed, whichever process answers."""
+    """A digest of what is shown, and so of the prices, names and places: equal only when nothing has changed."""
     return hashlib.blake2b(repr(sections).encode(), digest_size=12).hexdigest()
 
 

@@ -61,8 +61,8 @@ class EventKeys:
         self.owners = self._prefix + "owners"
         # String: a wake-up of the event's lane is under way.
         self.wake = self._prefix + "wake"
-        # On the cache's Redis, the copy of held and sold tickets: a string with some bytes a ticket; a hash with its epoch
-        # and number, whose name is also the channel of what changes; a stream of the changes.
+        # On the cache's Redis, the copy of held and sold tickets: a string with some bytes a ticket; a hash with its
+        # epoch and number, whose name is also the channel of what changes; a stream of the changes.
         self.seats = self._prefix + "seats"
         self.seats_about = self._prefix + "seats:about"
         self.seats_log = self._prefix + "seats:log"

@@ -1,4 +1,4 @@
-"""How the copy keeps a ticket in eleven bytes; the record writes the same eleven, so that a house is compared as bytes."""
+"""How the copy keeps a ticket in eleven bytes; the record writes the same, so that a house is compared as bytes."""
 
 from __future__ import annotations
 

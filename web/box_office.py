@@ -18,11 +18,13 @@ from onsale.payments.provider import PaymentProvider
 from onsale.payments.stripe_provider import StripeProvider
 from onsale.queue.broker import Wakes
 from onsale.queue.client import connect
+from onsale.queue.live_seats import LiveSeats
 from onsale.queue.store import QueueStore
 from onsale.queue.ticket_cache import TicketCache
 from onsale.queue.tokens import Tokens
 from onsale.search.opening import open_search
 from onsale.web.availability import Availabilities
+from onsale.web.seat_keeping import SeatKeeper
 from onsale.web.showing import Shows, open_shows
 from onsale.web.statuses import Statuses
 
@@ -51,6 +53,7 @@ class BoxOffice:
     # Each event's queue status and seat availability, a copy per process, a second old at most.
     statuses: Statuses
     availabilities: Availabilities
+    seat_keeper: SeatKeeper
     queue_client: Redis
     cache_client: Redis
     # Set when the process was told to end: it finishes what it began and takes nothing new.
@@ -60,6 +63,7 @@ class BoxOffice:
         """End the threads and let go of the connections."""
         self.statuses.stop()
         self.availabilities.stop()
+        self.seat_keeper.stop()
         self.shows.stop()
         self.wakes.close()
         for client in (self.queue_client, self.cache_client):
@@ -89,18 +93,21 @@ def open_box_office(config: Config) -> BoxOffice:
     queue_client, cache_client = connect(config.queue_url), connect(config.cache_url)
     store, wakes = QueueStore(queue_client), Wakes(config.broker_url, queue_client)
     shows = open_shows(engine, open_search(config.search_url, engine))
+    ticket_cache, live_seats = TicketCache(cache_client), LiveSeats(cache_client)
+    keeper = SeatKeeper(engine, shows, live_seats, ticket_cache)
     return BoxOffice(
         config=config,
         engine=engine,
         hands_free_engine=hands_free,
         store=store,
         tokens=Tokens(config.secret_keys),
-        ticket_cache=TicketCache(cache_client),
+        ticket_cache=ticket_cache,
         wakes=wakes,
         provider=StripeProvider(secret_key=config.stripe_secret_key, api_base=config.stripe_api_base),
         shows=shows,
         statuses=Statuses(store, shows, wakes),
-        availabilities=Availabilities(engine, shows),
+        availabilities=Availabilities(engine, shows, live_seats, keeper),
+        seat_keeper=keeper,
         queue_client=queue_client,
         cache_client=cache_client,
         draining=threading.Event(),

@@ -21,7 +21,7 @@ from onsale import logs
 from onsale.config import Config
 from onsale.db.ids import EVENT_ID_MAX, EventId
 from onsale.errors import OnsaleError
-from onsale.web import auth, create_app, draining, edge, joining
+from onsale.web import auth, availability, create_app, draining, edge, joining
 from onsale.web.api.queue import joined_json
 from onsale.web.box_office import EXTENSION, BoxOffice
 from onsale.web.kept import JSON, Kept
@@ -72,7 +72,7 @@ def _status(office: BoxOffice, event_id: EventId, environ: WSGIEnvironment) -> T
 
 
 def _availability(office: BoxOffice, event_id: EventId, environ: WSGIEnvironment) -> Told:
-    return _kept(office.availabilities.of(event_id).whole, environ)
+    return _kept(availability.told(office.availabilities.of(event_id)), environ)
 
 
 def _kept(kept: Kept, environ: WSGIEnvironment) -> Told:

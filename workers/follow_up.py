@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 
 import structlog
 
@@ -28,6 +28,8 @@ from onsale.workers.shop import Shop
 SPENT = SlotState(SlotKind.DONE)
 # A hold that ended without a sale spent the admission: whoever wants to try again takes a return number.
 LAPSED = SlotState(SlotKind.LAPSED)
+
+_1970 = datetime(1970, 1, 1, tzinfo=UTC)
 
 log = structlog.get_logger(__name__)
 
@@ -108,8 +110,8 @@ def place(booking: QueuedBooking | Booking | Released) -> PlaceId:
 
 
 def milliseconds(at: datetime) -> int:
-    """A moment as Redis counts it."""
-    return int(at.timestamp() * 1000)
+    """A moment as Redis counts it; exactly as the record does when it compares (`db/sql/ticket_marks.sql`)."""
+    return (at - _1970) // timedelta(milliseconds=1)
 
 
 def _follow(shop: Shop, event_id: EventId, slots: Mapping[PlaceId, SlotState]) -> None:

@@ -121,7 +121,7 @@ def test_held_seats_are_seen_within_a_moment_and_only_what_changed_is_sent(web, 
 
     after = until(changed, "the change is seen", seconds=5)
     assert [section["id"] for section in before["sections"]] == [1, 2]
-    assert [(section["id"], section["states"]) for section in after["sections"]] == [(1, "fhffffffff")]
+    assert [(section["id"], section["changes"]) for section in after["sections"]] == [(1, [[1, "h"]])]
     assert (after["since"], after["free"], after["held"]) == (before["version"], 29, 1)
 
 

@@ -8,7 +8,7 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import Engine
 
-from onsale.db import buyers, catalogue, number_blocks, queue_settings, sale_log, seats, staff, stats
+from onsale.db import buyers, catalogue, number_blocks, queue_settings, runs, sale_log, seats, staff, stats
 from onsale.db import engine as record
 from onsale.db.catalogue import EventStatus, NewSection
 from onsale.db.engine import transaction
@@ -17,6 +17,11 @@ from onsale.db.number_blocks import BLOCK_MAX, NUMBER_MAX
 from onsale.db.queue_settings import RATE_PER_MINUTE_MAX, Phase, QueueChange
 from onsale.db.staff import Role, Staff
 from onsale.errors import BadRequest, EmailTaken, IllegalMove, NotFound, NumbersExhausted, RecordUnavailable
+from onsale.queue import ticket_marks
+from onsale.queue.live_seats import LiveSeats
+from onsale.queue.ticket_cache import TakenTicket, TicketCache
+from onsale.queue.ticket_marks import MARK_BYTES
+from onsale.workers.follow_up import milliseconds
 from tests.builders import an_event, run_sql, seat
 
 STADIUM = (
@@ -96,47 +101,76 @@ def test_an_event_has_no_more_tickets_than_ids(engine, event_id):
         catalogue.add_sections(connection, event_id, [NewSection(3, "Field", 1, standing=1 << 20)])
 
 
-# The two documents of the house.
+# The house, and what is taken of it.
 
 
-def test_a_stadium_of_65_000_is_two_compact_documents(engine):
+def test_a_stadium_of_65_000_is_a_few_runs_and_eleven_bytes_a_ticket(engine):
     event_id = an_event(engine, sections=STADIUM)
     with transaction(engine) as connection:
         house = seats.seat_map(connection, event_id)
-        state = seats.availability(connection, event_id)
+        marked = list(runs.marked_runs(connection, event_id))
 
     assert house is not None
-    assert sum(section.capacity for section in house.sections) == state.free == 65_000
+    assert sum(section.capacity for section in house.sections) == 65_000
     assert sum(len(section.runs) for section in house.sections) == 40 * 25
-    assert {len(section.states) for section in state.sections} == {25 * 50, 0}
+    assert b"".join(run.marks for run in marked) == bytes(65_000 * MARK_BYTES)
 
 
-def test_the_map_names_every_seat_and_availability_is_in_its_order(engine, event_id):
+def test_the_map_names_every_seat_and_the_marks_are_in_its_order(engine, event_id):
     taken = seat(event_id, 5)
-    run_sql(engine, "UPDATE tickets SET state = 'sold', booking_id = :b WHERE id = :id", b=uuid4(), id=taken)
+    run_sql(
+        engine,
+        "UPDATE tickets SET state = 'sold', booking_id = :b, version = version + 1 WHERE id = :id",
+        b=uuid4(),
+        id=taken,
+    )
 
     with transaction(engine) as connection:
         house = seats.seat_map(connection, event_id)
-        stalls, standing = seats.availability(connection, event_id).sections
+        marked = list(runs.marked_runs(connection, event_id))
 
     ids = [run.first_ticket + n for run in house.sections[0].runs for n in range(run.count)]
     assert ids == [seat(event_id, n) for n in range(1, 85)]
-    assert dict(zip(ids, stalls.states, strict=True))[taken] == "s"
-    assert (stalls.free, stalls.sold, standing.free, standing.states) == (83, 1, 4, "")
+    ordinals = [run.first_ordinal + n for run in marked for n in range(run.count)]
+    assert ordinals == list(range(1, 89))
+    assert [run.general for run in marked].count(True) == 1
+    letters = ticket_marks.letters(b"".join(run.marks for run in marked)).decode()
+    assert letters == "ffffs" + "f" * 83
     assert house.sections[1].first_ticket == seat(event_id, 85)
 
 
-def test_the_versions_change_exactly_when_what_is_shown_does(engine, event_id):
+@pytest.mark.parametrize("state", ["held", "sold", "free"])
+def test_the_record_writes_a_ticket_as_the_copy_does(engine, event_id, redis_client, state):
+    until = datetime(2026, 11, 27, 1, 2, 3, 456_789, tzinfo=UTC) if state == "held" else None
+    run_sql(
+        engine,
+        "UPDATE tickets SET state = :s, booking_id = :b, held_until = :u, version = 7 WHERE id = :id",
+        s=state,
+        b=None if state == "free" else uuid4(),
+        u=until,
+        id=seat(event_id, 1),
+    )
+    cache = TicketCache(redis_client)
+    if state == "free":
+        cache.clear(event_id, {seat(event_id, 1): 7})
+    else:
+        cache.put(event_id, [TakenTicket(seat(event_id, 1), 7, milliseconds(until) if until else None)])
+
     with transaction(engine) as connection:
-        house, before = seats.seat_map(connection, event_id), seats.availability(connection, event_id)
-        assert seats.availability(connection, event_id).version == before.version
+        first = next(iter(runs.marked_runs(connection, event_id)))
+
+    assert LiveSeats(redis_client).marks(event_id) == first.marks[:MARK_BYTES]
+
+
+def test_the_version_of_the_map_is_the_same_whatever_is_sold(engine, event_id):
+    with transaction(engine) as connection:
+        before = seats.seat_map(connection, event_id)
     run_sql(
         engine, "UPDATE tickets SET state = 'sold', booking_id = :b WHERE id = :id", b=uuid4(), id=seat(event_id, 1)
     )
 
     with transaction(engine) as connection:
-        assert seats.availability(connection, event_id).version != before.version
-        assert seats.seat_map(connection, event_id).version == house.version
+        assert seats.seat_map(connection, event_id).version == before.version
 
 
 def test_an_unknown_event_has_no_map(engine):

@@ -8,6 +8,7 @@ from pydantic import Field, StringConstraints
 
 from onsale.db.ids import EventId
 from onsale.db.seats import SeatMap
+from onsale.web import availability
 from onsale.web.api.contract import Asked, Routes, Shared, Told, shared
 from onsale.web.api.documents import EventPath
 from onsale.web.box_office import box_office
@@ -52,17 +53,21 @@ class SeatMapDocument(Told):
 
 
 class SectionLive(Told):
-    """f free, h held, s sold: one letter per seat in the order of the map's runs, none for general admission."""
+    """f free, h held, s sold. In a whole document `states` has one letter per seat in the order of the map's runs (none
+    for general admission); since a version, `changes` has the places in that order that were written, and their letters
+    now."""
 
     id: int
     free: int
     held: int
     sold: int
-    states: Annotated[str, StringConstraints(pattern="^[fhs]*$")]
+    states: Annotated[str, StringConstraints(pattern="^[fhs]*$")] | None
+    changes: list[tuple[int, Annotated[str, StringConstraints(pattern="^[fhs]$")]]] | None
 
 
 class AvailabilityDocument(Told):
-    """Which seats are free. With `since` set, the sections that changed since that version; else all of them."""
+    """Which seats are free. With `since` set, what changed since that version; else everything. A `version` is
+    `epoch.number`: the number grows within an epoch, and nothing can be said of two epochs."""
 
     event_id: int
     version: str
@@ -77,7 +82,7 @@ class AvailabilityAsked(Asked):
     """Which part of it."""
 
     since: Annotated[str, StringConstraints(max_length=100, pattern=r"^[\x21-\x7e]*$")] | None = Field(
-        None, description="The version you have: only sections that changed are told."
+        None, description="The version you have: only what changed since is told."
     )
     section: Annotated[int, Field(ge=0, le=(1 << 31) - 1)] | None = Field(None, description="One section only.")
 
@@ -92,7 +97,7 @@ def show_seats(path: EventPath) -> Shared[SeatMapDocument]:
 def show_availability(path: EventPath, query: AvailabilityAsked) -> Shared[AvailabilityDocument]:
     """Which seats are free, a second old at most"""
     live = box_office().availabilities.of(EventId(path.event_id))
-    return Shared(live.told(since=query.since, section_id=query.section))
+    return Shared(availability.told(live, since=query.since, section_id=query.section))
 
 
 def seat_map_document(seats: SeatMap) -> SeatMapDocument:

@@ -8,8 +8,8 @@ from datetime import datetime
 from flask import Blueprint, Response, make_response, render_template, request, url_for
 
 from onsale.db.catalogue import Event
-from onsale.db.seats import FREE
 from onsale.errors import OnsaleError
+from onsale.queue.ticket_marks import FREE
 from onsale.web.box_office import BoxOffice, box_office
 from onsale.web.pages import cookies, going, house, places, sales, shows, words
 from onsale.web.pages.events import SectionNow, WishForm, sections_now
@@ -106,7 +106,7 @@ def _rows(office: BoxOffice, event: Event, section: SectionNow) -> tuple[Row, ..
 def _states(office: BoxOffice, event: Event, section_id: int) -> str:
     """One letter per seat; empty when nobody knows, and then every seat may be tried."""
     try:
-        found = office.availabilities.of(event.id).current.sections
+        found = office.availabilities.of(event.id).sections
     except OnsaleError:
         return ""
     return next((each.states for each in found if each.section_id == section_id), "")

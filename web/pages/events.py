@@ -88,7 +88,7 @@ def prices_of(event: Event) -> Prices:
 def sections_now(office: BoxOffice, event: Event) -> list[SectionNow]:
     """The sections with what is left; when nobody can say, the page comes without."""
     try:
-        free = {each.section_id: each.free for each in office.availabilities.of(event.id).current.sections}
+        free = {each.section_id: each.free for each in office.availabilities.of(event.id).sections}
     except OnsaleError:
         free = {}
     return [SectionNow(section, free.get(section.id)) for section in event.sections]
