@@ -43,6 +43,13 @@ class Config:
     web_port: int
     web_workers: int
     web_threads: int
+    # Where browsers find `onsale seats`, which lets them wait for the next change of a seat map; empty: they ask the
+    # web again and again.
+    seats_url: str
+    seats_host: str
+    seats_port: int
+    # So many may wait in one process of it.
+    seats_viewers: int
     # (key id, secret): the first signs, all verify.
     secret_keys: tuple[tuple[str, str], ...] = field(repr=False)
     stripe_api_base: str
@@ -84,6 +91,10 @@ class Config:
             web_port=port,
             web_workers=read("web_workers", _whole(1, 64), default="1"),
             web_threads=read("web_threads", _whole(1, 64), default="8"),
+            seats_url=read("seats_url", _seats_url(sandbox), default=""),
+            seats_host=read("seats_host", _word("a host name or address such as 127.0.0.1"), default="127.0.0.1"),
+            seats_port=read("seats_port", _whole(1, 65_535), default="8002"),
+            seats_viewers=read("seats_viewers", _whole(1, 50_000), default="5000"),
             secret_keys=read("secret_keys", _secret_keys),
             stripe_api_base=read("stripe_api_base", _web_url(sandbox), default="https://api.stripe.com"),
             stripe_secret_key=read("stripe_secret_key", _stripe_key(sandbox, "sk", "rk")),
@@ -200,6 +211,11 @@ def _url(wanted: str, *schemes: str) -> Callable[[str], str]:
 
 def _search_url(text: str) -> str:
     return text and _url("an Elasticsearch URL such as http://host:9200", "http", "https")(text).rstrip("/")
+
+
+def _seats_url(sandbox: bool) -> Callable[[str], str]:
+    reader = _web_url(sandbox)
+    return lambda text: text and reader(text)
 
 
 def _database_url(text: str) -> str:

@@ -90,11 +90,12 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class SectionSeen:
-    """One letter (f, h, s) per ticket of a section."""
+    """One letter (f, h, s) per ticket of a section; `changed_at` is the last write remembered that changed it."""
 
     section_id: int
     general: bool
     letters: bytes
+    changed_at: int = 0
 
     @property
     def free(self) -> int:
@@ -133,14 +134,18 @@ class SeatsSeen:
         cls, event_id: EventId, version: tuple[str, int], plan: Plan, marks: bytes, *, writes: Sequence[Write] = ()
     ) -> SeatsSeen:
         """The seats as the copy has them: `marks` from ordinal 1."""
-        by_ordinal = letters(marks)
+        by_ordinal, kept = letters(marks), _consecutive(writes, version[1])
+        changed_at = _changed_at(plan, kept)
         sections = tuple(
             SectionSeen(
-                each.id, each.general, b"".join(by_ordinal[first - 1 : first - 1 + count] for first, count in each.runs)
+                section.id,
+                section.general,
+                b"".join(by_ordinal[first - 1 : first - 1 + count] for first, count in section.runs),
+                changed_at.get(number, 0),
             )
-            for each in plan.sections
+            for number, section in enumerate(plan.sections)
         )
-        return cls(event_id, *version, plan, sections, _consecutive(writes, version[1]))
+        return cls(event_id, *version, plan, sections, kept)
 
     @property
     def version(self) -> str:
@@ -157,8 +162,9 @@ class SeatsSeen:
                 if place is not None:
                     section, at = place
                     changed.setdefault(section, bytearray(self.sections[section].letters))[at] = letter
+        changed_at = _changed_at(self.plan, writes)
         sections = tuple(
-            replace(each, letters=bytes(changed[number])) if number in changed else each
+            replace(each, letters=bytes(changed[number]), changed_at=changed_at[number]) if number in changed else each
             for number, each in enumerate(self.sections)
         )
         kept = (*self.writes, *writes)[-WRITES_KEPT:]
@@ -189,8 +195,7 @@ class SeatsSeen:
         """Whether a section (or any) changed after the write `since`."""
         if section_id is None:
             return since < self.seq
-        number = next((at for at, each in enumerate(self.sections) if each.section_id == section_id), None)
-        return number is not None and number in self._since(since)
+        return any(each.changed_at > since for each in self.sections if each.section_id == section_id)
 
     def told(self, since: str | None = None, section_id: int | None = None) -> bytes:
         """The JSON document for someone who knows the version `since`, of one section or of all."""
@@ -268,6 +273,12 @@ def _changes(packed: bytes) -> Iterable[tuple[int, int]]:
     """(ordinal, letter) of each change."""
     for at in range(0, len(packed), _CHANGE_BYTES):
         yield int.from_bytes(packed[at : at + 3], "big"), packed[at + 3]
+
+
+def _changed_at(plan: Plan, writes: Sequence[Write]) -> dict[int, int]:
+    """By section: the last of these writes that changed it."""
+    places = ((seq, plan.place(ordinal)) for seq, changes in writes for ordinal, _ in _changes(changes))
+    return {place[0]: seq for seq, place in places if place is not None}
 
 
 def _consecutive(writes: Sequence[Write], seq: int) -> tuple[Write, ...]:

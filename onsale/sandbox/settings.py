@@ -35,6 +35,8 @@ class Addresses:
     search_url: str = ""
     web_port: int = WEB_PORT
     simulator_port: int = 0
+    # Where viewers wait for changes of a seat map; 0: nobody serves that here.
+    seats_port: int = 0
 
 
 def given_settings(env: Mapping[str, str]) -> dict[str, str]:
@@ -74,6 +76,9 @@ def sandbox_settings(
         values["ONSALE_SEARCH_URL"] = addresses.search_url
     if addresses.simulator_port:
         values["ONSALE_STRIPE_API_BASE"] = f"http://{LOOPBACK}:{addresses.simulator_port}"
+    if addresses.seats_port:
+        values["ONSALE_SEATS_PORT"] = str(addresses.seats_port)
+        values.setdefault("ONSALE_SEATS_URL", f"http://{LOOPBACK}:{addresses.seats_port}")
     values.setdefault("ONSALE_PUBLIC_URL", f"http://{LOOPBACK}:{addresses.web_port}")
     return values
 

@@ -47,8 +47,8 @@ CHANGES = "changes"
 CROWD = "crowd"
 SIMULATOR = "simulator"
 # Who ends before whom: nobody new comes in, then what is begun is ended, then the parts it needed.
-STOP_ORDER = ((CROWD,), ("web",), WORKERS, (SIMULATOR,))
-STOP_SECONDS = {"web": 12, "lanes": 10, "payments": 30, "sweeps": 10}
+STOP_ORDER = ((CROWD,), ("web", "seats"), WORKERS, (SIMULATOR,))
+STOP_SECONDS = {"web": 12, "seats": 7, "lanes": 10, "payments": 30, "sweeps": 10}
 Part = EmbeddedPostgres | PostgresPair | EmbeddedValkey | EmbeddedElasticsearch
 
 
@@ -244,9 +244,10 @@ class Stack:
     def _choose_ports(self, addresses: Addresses) -> Addresses:
         host = self.given.get("ONSALE_WEB_HOST", LOOPBACK)
         web = self._port("the web", settings.web_port_wanted(self.given), host=host)
-        # Beside the web, which 8000 and 8001 usually are.
+        # Beside the web: 8000, 8001 and 8002 usually.
         simulator = self._port("the simulator", web + 1) if self.wanted.simulator else 0
-        return replace(addresses, web_port=web, simulator_port=simulator)
+        seats = self._port("live seats", web + 2)
+        return replace(addresses, web_port=web, simulator_port=simulator, seats_port=seats)
 
     def _port(self, whose: str, preferred: int, *, host: str = LOOPBACK) -> int:
         port = first_free(preferred, host=host)
