@@ -67,7 +67,7 @@ class SeatsWatch:
             await self._pubsub.unsubscribe(channel)
 
     async def listen(self, changed: Callable[[EventId], None]) -> None:
-        """Call `changed` at each word, until cancelled. After a lost connection all that is followed may have changed."""
+        """Call `changed` at each word, until cancelled; after a lost connection for all, which may have changed."""
         while True:
             try:
                 await self._listen(changed)

@@ -1,4 +1,4 @@
-"""`onsale seats`: lets viewers wait for the next change of a seat map, in one process of Granian, without the record."""
+"""`onsale seats`: lets viewers wait for the next change of a seat map, in one process of Granian without the record."""
 
 from __future__ import annotations
 
