@@ -23,15 +23,22 @@ from onsale.web.seat_keeping import SeatKeeper, plan_of
 from onsale.web.showing import Shows
 
 EVENTS_KEPT = 200
+# As often as our own pages ask the web.
+RETRY_SECONDS = 2
+WAIT_SECONDS_MAX = 25
 # Redis' own epochs are hexadecimal.
 OWN_EPOCH = "r"
 
 
-def told(seen: SeatsSeen, *, since: str | None = None, section_id: int | None = None) -> Kept:
-    """What someone needs who knows the version `since`, of one section or of all."""
+def told(seen: SeatsSeen, *, since: str | None = None, section_id: int | None = None, wait_seconds: int = 0) -> Kept:
+    """What someone needs who knows the version `since`, of one section or of all.
+
+    At once, also for who would wait: a thread of the web is for short answers only (`onsale seats` is for waiting).
+    """
     # Another process may have forgotten a version that this one knows: the same seats, told in another way.
     way = "" if seen.known(since) is None else "+"
-    return Kept(seen.told(since, section_id), etag=f'"{seen.version}{way}"')
+    again = RETRY_SECONDS if wait_seconds else None
+    return Kept(seen.told(since, section_id), etag=f'"{seen.version}{way}"', retry_after_seconds=again)
 
 
 class Availabilities:

@@ -70,6 +70,11 @@ class Copies(Generic[K, V]):
             return kept.value
         return self._from_source(key, kept)
 
+    def is_old(self, key: K, *, seconds: float) -> bool:
+        """Whether the copy was read longer ago than this."""
+        kept = self._kept.get(key)
+        return kept is not None and time.monotonic() - kept.read_at > seconds
+
     def forget(self, key: K) -> None:
         """Read it anew at the next asking: the organiser has just changed it."""
         with self._lock:

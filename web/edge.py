@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import secrets
 import time
+from urllib.parse import urlsplit
 
 import structlog
 from flask import Flask, Response, g, request
@@ -22,7 +23,6 @@ POLICY = (
     "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
 HEADERS = {
-    "Content-Security-Policy": POLICY,
     "X-Content-Type-Options": "nosniff",
     # Not even to our own provider's pages: whoever follows a link leaves nothing of the address behind.
     "Referrer-Policy": "same-origin",
@@ -54,8 +54,19 @@ def safe_headers(config: Config, path: str) -> dict[str, str]:
     """The headers of every answer on this path."""
     data = path.startswith(API_PREFIX) and not path.startswith(API_DOCS)
     https = config.public_url.startswith("https://")
-    page = HEADERS | MAY_ASK_WHERE if path == SEARCH_PATH else HEADERS
+    page = HEADERS | {"Content-Security-Policy": policy(config)}
+    if path == SEARCH_PATH:
+        page |= MAY_ASK_WHERE
     return (API_HEADERS if data else page) | ({"Strict-Transport-Security": HSTS} if https else {})
+
+
+def policy(config: Config) -> str:
+    """What a page may do; where seats are told live at another address, its script may ask there too."""
+    there = urlsplit(config.seats_url)
+    elsewhere = f"{there.scheme}://{there.netloc}" if config.seats_url else ""
+    if not elsewhere or config.public_url.startswith(elsewhere + "/") or config.public_url == elsewhere:
+        return POLICY
+    return POLICY.replace("connect-src 'self'", f"connect-src 'self' {elsewhere}")
 
 
 def new_request_id(config: Config, given: str | None) -> str:

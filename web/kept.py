@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 
 from flask import Response, request
 
+# Named by what is in it: whoever has it need never ask again.
+FOR_EVER = "public, max-age=31536000, immutable"
 LIVE = "public, max-age=1, stale-if-error=30"
 # What changes when the organiser changes it: a minute in a shared cache, and old rather than nothing.
 CATALOGUE = "public, max-age=10, s-maxage=60, stale-while-revalidate=60, stale-if-error=600"
@@ -21,6 +23,8 @@ class Kept:
     cache_control: str = LIVE
     content_type: str = JSON
     etag: str = field(default="")
+    # For whoever would have waited for a change: it is answered at once, and when to come back.
+    retry_after_seconds: int | None = None
 
     def __post_init__(self) -> None:
         if not self.etag:
@@ -29,6 +33,8 @@ class Kept:
     def answer(self, if_none_match: str | None) -> tuple[int, list[tuple[str, str]], bytes]:
         """Status, headers and body for someone who says which version they have."""
         headers = [("ETag", self.etag), ("Cache-Control", self.cache_control)]
+        if self.retry_after_seconds is not None:
+            headers.append(("Retry-After", str(self.retry_after_seconds)))
         if if_none_match and self.is_in(if_none_match):
             return 304, headers, b""
         return 200, [("Content-Type", self.content_type), ("Content-Length", str(len(self.body))), *headers], self.body

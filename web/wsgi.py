@@ -30,6 +30,11 @@ from onsale.web.problems import Problem, problem_of
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
+# What our own pages ask, in their order; the app reads every other form.
+SINCE = re.compile(
+    r"(?:(?:^|&)section=(0|[1-9][0-9]{0,8}))?(?:(?:^|&)since=([0-9a-z]{1,40}\.[0-9]{1,16}))?"
+    r"(?:(?:^|&)wait=([0-9]|1[0-9]|2[0-5]))?"
+)
 HOT = re.compile(r"/v1/events/([1-9][0-9]{0,9})/(queue|seats/availability)")
 # The only form of the header that the short way reads; the app says what is wrong with another.
 QUEUE_TOKEN = re.compile(r"[\x21-\x7e]{1,256}")
@@ -50,7 +55,9 @@ class FrontDoor:
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         found = HOT.fullmatch(environ["PATH_INFO"])
         verb = _VERBS.get((environ["REQUEST_METHOD"], found[2])) if found else None
-        if found is None or verb is None or environ.get("QUERY_STRING") or int(found[1]) > EVENT_ID_MAX:
+        if found is None or verb is None or int(found[1]) > EVENT_ID_MAX:
+            return self._app(environ, start_response)
+        if environ.get("QUERY_STRING") and verb is not _availability:
             return self._app(environ, start_response)
         request_id = edge.new_request_id(self._office.config, environ.get("HTTP_X_REQUEST_ID"))
         try:
@@ -71,8 +78,14 @@ def _status(office: BoxOffice, event_id: EventId, environ: WSGIEnvironment) -> T
     return _kept(office.statuses.of(event_id).kept, environ)
 
 
-def _availability(office: BoxOffice, event_id: EventId, environ: WSGIEnvironment) -> Told:
-    return _kept(availability.told(office.availabilities.of(event_id)), environ)
+def _availability(office: BoxOffice, event_id: EventId, environ: WSGIEnvironment) -> Told | None:
+    found = SINCE.fullmatch(environ.get("QUERY_STRING", ""))
+    if found is None:
+        return None
+    section, since, wait = found.groups()
+    seen = office.availabilities.of(event_id)
+    section_id = None if section is None else int(section)
+    return _kept(availability.told(seen, since=since, section_id=section_id, wait_seconds=int(wait or 0)), environ)
 
 
 def _kept(kept: Kept, environ: WSGIEnvironment) -> Told:
@@ -118,5 +131,7 @@ def application() -> WSGIApplication:
     logs.configure(config)
     app = create_app(config)
     office: BoxOffice = app.extensions[EXTENSION]
+    # At once, not with the first who asks here: viewers may be waiting at another process.
+    office.seat_keeper.start()
     draining.set_at_the_end(office.draining)
     return front(app, config)

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import time
 from urllib.parse import quote
 
 import pytest
 
-from onsale.db import catalogue
+from onsale.config import Config
+from onsale.db import catalogue, seats
 from onsale.db.catalogue import EventStatus, NewSection
 from onsale.db.engine import transaction
 from onsale.db.ids import EventId, ticket_id
 from onsale.db.wishes import Wish
 from onsale.workers.lanes import work_lane
-from tests.builders import a_booking, an_event, open_queue, until
+from tests.builders import a_booking, an_event, open_queue, run_sql, until
+from tests.services.serving import serving
 
 TWO_SECTIONS = (
     NewSection(1, "Parterre", 4500, rows=2, seats_per_row=5),
@@ -94,6 +97,59 @@ def test_the_seat_map_names_every_seat_once(web, event_id):
     seats = [run["first_ticket_id"] + n for run in house["sections"][0]["runs"] for n in range(run["count"])]
     assert seats == [ticket_id(event_id, ordinal) for ordinal in range(1, 11)]
     assert house["sections"][1]["runs"] == []
+
+
+def test_the_seat_map_lies_for_ever_under_its_version(web, event_id):
+    house = web.http.get(f"/v1/events/{event_id}/seats").json()
+
+    answer = web.http.get(house["map_url"])
+
+    assert house["map_url"] == f"/v1/events/{event_id}/seats/{house['version']}"
+    assert answer.headers["Cache-Control"] == "public, max-age=31536000, immutable"
+    assert answer.json() == {name: house[name] for name in ("event_id", "version", "currency", "sections")}
+
+
+def test_a_version_that_is_not_the_houses_is_not_found_and_not_kept(web, engine, event_id):
+    house = web.http.get(f"/v1/events/{event_id}/seats").json()
+    unknown = web.http.get(f"/v1/events/{event_id}/seats/{'0' * 24}")
+    run_sql(engine, "UPDATE sections SET price_minor = 1 WHERE event_id = :id", id=event_id)
+
+    # The copy of this process is older than the change; whoever knows of it is believed.
+    dearer = until(
+        lambda: (new := map_version(engine, event_id)) != house["version"] and new, "the record has another version"
+    )
+    now = until(lambda: (got := web.http.get(f"/v1/events/{event_id}/seats/{dearer}")).is_success and got, "it is read")
+
+    assert now.json()["sections"][0]["price_minor"] == 1
+    old = web.http.get(house["map_url"])
+    assert [(each.status_code, each.headers["Cache-Control"]) for each in (unknown, old)] == [(404, "no-store")] * 2
+
+
+def map_version(engine, event_id):
+    with transaction(engine) as connection:
+        return seats.seat_map(connection, event_id).version
+
+
+def test_the_seat_map_says_where_to_wait_for_a_change(settings, redis_client, event_id, web):
+    with serving(Config.from_env(settings | {"ONSALE_SEATS_URL": "http://127.0.0.1:8002/"})) as told:
+        house = told.http.get(f"/v1/events/{event_id}/seats").json()
+        page = told.http.get("/")
+
+    assert house["live_url"] == f"http://127.0.0.1:8002/v1/events/{event_id}/seats/availability"
+    assert web.http.get(f"/v1/events/{event_id}/seats").json()["live_url"] is None
+    assert "connect-src 'self' http://127.0.0.1:8002;" in page.headers["Content-Security-Policy"]
+    assert "connect-src 'self';" in web.http.get("/").headers["Content-Security-Policy"]
+
+
+def test_who_would_wait_is_answered_at_once_and_told_when_to_come_back(web, event_id):
+    url = f"/v1/events/{event_id}/seats/availability"
+    version = web.http.get(url).json()["version"]
+    began = time.monotonic()
+
+    answer = web.http.get(url, params={"since": version, "wait": 25})
+
+    assert time.monotonic() - began < 5
+    assert (answer.json()["sections"], answer.headers["Retry-After"]) == ([], "2")
 
 
 @pytest.mark.parametrize("path", ["", "/seats", "/seats/availability"])

@@ -110,7 +110,9 @@ def test_a_second_terminal_gets_the_settings_of_the_run_but_its_own_win(tmp_path
 
 
 def test_the_procfile_has_the_lines_of_a_whole_house():
-    assert list(procfile()) == ["web", "lanes", "payments", "sweeps", "admit", "changes", "simulator", "crowd"]
+    assert list(procfile()) == [
+        *("web", "seats", "lanes", "payments", "sweeps", "admit", "changes", "simulator", "crowd")
+    ]
 
 
 def test_a_procfile_may_have_comments_and_says_which_line_is_wrong():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import Field, StringConstraints
 
@@ -12,6 +12,7 @@ from onsale.web import availability
 from onsale.web.api.contract import Asked, Routes, Shared, Told, shared
 from onsale.web.api.documents import EventPath
 from onsale.web.box_office import box_office
+from onsale.web.kept import FOR_EVER
 
 house = Routes("seats", "Seats")
 
@@ -42,14 +43,23 @@ class BlockDocument(Told):
     runs: list[RunDocument]
 
 
-class SeatMapDocument(Told):
-    """The house. Poll `availability_url`: its `states` has one letter per seat, in the order of the runs."""
+class HouseDocument(Told):
+    """The house: its `version` names exactly this, so it may be kept for ever."""
 
     event_id: int
     version: str
     currency: str
     sections: list[BlockDocument]
+
+
+class SeatMapDocument(HouseDocument):
+    """The house as it is now. `map_url` is the same for ever; `availability_url` says which seats are free, live: ask
+    it again and again with `since`, or wait at `live_url`, where there is one, with `since` and `wait`. A new epoch of
+    availability may be of a changed house."""
+
+    map_url: str
     availability_url: str
+    live_url: str | None
 
 
 class SectionLive(Told):
@@ -85,28 +95,56 @@ class AvailabilityAsked(Asked):
         None, description="The version you have: only what changed since is told."
     )
     section: Annotated[int, Field(ge=0, le=(1 << 31) - 1)] | None = Field(None, description="One section only.")
+    wait: Annotated[int, Field(ge=0, le=availability.WAIT_SECONDS_MAX)] = Field(
+        0, description="At `live_url`: seconds to wait for a change. Here it is answered at once, with Retry-After."
+    )
+
+
+class MapPath(EventPath):
+    """A version of the house of an event."""
+
+    version: Annotated[str, StringConstraints(pattern="^[0-9a-f]{24}$")]
 
 
 @house.get("/v1/events/{event_id}/seats", statuses=(304,))
 def show_seats(path: EventPath) -> Shared[SeatMapDocument]:
     """The seat map, and where its live availability is"""
-    return shared(seat_map_document(box_office().shows.seat_map(EventId(path.event_id))))
+    office = box_office()
+    return shared(seat_map_document(office.shows.seat_map(EventId(path.event_id)), seats_url=office.config.seats_url))
+
+
+@house.get("/v1/events/{event_id}/seats/{version}", statuses=(304,))
+def show_seats_for_ever(path: MapPath) -> Shared[HouseDocument]:
+    """The seat map of this version, to be kept for ever; not found when it is no longer the house's"""
+    # Not the current one instead: whoever keeps these bytes under this address would keep the wrong ones for ever.
+    found = box_office().shows.seat_map_of_version(EventId(path.event_id), path.version)
+    return shared(HouseDocument(**_house(found)), FOR_EVER)
 
 
 @house.get("/v1/events/{event_id}/seats/availability", statuses=(304,))
 def show_availability(path: EventPath, query: AvailabilityAsked) -> Shared[AvailabilityDocument]:
     """Which seats are free, a second old at most"""
     live = box_office().availabilities.of(EventId(path.event_id))
-    return Shared(availability.told(live, since=query.since, section_id=query.section))
+    return Shared(availability.told(live, since=query.since, section_id=query.section, wait_seconds=query.wait))
 
 
-def seat_map_document(seats: SeatMap) -> SeatMapDocument:
-    """The house as the API tells it."""
+def seat_map_document(seats: SeatMap, *, seats_url: str) -> SeatMapDocument:
+    """The house as the API tells it; `seats_url` is where `onsale seats` answers, or empty."""
+    at = f"/v1/events/{seats.event_id}/seats"
     return SeatMapDocument(
-        event_id=seats.event_id,
-        version=seats.version,
-        currency=seats.currency,
-        sections=[
+        **_house(seats),
+        map_url=f"{at}/{seats.version}",
+        availability_url=f"{at}/availability",
+        live_url=f"{seats_url}{at}/availability" if seats_url else None,
+    )
+
+
+def _house(seats: SeatMap) -> dict[str, Any]:
+    return {
+        "event_id": seats.event_id,
+        "version": seats.version,
+        "currency": seats.currency,
+        "sections": [
             BlockDocument(
                 id=each.id,
                 name=each.name,
@@ -131,5 +169,4 @@ def seat_map_document(seats: SeatMap) -> SeatMapDocument:
             )
             for each in seats.sections
         ],
-        availability_url=f"/v1/events/{seats.event_id}/seats/availability",
-    )
+    }

@@ -48,6 +48,7 @@ def show(event_id: int) -> Response:
     sections = sections_now(office, event)
     asked = request.args.get("section", type=int)
     section = next((each for each in sections if each.id == asked), sections[0] if len(sections) == 1 else None)
+    seats_url = office.config.seats_url
     response = make_response(
         render_template(
             "choose.html",
@@ -63,6 +64,7 @@ def show(event_id: int) -> Response:
             choose_until=until,
             pay_words=words.duration(sale.pay_seconds) if sale else "some minutes",
             availability_url=f"/v1/events/{event_id}/seats/availability",
+            live_url=f"{seats_url}/v1/events/{event_id}/seats/availability" if seats_url else "",
             wish=WishForm(section=section.id if section else None, quantity=min(2, event.tickets_per_buyer)),
             picked=request.args.getlist("ticket", type=int),
         )

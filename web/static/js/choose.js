@@ -50,7 +50,8 @@ function seats() {
   try { kept = localStorage.getItem('seat-view') ?? kept; } catch { /* As above. */ }
   show(kept);
   changed();
-  availability(form.dataset.availability, Number(form.dataset.section), (free) => {
+  const { availability: url, live } = form.dataset;
+  availability({ url, live, section: Number(form.dataset.section) }, (free) => {
     for (const [index, box] of boxes.entries()) {
       const taken = !free(index);
       if (taken && box.checked) {
