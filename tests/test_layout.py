@@ -298,6 +298,18 @@ def test_importing_every_module_opens_no_connection_and_makes_no_second_copy():
     assert done.returncode == 0, done.stderr
 
 
+def test_who_lets_viewers_wait_loads_neither_the_record_nor_flask():
+    code = (
+        "import sys, onsale.cli.seats\n"
+        "loaded = {'sqlalchemy', 'psycopg2', 'flask', 'celery', 'onsale.db.engine', 'onsale.web'} & set(sys.modules)\n"
+        "sys.exit(f'loaded: {loaded}' if loaded else 0)\n"
+    )
+
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=60)
+
+    assert done.returncode == 0, done.stderr
+
+
 def test_no_bare_copy_of_the_house_is_loaded_in_this_process():
     assert not {"web", "workers", "db"} & set(sys.modules)
 
@@ -308,7 +320,7 @@ def test_no_bare_copy_of_the_house_is_loaded_in_this_process():
 @pytest.fixture
 def clean(tmp_path: Path) -> Path:
     folders = ("web", "web/api", "web/pages", "workers", "db", "onsale")
-    for name in (*folders, "onsale/sandbox", "onsale/payments", "onsale/search"):
+    for name in (*folders, "onsale/sandbox", "onsale/payments", "onsale/search", "onsale/live"):
         (tmp_path / name).mkdir(parents=True, exist_ok=True)
         (tmp_path / name / "__init__.py").write_text('"""A folder."""\n')
     (tmp_path / "queue").mkdir()
@@ -343,6 +355,8 @@ def clean(tmp_path: Path) -> Path:
         ("db/a.py", "from onsale.web.views import index"),
         ("queue/a.py", "from onsale.db import bookings"),
         ("queue/a.py", "from onsale.payments import provider"),
+        ("onsale/live/a.py", "from onsale.db import bookings"),
+        ("onsale/live/a.py", "from onsale.web.views import index"),
         ("onsale/payments/a.py", "from onsale.db import bookings"),
         ("onsale/search/a.py", "from onsale.queue import store"),
         ("onsale/config.py", "from onsale.web import create_app"),

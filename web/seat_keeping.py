@@ -74,7 +74,8 @@ class SeatKeeper:
             return 0
         mended = self._cache.mark(event_id, _differing(house, copy))
         if not self._live.begin(event_id, plan_of(house)) and mended:
-            log.warning("seats_mended", event_id=event_id, tickets=mended)
+            # Also a deadline that was moved, or a mark that was only just under way.
+            log.info("seats_mended", event_id=event_id, tickets=mended)
         return mended
 
     def compare_in_turn(self, event_id: EventId) -> None:

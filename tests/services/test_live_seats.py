@@ -63,7 +63,7 @@ def copy(redis_client: Redis) -> Copy:
     return made
 
 
-# A mark: which ticket, at which version, until when. A version has one state, as in the record; only a hold's end moves.
+# By ticket: until when it is taken at version 1, 2, ... A version has one state, as in the record.
 histories = st.dictionaries(
     st.integers(1, COUNT),
     st.lists(st.sampled_from([0, FAR_MS, SOLD_UNTIL_MS]), min_size=1, max_size=5),
@@ -271,7 +271,8 @@ class Kept:
         run_sql(
             self.engine,
             "UPDATE tickets SET state = :s, booking_id = CASE :s WHEN 'free' THEN NULL ELSE gen_random_uuid() END,"
-            " held_until = CASE :s WHEN 'held' THEN now() + interval '5 minutes' END, version = version + 1 WHERE id = :id",
+            " held_until = CASE :s WHEN 'held' THEN now() + interval '5 minutes' END, version = version + 1"
+            " WHERE id = :id",
             s=state,
             id=seat(self.event_id, ordinal),
         )

@@ -13,7 +13,9 @@ from redis import Connection, ConnectionPool, Redis
 from onsale.db.ids import EventId, ticket_id
 from onsale.queue import lua
 from onsale.queue.keys import number_place
+from onsale.queue.live_seats import LiveSeats
 from onsale.queue.scripts import NAMES
+from onsale.queue.seats_seen import Plan, SectionPlan
 from onsale.queue.state import SlotKind, SlotState
 from onsale.queue.store import QueueStore
 from onsale.queue.ticket_cache import TakenTicket, TicketCache
@@ -82,6 +84,10 @@ def test_all_keys_of_an_event_are_in_one_slot(recorded: Redis) -> None:
     cache = TicketCache(recorded)
     cache.put(EVENT, [TakenTicket(ticket_id(EVENT, 1), 1, None)])
     cache.taken([ticket_id(EVENT, 1)])
+    live = LiveSeats(recorded)
+    live.begin(EVENT, Plan((SectionPlan(1, False, ((1, 5),)),)))
+    cache.clear(EVENT, {ticket_id(EVENT, 1): 2})
+    live.read(EVENT, None)
 
     named = {key for keys in Recorded.keys_used for key in keys}
     stored = {_text(key) for key in recorded.scan_iter()}
