@@ -30,6 +30,8 @@ SINCE_CHARACTERS_MAX = 100
 # How often it is made sure that we hear the signal that ends the server.
 SIGNAL_SECONDS = 1.0
 PATH = re.compile(r"/v1/events/([1-9][0-9]{0,9})/seats/availability")
+# What our own pages and most others ask; it is asked thousands of times a second.
+USUAL = re.compile(rb"(?:section=(0|[1-9][0-9]{0,8})&)?since=([0-9a-z]{1,40}\.[0-9]{1,16})&wait=([0-9]|1[0-9]|2[0-5])")
 NUMBER = re.compile(r"0|[1-9][0-9]{0,9}")
 SINCE = re.compile(r"[\x21-\x7e]*")
 
@@ -131,7 +133,12 @@ class Application:
 async def _seats(gallery: Gallery, event_id: EventId, asked: Asked, receive: Receive) -> Told:
     known = (asked.since, asked.section_id)
     if asked.since is not None and asked.wait_seconds:
-        body = await _while_there(gallery.news(event_id, known, wait_seconds=asked.wait_seconds), receive)
+
+        async def gone() -> None:
+            while (await receive())["type"] != "http.disconnect":
+                pass
+
+        body = await gallery.news(event_id, known, wait_seconds=asked.wait_seconds, gone=gone)
         if body is not None:
             return Told(200, [JSON, FRESH], body)
         body = (await gallery.seen(event_id)).told(*known)
@@ -142,25 +149,12 @@ async def _seats(gallery: Gallery, event_id: EventId, asked: Asked, receive: Rec
     return Told(200, [JSON, FRESH], body)
 
 
-async def _while_there(news: Awaitable[bytes | None], receive: Receive) -> bytes | None:
-    """The news, or None as soon as whoever waits has gone: an abandoned wait must not take somebody's place."""
-    waiting = asyncio.ensure_future(news)
-    gone = asyncio.ensure_future(_gone(receive))
-    try:
-        await asyncio.wait((waiting, gone), return_when=asyncio.FIRST_COMPLETED)
-        return waiting.result() if waiting.done() else None
-    finally:
-        gone.cancel()
-        waiting.cancel()
-
-
-async def _gone(receive: Receive) -> None:
-    while (await receive())["type"] != "http.disconnect":
-        pass
-
-
 def asked_in(query: bytes) -> Asked | None:
     """What a query asks for; None when it does not fit."""
+    found = USUAL.fullmatch(query)
+    if found is not None:
+        section, since, wait = found.groups()
+        return Asked(since.decode(), None if section is None else int(section), int(wait))
     try:
         pairs = parse_qsl(query.decode("ascii"), keep_blank_values=True, strict_parsing=bool(query), max_num_fields=3)
     except ValueError:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import defaultdict
-from collections.abc import Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -36,8 +36,15 @@ UNKNOWN_KEPT = 1_000
 
 log = structlog.get_logger(__name__)
 
+# Who waits longer than this is looked after: an abandoned wait must not take somebody's place. While a house sells
+# nobody waits so long, and looking after each costs as much again as half an answer.
+ABANDONED_SECONDS = 2.0
+
 # What a viewer knows and of which section: who has the same is answered with the same bytes.
 Known = tuple[str | None, int | None]
+Waiting = asyncio.Future[bytes | None]
+# Ends when whoever waits has gone.
+Gone = Callable[[], Coroutine[Any, Any, None]]
 
 
 class NotShown(Exception):
@@ -55,7 +62,7 @@ class Show:
     seen: SeatsSeen
     read_at: float
     asked_at: float
-    waiting: dict[Known, set[asyncio.Future[bytes | None]]] = field(default_factory=lambda: defaultdict(set))
+    waiting: dict[Known, set[Waiting]] = field(default_factory=lambda: defaultdict(set))
     stirred: asyncio.Event = field(default_factory=asyncio.Event)
     viewers: int = 0
 
@@ -106,21 +113,25 @@ class Gallery:
         """The seats as they are shown now. Raises NotShown."""
         return (await self._show(event_id)).seen
 
-    async def news(self, event_id: EventId, known: Known, *, wait_seconds: float) -> bytes | None:
-        """What changed since, as soon as something has; None when nothing did. Raises NotShown, TooManyViewers."""
+    async def news(self, event_id: EventId, known: Known, *, wait_seconds: float, gone: Gone) -> bytes | None:
+        """What changed since, as soon as something has; None when nothing did, or whoever waits has gone.
+
+        Raises NotShown, TooManyViewers.
+        """
         show = await self._show(event_id)
         if show.news_for(known):
             return show.seen.told(*known)
-        if self.draining or wait_seconds <= 0:
+        if self.draining:
             return None
         if self.viewers >= self._viewers_max:
             raise TooManyViewers
-        return await self._wait(show, known, wait_seconds)
+        return await self._wait(show, known, wait_seconds, gone)
 
-    async def _wait(self, show: Show, known: Known, wait_seconds: float) -> bytes | None:
+    async def _wait(self, show: Show, known: Known, wait_seconds: float, gone: Gone) -> bytes | None:
         loop = asyncio.get_running_loop()
-        future: asyncio.Future[bytes | None] = loop.create_future()
+        future: Waiting = loop.create_future()
         ending = loop.call_later(wait_seconds, _settle, future, None)
+        leaving = loop.call_later(ABANDONED_SECONDS, self._settle_when, gone, future)
         show.waiting[known].add(future)
         show.viewers += 1
         self.viewers += 1
@@ -128,6 +139,7 @@ class Gallery:
             return await future
         finally:
             ending.cancel()
+            leaving.cancel()
             self.viewers -= 1
             show.viewers -= 1
             group = show.waiting.get(known)
@@ -135,6 +147,16 @@ class Gallery:
                 group.discard(future)
                 if not group:
                     del show.waiting[known]
+
+    def _settle_when(self, gone: Gone, future: Waiting) -> None:
+        """Make room when whoever waits has gone."""
+
+        async def watch() -> None:
+            await gone()
+            _settle(future, None)
+
+        watching = self._spawn(watch())
+        future.add_done_callback(lambda _: watching.cancel())
 
     async def _show(self, event_id: EventId) -> Show:
         show = self._shows.get(event_id)
@@ -243,10 +265,11 @@ class Gallery:
         if show is not None:
             show.stirred.set()
 
-    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._ended)
+        return task
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
@@ -264,6 +287,6 @@ def _release(show: Show) -> None:
             _settle(future, None)
 
 
-def _settle(future: asyncio.Future[bytes | None], answer: bytes | None) -> None:
+def _settle(future: Waiting, answer: bytes | None) -> None:
     if not future.done():
         future.set_result(answer)

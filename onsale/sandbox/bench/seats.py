@@ -92,7 +92,7 @@ def measure(effort: Effort, say: Say) -> Measured:
         late[-1],
         tuple(_faults(watched, median_ratio(costs), confirmed=confirmed, wanted=2 * pairs * sales)),
         (
-            f"{viewers:,} viewers saw {len(late):,} changes: median {median(late):.0f} ms, p99 {_at(late, 0.99):.0f} ms",
+            f"{viewers:,} viewers saw {len(late):,} changes: median {median(late):.0f} ms, p99 {_at(late, 0.99):.0f}",
             f"their process: {median(watched.seats_cpu_share):.2f} of a core, {watched.memory_mb:.0f} MB,"
             f" {watched.answers:,} answers",
             f"a booking with its joins costs {median_ratio(costs):.3f} of what it costs alone"
