@@ -80,6 +80,38 @@ def test_seats_picked_in_the_picture_are_the_seats_booked(browse, on_sale):
     expect(page.get_by_text("Stalls, row B, seat 5")).to_be_visible()
 
 
+def test_a_seat_that_somebody_else_took_is_shown_within_a_second(browse, on_sale, stack):
+    event_id = on_sale()
+    one, other = browse(), browse()
+    for page in (one, other):
+        join(page, event_id)
+        go_in(page)
+    seats = stack.settings["ONSALE_SEATS_URL"]
+    with one.expect_request(lambda asked: asked.url.startswith(seats) and "wait=" in asked.url):
+        one.goto(f"/events/{event_id}/choose?section=1")
+    expect(one.locator("#seat-list input:disabled")).to_have_count(0)
+
+    take_best(other, 2)
+
+    expect(one.locator("#seat-list input:disabled")).to_have_count(2, timeout=1_000)
+
+
+def test_without_a_place_to_wait_the_seats_are_asked_for_again_and_again(browse, on_sale, stack):
+    event_id = on_sale()
+    one, other = browse(), browse()
+    for page in (one, other):
+        join(page, event_id)
+        go_in(page)
+    # As behind a proxy that nobody told of it.
+    page_of_a_proxy = {"body": "It works!", "headers": {"Access-Control-Allow-Origin": "*"}}
+    one.route(f"{stack.settings['ONSALE_SEATS_URL']}/**", lambda route: route.fulfill(**page_of_a_proxy))
+    one.goto(f"/events/{event_id}/choose?section=1")
+
+    take_best(other, 2)
+
+    expect(one.locator("#seat-list input:disabled")).to_have_count(2, timeout=10_000)
+
+
 def test_the_picture_is_walked_with_the_keyboard(browse, on_sale):
     event_id = on_sale()
     page = browse()

@@ -517,6 +517,22 @@ def test_a_status_nobody_may_cache_is_seen(said, laptop, answer):
     assert web_part.queue_status(said, sandbox=laptop).answer is answer
 
 
+@pytest.mark.parametrize(
+    ("address", "said", "answer"),
+    [
+        ("", Said(0, "nobody is asked"), OK),
+        ("https://seats", Said(200, "{}", {"access-control-allow-origin": "*"}), OK),
+        ("https://seats", Said(503, "{}", {"access-control-allow-origin": "*"}), OK),
+        # The web's own answer: whoever would wait there is sent away at once.
+        ("https://seats", Said(200, "{}", FROM_ORIGIN), BROKEN),
+        ("https://seats", Said(502, "Bad Gateway"), BROKEN),
+        ("https://seats", Said(0, "no answer"), BROKEN),
+    ],
+)
+def test_where_browsers_are_sent_to_wait_must_let_them_wait(address, said, answer):
+    assert web_part.live_seats(address, lambda _: said).answer is answer
+
+
 def test_the_web_must_be_ours_alive_and_ready():
     assert web_part.alive(Said(200, "ok"), address="http://x").answer is OK
     # Somebody else's page at our address.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from onsale.cli.doctor.asking import Said, ask
 from onsale.cli.doctor.examining import Part
@@ -23,6 +23,7 @@ def examine(config: Config) -> Iterator[tuple[str, Seen]]:
     here = None if at_the_front.status == 200 else ask(f"{own_address(config)}/healthz")
     yield "alive", alive(at_the_front, address=config.public_url, here=here)
     yield "ready", ready(ask(f"{config.public_url}/readyz"))
+    yield "live seats", live_seats(config.seats_url, ask)
     try:
         event_id = _open_event(config)
     except RecordUnavailable:
@@ -59,6 +60,20 @@ def ready(said: Said) -> Seen:
     if not said.status:
         return not_checked(f"The web: {_what(said)}.")
     return broken(f"It says: {_what(said)}.", "Mend the part it names; it is asked again at every probe.")
+
+
+def live_seats(address: str, asking: Callable[[str], Said]) -> Seen:
+    """Whether browsers may wait for the next change of a seat map where the web sends them."""
+    if not address:
+        return ok("Nowhere to wait for changes of a seat map: browsers ask the web every two seconds.")
+    # Any event: who lets viewers wait says so of one that nobody looks at as well.
+    said = asking(f"{address}/v1/events/1/seats/availability?since=0.0&wait=1")
+    if said.status not in (200, 503) or said.headers.get("access-control-allow-origin") != "*":
+        return broken(
+            f"{address}, where browsers are sent to wait for changes of a seat map: {_what(said)}.",
+            "Start `onsale seats`, or mend ONSALE_SEATS_URL or the way there. Until then browsers ask the web.",
+        )
+    return ok(f"{address} lets browsers wait for changes of a seat map.")
 
 
 def queue_status(said: Said, *, sandbox: bool) -> Seen:
@@ -104,4 +119,4 @@ def _what(said: Said) -> str:
     return f"{said.status} {said.text[:80]}".strip() if said.status else said.text
 
 
-PART = Part("web", "The web", ("alive", "ready", "queue status"), examine)
+PART = Part("web", "The web", ("alive", "ready", "live seats", "queue status"), examine)
