@@ -76,7 +76,7 @@ def test_every_log_line_on_the_page_is_one_that_is_logged():
     named = {word for line in re.findall(r"log (`[a-z_`, or]+`)", PAGE) for word in re.findall(r"`([a-z_]+)`", line)}
     sources = "".join(
         file.read_text(encoding="utf-8")
-        for folder in ("web", "workers", "queue", "db", "onsale/payments")
+        for folder in ("web", "workers", "queue", "db", "onsale/payments", "onsale/live")
         for file in (ROOT / folder).rglob("*.py")
     )
 
