@@ -7,7 +7,11 @@
 -- it (published under the name of `about`) must be one, or somebody would wait for what has been.
 local WIDTH, SOLD = 11, 281474976710655
 local about = redis.call('HMGET', KEYS[2], 'epoch', 'run_id', 'bytes')
-local long_enough = about[1] and redis.call('STRLEN', KEYS[1]) >= tonumber(about[3])
+if about[1] and redis.call('STRLEN', KEYS[1]) < tonumber(about[3]) then
+  -- The tickets were evicted: what is marked now must not be taken for all there was.
+  redis.call('UNLINK', KEYS[2])
+  about = {}
+end
 local written, changes = 0, {}
 for first = 3, #ARGV, 3 do
   local ordinal, version, until_ms = tonumber(ARGV[first]), tonumber(ARGV[first + 1]), tonumber(ARGV[first + 2])
@@ -33,8 +37,8 @@ end
 if #changes > 0 then
   local info = redis.call('INFO', 'server')
   local found = string.find(info, 'run_id:', 1, true)
-  -- Another server's numbers, or tickets that were evicted: whoever keeps the seats begins a new epoch.
-  if long_enough and about[2] == string.sub(info, found + 7, found + 46) then
+  -- Numbers of another server are over: whoever keeps the seats begins a new epoch.
+  if about[2] == string.sub(info, found + 7, found + 46) then
     local seq = redis.call('HINCRBY', KEYS[2], 'seq', 1)
     redis.call('XADD', KEYS[3], 'MAXLEN', '~', ARGV[2], seq .. '-0', 'c', table.concat(changes))
     redis.call('PEXPIRE', KEYS[2], ARGV[1])

@@ -18,11 +18,11 @@ local function add(entries)
   end
 end
 
-local missing = tonumber(about[2]) - (about[1] == ARGV[1] and tonumber(ARGV[2]) or -1)
-if about[1] == ARGV[1] and missing == 0 then
+local missing = about[1] == ARGV[1] and tonumber(about[2]) - tonumber(ARGV[2]) or -1
+if missing == 0 then
   return answer
 end
-if about[1] == ARGV[1] and missing > 0 then
+if missing > 0 then
   local entries = redis.call('XRANGE', KEYS[3], (ARGV[2] + 1) .. '-0', '+')
   if #entries == missing then
     add(entries)

@@ -177,6 +177,19 @@ def test_a_new_epoch_knows_no_version_of_the_old(copy: Copy) -> None:
     assert now.sections[0].letters == b"h" + b"f" * 5
 
 
+def test_as_many_writes_of_another_epoch_are_no_changes(copy: Copy) -> None:
+    copy.cache.mark(EVENT, [(1, 1, FAR_MS)])
+    before = copy.seen()
+    copy.client.delete(KEYS.seats_about)
+    copy.live.begin(EVENT, PLAN)
+    for ordinal in (2, 3):
+        copy.cache.mark(EVENT, [(ordinal, 1, FAR_MS)])
+
+    now = copy.seen(before)
+
+    assert (now.epoch != before.epoch, now.seq, now.sections[0].letters) == (True, 2, b"hhhfff")
+
+
 def test_an_epoch_that_has_begun_goes_on(copy: Copy) -> None:
     before = copy.seen()
 
@@ -199,8 +212,8 @@ def test_a_copy_that_was_evicted_in_part_is_not_believed(copy: Copy, key: str) -
     copy.client.delete(key)
 
     assert copy.live.read(EVENT, None) is None
-    # A mark that comes now must not make a number of an epoch that is over.
-    copy.cache.mark(EVENT, [(2, 1, FAR_MS)])
+    # A mark that comes now, of the last ticket too, must not be taken for all there was.
+    copy.cache.mark(EVENT, [(COUNT, 1, FAR_MS)])
     assert copy.live.read(EVENT, None) is None
 
 

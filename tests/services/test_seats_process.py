@@ -145,6 +145,24 @@ def test_who_waits_is_told_of_a_change_when_it_comes(web, engine, seats, cache, 
     )
 
 
+def test_a_word_wakes_who_waits_long_before_it_is_looked_anyway(web, engine, seats, cache, event_id, viewers):
+    took = 0.0
+    for ordinal in range(1, 6):
+        since = until(
+            lambda sold=ordinal - 1: (seen := seats.ask(event_id).json())["sold"] == sold and seen["version"],
+            "it is seen",
+        )
+        waiting = viewers.submit(seats.ask, event_id, since=since, wait=25)
+        until(lambda: seats.waiting == 1, "somebody waits")
+        began = time.monotonic()
+        sell(engine, cache, event_id, ordinal)
+        waiting.result(SOON_SECONDS)
+        took += time.monotonic() - began
+
+    # By looking alone each would take most of a second.
+    assert took < 2.5
+
+
 def test_both_tell_the_same_seats_in_the_same_version(web, engine, seats, cache, event_id):
     sell(engine, cache, event_id, 3)
 
