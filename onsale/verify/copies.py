@@ -1,4 +1,4 @@
-"""Do the queue's stock and the cache of taken tickets say what the record says? They are given time to agree."""
+"""Do the queue's stock, the cache of taken tickets and the seats shown say what the record says? In time, that is."""
 
 from __future__ import annotations
 
@@ -8,14 +8,16 @@ from dataclasses import dataclass, field
 
 from sqlalchemy import Engine, text
 
-from onsale.db import stats
+from onsale.db import runs, stats
 from onsale.db.engine import transaction
-from onsale.db.ids import EventId, TicketId
+from onsale.db.ids import EventId, TicketId, ticket_id
 from onsale.db.stats import Stock
 from onsale.errors import QueueRecovering, QueueUnavailable
+from onsale.queue.live_seats import LiveSeats
 from onsale.queue.state import QueueState
 from onsale.queue.store import QueueStore
 from onsale.queue.ticket_cache import TICKETS_MAX, TicketCache
+from onsale.queue.ticket_marks import letters
 
 LOOK_SECONDS = 0.5
 
@@ -26,6 +28,8 @@ class Copies:
 
     store: QueueStore
     tickets: TicketCache
+    # What viewers are shown; None: nobody shows seats here.
+    seats: LiveSeats | None = None
 
 
 @dataclass
@@ -42,6 +46,8 @@ def compare(engine: Engine, event_id: EventId, copies: Copies, *, patience_secon
     compared = Compared()
     _compare_stock(engine, event_id, copies.store, compared, patience_seconds)
     _compare_taken(engine, event_id, copies.tickets, compared, patience_seconds)
+    if copies.seats is not None:
+        _compare_seats(engine, event_id, copies.seats, compared, patience_seconds)
     return compared
 
 
@@ -116,6 +122,59 @@ def _compare_taken(
             time.sleep(LOOK_SECONDS)
     compared.looked_at.append(f"the cache, about {asked:,} free tickets")
     compared.differences += [f"the cache says that ticket {one} is taken, the record: free" for one in sorted(wrong)]
+
+
+def _compare_seats(
+    engine: Engine, event_id: EventId, live: LiveSeats, compared: Compared, patience_seconds: float
+) -> None:
+    """Seats shown otherwise than they are. Who verifies looks at them, so that the web makes them right meanwhile.
+
+    Where nobody has looked at the seats there is no copy to be wrong.
+    """
+    until = time.monotonic() + patience_seconds
+    wrong: dict[int, str] | None = None
+    while wrong is None or wrong:
+        live.watched([event_id])
+        shown = _shown(live, event_id)
+        if shown is None:
+            return
+        now = {
+            ordinal: f"ticket {ticket_id(event_id, ordinal)} is {shown.get(ordinal, 'not there')}, the record: {letter}"
+            for ordinal, letter in _letters(engine, event_id).items()
+            if shown.get(ordinal) != letter
+        }
+        # In a running sale tickets are taken between the two readings; a lie stays.
+        wrong = {ordinal: says for ordinal, says in now.items() if wrong is None or ordinal in wrong}
+        if time.monotonic() >= until:
+            break
+        if wrong:
+            time.sleep(LOOK_SECONDS)
+    compared.looked_at.append("the seats shown")
+    compared.differences += [f"viewers are shown that {says}" for _, says in sorted(wrong.items())]
+
+
+def _shown(live: LiveSeats, event_id: EventId) -> dict[int, str] | None:
+    """Each ticket's letter as viewers see it; None where there is no copy."""
+    seen = live.read(event_id, None)
+    return (
+        None
+        if seen is None
+        else {
+            ordinal: chr(letter)
+            for plan, section in zip(seen.plan.sections, seen.sections, strict=True)
+            for ordinal, letter in zip(plan.ordinals(), section.letters, strict=True)
+        }
+    )
+
+
+def _letters(engine: Engine, event_id: EventId) -> dict[int, str]:
+    """Each ticket's letter in the record."""
+    with transaction(engine) as connection:
+        return {
+            run.first_ordinal + step: chr(letter)
+            for run in runs.marked_runs(connection, event_id)
+            for step, letter in enumerate(letters(run.marks))
+        }
 
 
 def _free(engine: Engine, event_id: EventId, among: set[TicketId] | None) -> Iterator[list[TicketId]]:

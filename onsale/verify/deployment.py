@@ -8,6 +8,7 @@ from onsale.config import Config
 from onsale.db.ids import EventId
 from onsale.payments.ledger import StripeLedger
 from onsale.queue.client import connect
+from onsale.queue.live_seats import LiveSeats
 from onsale.queue.store import QueueStore
 from onsale.queue.ticket_cache import TicketCache
 from onsale.verify.check import verify
@@ -20,7 +21,7 @@ def verify_with(config: Config, engine: Engine, event_id: EventId, *, ledger: bo
     queue, cache = connect(config.queue_url), connect(config.cache_url)
     books = StripeLedger(secret_key=config.stripe_secret_key, api_base=config.stripe_api_base)
     try:
-        copies_at = Copies(QueueStore(queue), TicketCache(cache))
+        copies_at = Copies(QueueStore(queue), TicketCache(cache), LiveSeats(cache))
         return verify(engine, event_id, ledger=books if ledger else None, copies_at=copies_at)
     finally:
         books.close()

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from threading import Timer
 
 import pytest
 import redis
 
 from onsale.queue.client import connect
+from onsale.queue.live_seats import LiveSeats
 from onsale.queue.store import QueueStore
 from onsale.queue.ticket_cache import TicketCache
+from onsale.search.postgres import PostgresSearch
 from onsale.verify.check import verify
 from onsale.verify.copies import Copies
 from onsale.verify.verdict import Finding
+from onsale.web.seat_keeping import SeatKeeper
+from onsale.web.showing import open_shows
 from onsale.workers.admissions import tell_stock
 from tests.builders import seat
 from tests.conftest import NOWHERE
@@ -73,6 +78,35 @@ def test_a_copy_that_agrees_within_its_time_is_right(sale: Sale, late: str) -> N
 
     assert [finding.invariant for finding in found.findings if not finding.ok] == []
     assert sum(finding.seconds for finding in found.findings) < 10
+
+
+@pytest.fixture
+def shown(sale: Sale) -> Iterator[Copies]:
+    """The copies, once somebody has looked at the seats."""
+    client = connect(sale.shop.config.cache_url)
+    live = LiveSeats(client)
+    shows = open_shows(sale.engine, PostgresSearch(sale.engine))
+    SeatKeeper(sale.engine, shows, live, sale.shop.ticket_cache).compare(sale.event_id)
+    yield Copies(sale.shop.store, sale.shop.ticket_cache, live)
+    shows.stop()
+    client.close()
+
+
+def test_seats_shown_as_they_are_are_right(sale: Sale, shown: Copies) -> None:
+    found = with_copies(sale, shown)
+
+    assert (found.ok, found.examples) == (True, ())
+    assert "the seats shown" in found.note
+
+
+def test_a_seat_shown_otherwise_than_it_is_is_found(sale: Sale, shown: Copies) -> None:
+    ticket = seat(sale.event_id, 8)
+    sale.damage(f"UPDATE tickets SET state = 'sold', booking_id = gen_random_uuid(), version = 9 WHERE id = {ticket}")
+
+    found = with_copies(sale, shown)
+
+    assert found.ok is False
+    assert f"viewers are shown that ticket {ticket} is f, the record: s" in found.examples
 
 
 def test_a_queue_or_cache_that_is_away_is_not_checked_and_no_pass(sale: Sale) -> None:
