@@ -186,8 +186,14 @@ async def _drain_at_the_end(gallery: Gallery) -> None:
     """
     loop = asyncio.get_running_loop()
 
+    def end(number: int) -> None:
+        if not gallery.draining:
+            gallery.drain()
+            # While thousands are answered the descriptor may be full, and the server has heard nothing.
+            loop.call_later(SIGNAL_SECONDS, signal.raise_signal, number)
+
     def heard(number: int, frame: FrameType | None) -> None:
-        loop.call_soon_threadsafe(gallery.drain)
+        loop.call_soon_threadsafe(end, number)
 
     while True:
         for each in (signal.SIGTERM, signal.SIGINT):

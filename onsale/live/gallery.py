@@ -39,12 +39,29 @@ log = structlog.get_logger(__name__)
 # Who waits longer than this is looked after: an abandoned wait must not take somebody's place. While a house sells
 # nobody waits so long, and looking after each costs as much again as half an answer.
 ABANDONED_SECONDS = 2.0
+# How exactly a wait ends.
+TICK_SECONDS = 0.5
 
 # What a viewer knows and of which section: who has the same is answered with the same bytes.
 Known = tuple[str | None, int | None]
-Waiting = asyncio.Future[bytes | None]
 # Ends when whoever waits has gone.
 Gone = Callable[[], Coroutine[Any, Any, None]]
+
+
+@dataclass(eq=False, slots=True)
+class Waiting:
+    """Somebody who waits, and until when; moments of the monotonic clock."""
+
+    answer: asyncio.Future[bytes | None]
+    gone: Gone
+    since: float
+    until: float
+    watched: bool = False
+
+    def settle(self, body: bytes | None) -> None:
+        """Answer, unless that is done."""
+        if not self.answer.done():
+            self.answer.set_result(body)
 
 
 class NotShown(Exception):
@@ -94,6 +111,7 @@ class Gallery:
         """Begin to listen."""
         self._spawn(self._watch.listen(self._stir))
         self._spawn(self._keep_looking())
+        self._spawn(self._keep_time())
 
     async def close(self) -> None:
         """Answer everybody, end the tasks and let go of the connections."""
@@ -128,35 +146,44 @@ class Gallery:
         return await self._wait(show, known, wait_seconds, gone)
 
     async def _wait(self, show: Show, known: Known, wait_seconds: float, gone: Gone) -> bytes | None:
-        loop = asyncio.get_running_loop()
-        future: Waiting = loop.create_future()
-        ending = loop.call_later(wait_seconds, _settle, future, None)
-        leaving = loop.call_later(ABANDONED_SECONDS, self._settle_when, gone, future)
-        show.waiting[known].add(future)
+        now = time.monotonic()
+        waiting = Waiting(asyncio.get_running_loop().create_future(), gone, now, now + wait_seconds)
+        show.waiting[known].add(waiting)
         show.viewers += 1
         self.viewers += 1
         try:
-            return await future
+            return await waiting.answer
         finally:
-            ending.cancel()
-            leaving.cancel()
             self.viewers -= 1
             show.viewers -= 1
             group = show.waiting.get(known)
             if group is not None:
-                group.discard(future)
+                group.discard(waiting)
                 if not group:
                     del show.waiting[known]
 
-    def _settle_when(self, gone: Gone, future: Waiting) -> None:
+    async def _keep_time(self) -> None:
+        """End the waits that are over, look after those that take long. Timers would be a fifth of an answer's cost."""
+        while True:
+            await asyncio.sleep(TICK_SECONDS)
+            now = time.monotonic()
+            for show in self._shows.values():
+                for waiting in [each for group in show.waiting.values() for each in group]:
+                    if now >= waiting.until:
+                        waiting.settle(None)
+                    elif now >= waiting.since + ABANDONED_SECONDS and not waiting.watched:
+                        self._look_after(waiting)
+
+    def _look_after(self, waiting: Waiting) -> None:
         """Make room when whoever waits has gone."""
 
         async def watch() -> None:
-            await gone()
-            _settle(future, None)
+            await waiting.gone()
+            waiting.settle(None)
 
+        waiting.watched = True
         watching = self._spawn(watch())
-        future.add_done_callback(lambda _: watching.cancel())
+        waiting.answer.add_done_callback(lambda _: watching.cancel())
 
     async def _show(self, event_id: EventId) -> Show:
         show = self._shows.get(event_id)
@@ -230,8 +257,8 @@ class Gallery:
         show.seen = seen
         for known in [each for each in show.waiting if show.news_for(each)]:
             body = seen.told(*known)
-            for future in show.waiting.pop(known):
-                _settle(future, body)
+            for waiting in show.waiting.pop(known):
+                waiting.settle(body)
         return True
 
     async def _subscribe(self, event_id: EventId) -> None:
@@ -282,11 +309,5 @@ def _pace(viewers: int) -> float:
 
 
 def _release(show: Show) -> None:
-    for group in list(show.waiting.values()):
-        for future in list(group):
-            _settle(future, None)
-
-
-def _settle(future: Waiting, answer: bytes | None) -> None:
-    if not future.done():
-        future.set_result(answer)
+    for waiting in [each for group in show.waiting.values() for each in group]:
+        waiting.settle(None)
