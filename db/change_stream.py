@@ -6,7 +6,9 @@ again after a crash.
 
 from __future__ import annotations
 
+import math
 import select
+import time
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -26,6 +28,8 @@ SLOT = "onsale_changes"
 TABLES = ("artists", "event_artists", "events", "sections", "venues")
 # The server wants to hear from its reader, or lets go of it after its wal_sender_timeout (a minute).
 KEEP_ALIVE_SECONDS = 10
+# Whoever waits for a place in the log asks so often whether the server is there; it answers at once.
+ASK_SECONDS = 0.02
 
 
 def set_up(connection: Connection) -> bool:
@@ -61,6 +65,15 @@ def followed_up_to(connection: Connection) -> int:
     """All changes up to this LSN were followed and are visible; without a slot, where the log is now."""
     found: int = connection.scalar(_FOLLOWED, {"slot": SLOT})
     return found
+
+
+def end_of_log(connection: Connection) -> int:
+    """Every commit that anybody was told of is before this LSN; the server sends all before it to the stream now."""
+    end, sent = connection.execute(_END_OF_LOG).one()
+    if sent < end:
+        # What no commit waits for is not sent for seconds; a commit of our own, that waits for no standby, sends it.
+        connection.execute(_SEND_THE_LOG)
+    return int(end)
 
 
 def are_visible(connection: Connection, xids: Collection[int]) -> bool:
@@ -103,17 +116,31 @@ class ChangeStream:
         """Let another process read."""
         self._cursor.connection.close()
 
-    def read(self, *, wait_seconds: float) -> list[Change | Commit]:
-        """What came next, waiting for at most `wait_seconds`; nothing when nothing did. RecordUnavailable."""
+    @property
+    def position(self) -> int:
+        """All that was committed before this LSN has been read."""
+        return int(self._cursor.wal_end)
+
+    def read(self, *, wait_seconds: float, up_to: int | None = None) -> list[Change | Commit]:
+        """What came next, waiting for at most `wait_seconds`, or until the server says that it is past `up_to`.
+
+        Nothing when nothing came. RecordUnavailable.
+        """
+        deadline = time.monotonic() + wait_seconds
         try:
             while True:
                 message = self._cursor.read_message()
-                if message is None:
-                    if not select.select([self._cursor], [], [], wait_seconds)[0]:
-                        return []
                 # A table's description or the beginning of a transaction says nothing yet.
-                elif told := self._decoder.read(message.payload):
-                    return told
+                if message is not None:
+                    if told := self._decoder.read(message.payload):
+                        return told
+                    continue
+                left = deadline - time.monotonic()
+                if left <= 0 or (up_to is not None and self.position >= up_to):
+                    return []
+                if up_to is not None:
+                    self._cursor.send_feedback(reply=True, force=True)  # type: ignore[no-untyped-call]  # As below.
+                select.select([self._cursor], [], [], min(left, math.inf if up_to is None else ASK_SECONDS))
         except psycopg2.DatabaseError as error:
             raise RecordUnavailable from error
 
@@ -156,6 +183,11 @@ _FOLLOWED = text("""
     SELECT pg_wal_lsn_diff(coalesce(
                (SELECT confirmed_flush_lsn FROM pg_replication_slots WHERE slot_name = :slot),
                pg_current_wal_insert_lsn()), '0/0')::bigint""")
+_END_OF_LOG = text("""
+    SELECT pg_wal_lsn_diff(pg_current_wal_insert_lsn(), '0/0')::bigint,
+           pg_wal_lsn_diff(pg_current_wal_flush_lsn(), '0/0')::bigint""")
+_SEND_THE_LOG = text("""
+    SELECT set_config('synchronous_commit', 'local', true), pg_logical_emit_message(true, 'onsale', '')""")
 # Its 32 bits are within half a round of the newest: an id that is still at work may be beyond what has completed.
 _ARE_VISIBLE = text("""
     SELECT coalesce(bool_and(pg_visible_in_snapshot(whole::text::xid8, snapshot)), true)

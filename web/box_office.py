@@ -32,6 +32,8 @@ STATEMENT_TIMEOUT_MS = 5_000
 LOCK_TIMEOUT_MS = 2_000
 # Hands-free bookings come in floods; on connections of their own they cannot take those that pay.
 HANDS_FREE_CONNECTIONS = 4
+# The record answers sooner than a cache that takes longer.
+COPIES_ANSWER_SECONDS = 0.25
 
 
 @dataclass(frozen=True)
@@ -53,6 +55,7 @@ class BoxOffice:
     availabilities: Availabilities
     queue_client: Redis
     cache_client: Redis
+    copies_client: Redis
     # Set when the process was told to end: it finishes what it began and takes nothing new.
     draining: threading.Event
 
@@ -62,7 +65,7 @@ class BoxOffice:
         self.availabilities.stop()
         self.shows.stop()
         self.wakes.close()
-        for client in (self.queue_client, self.cache_client):
+        for client in (self.queue_client, self.cache_client, self.copies_client):
             client.close()
         for engine in (self.engine, self.hands_free_engine):
             engine.dispose()
@@ -88,7 +91,9 @@ def open_box_office(config: Config) -> BoxOffice:
     )
     queue_client, cache_client = connect(config.queue_url), connect(config.cache_url)
     store, wakes = QueueStore(queue_client), Wakes(config.broker_url, queue_client)
-    shows = open_shows(engine, open_search(config.search_url, engine))
+    # Of its own: who looks for a copy does not wait for it as long as for what only Redis knows.
+    copies_client = connect(config.cache_url, answer_seconds=COPIES_ANSWER_SECONDS)
+    shows = open_shows(engine, open_search(config.search_url, engine), copies_client)
     return BoxOffice(
         config=config,
         engine=engine,
@@ -103,6 +108,7 @@ def open_box_office(config: Config) -> BoxOffice:
         availabilities=Availabilities(engine, shows),
         queue_client=queue_client,
         cache_client=cache_client,
+        copies_client=copies_client,
         draining=threading.Event(),
     )
 

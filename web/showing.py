@@ -1,36 +1,51 @@
 """Shows as everybody sees them: events, tickets, seat maps and what a search finds. API and pages both read them here.
 
-Events and seat maps are copies of this process, a few seconds old at most; a ticket is read from the record each time.
+Events, seat maps and common searches are copies of this process, a second old at most; a ticket is read from the record
+each time.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from hashlib import blake2b
 
+import orjson
+from redis import Redis
 from sqlalchemy import Engine
 
 from onsale.db import catalogue, seats
-from onsale.db.catalogue import Event, EventStatus, Ticket
+from onsale.db.catalogue import Event, EventStatus, Section, Ticket
 from onsale.db.engine import reading
 from onsale.db.ids import EventId, TicketId
 from onsale.db.seats import SeatMap
 from onsale.errors import NotFound
+from onsale.queue.catalogue_cache import EVENTS, SEARCHES, CatalogueCache, place_of
 from onsale.search import Search, SearchPage, SearchQuery, Suggestion
 from onsale.web.copies import Copies
+from onsale.web.fresh import Fresh
+from onsale.web.packed import Packed
 
-# An organiser's change of a name or a date is seen everywhere after this long.
-EVENT_SECONDS = 5.0
 SEAT_MAP_SECONDS = 30.0
+# Old rather than nothing, while the record does not answer.
+EVENT_STALE_SECONDS = 600.0
+SEARCH_STALE_SECONDS = 30.0
+SEARCHES_KEPT_MAX = 500
+# Longer ones are not what everybody asks for.
+COMMON_CHARACTERS_MAX = 60
+
+
+House = tuple[EventId, tuple[Section, ...]]
 
 
 @dataclass(frozen=True)
 class Shows:
-    """What is on sale, with a copy of each event and each house in this process."""
+    """What is on sale, with a copy of each event, each house and each common search in this process."""
 
     engine: Engine
     finder: Search
-    events: Copies[EventId, Event]
-    seat_maps: Copies[EventId, SeatMap]
+    events: Fresh[EventId, Event]
+    searches: Fresh[SearchQuery, SearchPage]
+    seat_maps: Copies[House, SeatMap]
 
     def event(self, event_id: EventId) -> Event:
         """A published or cancelled event. Raises NotFound, for a draft too."""
@@ -38,8 +53,8 @@ class Shows:
 
     def seat_map(self, event_id: EventId) -> SeatMap:
         """The house of an event. Raises NotFound."""
-        self.event(event_id)
-        return self.seat_maps.get(event_id)
+        # A price that changed makes another house, so that no copy with the old one is told.
+        return self.seat_maps.get((event_id, self.event(event_id).sections))
 
     def ticket(self, ticket_id: TicketId) -> Ticket:
         """A ticket as it stands in the record. Raises NotFound."""
@@ -56,7 +71,7 @@ class Shows:
 
     def search(self, query: SearchQuery) -> SearchPage:
         """The page of events asked for. Raises BadRequest."""
-        return self.finder.search(query)
+        return self.searches.get(query) if is_common(query) else self.finder.search(query)
 
     def suggest(self, text: str) -> tuple[Suggestion, ...]:
         """What the text may be the beginning of. Raises BadRequest."""
@@ -64,11 +79,16 @@ class Shows:
 
     def stop(self) -> None:
         """End the threads that keep the copies fresh."""
-        self.events.stop()
         self.seat_maps.stop()
 
 
-def open_shows(engine: Engine, finder: Search) -> Shows:
+def is_common(query: SearchQuery) -> bool:
+    """Whether others may ask the same: the first page, by few words, and from no place of one's own."""
+    words = len(query.artist) + len(query.location) + len(query.text)
+    return query.cursor is None and query.near is None and words <= COMMON_CHARACTERS_MAX
+
+
+def open_shows(engine: Engine, finder: Search, cache_client: Redis) -> Shows:
     """Shows over this record; reads nothing yet."""
 
     def read_event(event_id: EventId) -> Event:
@@ -78,16 +98,37 @@ def open_shows(engine: Engine, finder: Search) -> Shows:
             raise NotFound
         return event
 
-    def read_seat_map(event_id: EventId) -> SeatMap:
+    def read_seat_map(house: House) -> SeatMap:
         with reading(engine) as connection:
-            found = seats.seat_map(connection, event_id)
+            found = seats.seat_map(connection, house[0])
         if found is None:
             raise NotFound
         return found
 
+    event_form, page_form = Packed(Event), Packed(SearchPage)
     return Shows(
         engine,
         finder,
-        events=Copies(read_event, name="events", every_seconds=EVENT_SECONDS, stale_seconds=600),
+        events=Fresh(
+            read_event,
+            CatalogueCache(cache_client, EVENTS),
+            event_form,
+            place=lambda event_id: (f"{event_form.name}:{event_id}", event_id),
+            stale_seconds=EVENT_STALE_SECONDS,
+        ),
+        searches=Fresh(
+            finder.search,
+            CatalogueCache(cache_client, SEARCHES),
+            page_form,
+            place=lambda query: _place_of_search(page_form.name, query),
+            stale_seconds=SEARCH_STALE_SECONDS,
+            kept_max=SEARCHES_KEPT_MAX,
+        ),
         seat_maps=Copies(read_seat_map, name="seat-maps", every_seconds=SEAT_MAP_SECONDS, stale_seconds=600),
     )
+
+
+def _place_of_search(form: str, query: SearchQuery) -> tuple[str, int]:
+    # Whole, so that a field a search gets one day parts what it tells apart.
+    asked = orjson.dumps(query)
+    return f"{form}:{blake2b(asked, digest_size=16).hexdigest()}", place_of(asked)

@@ -1,10 +1,11 @@
-"""`onsale changes`: the change stream that keeps the index fresh: set it up, follow it, see how far behind it is."""
+"""`onsale changes`: the change stream that keeps caches and index fresh: set it up, follow it, see how far it is."""
 
 from __future__ import annotations
 
 import os
 import signal
 import threading
+from contextlib import ExitStack
 
 import click
 import sqlalchemy
@@ -14,6 +15,8 @@ from onsale.config import Config
 from onsale.db import change_stream
 from onsale.db.engine import make_engine
 from onsale.errors import ConfigError
+from onsale.queue.client import connect
+from onsale.queue.followed import ANSWER_SECONDS, Followed
 from onsale.search.event_index import EventIndex
 from onsale.workers.changes import Follower
 
@@ -22,10 +25,10 @@ MEBIBYTE = 1024 * 1024
 
 @click.group("changes")
 def changes() -> None:
-    """The change stream that keeps the search index fresh.
+    """The change stream that keeps the caches and the search index fresh.
 
     Set it up once, then keep `onsale changes run` running beside the web. It reads the record's own log, so that
-    nothing which changes the record has to think of the index.
+    nothing which changes the record has to think of its copies.
     """
 
 
@@ -58,9 +61,11 @@ def status() -> None:
 
 @changes.command("run")
 def run() -> None:
-    """Follow the change stream; a second one waits until the first has ended. SIGTERM stops it."""
+    """Follow the change stream for the caches, and for the index where there is one (ONSALE_SEARCH_URL).
+
+    A second one waits until the first has ended. SIGTERM stops it.
+    """
     config = Config.from_env(os.environ)
-    url = search_url(config)
     logs.configure(config)
     stop = threading.Event()
     for each in (signal.SIGTERM, signal.SIGINT):
@@ -68,8 +73,10 @@ def run() -> None:
     engine = make_engine(config.database_url, application_name="onsale-changes")
     with _autocommit(config) as connection:
         change_stream.set_up(connection)
-    with EventIndex(url) as index:
-        Follower(engine, index).run(stop)
+    followed = Followed(connect(config.cache_url, answer_seconds=ANSWER_SECONDS))
+    with ExitStack() as open_until_the_end:
+        index = open_until_the_end.enter_context(EventIndex(config.search_url)) if config.search_url else None
+        Follower(engine, index, followed).run(stop)
     engine.dispose()
 
 

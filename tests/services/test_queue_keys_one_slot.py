@@ -100,7 +100,7 @@ def test_two_events_may_be_in_different_slots(recorded: Redis) -> None:
     assert len({recorded.execute_command("CLUSTER KEYSLOT", key) for key in (room.keys.queue, other.queue)}) == 2
 
 
-SCRIPTS = [*NAMES, "mark_tickets", "taken_tickets", "pace"]
+SCRIPTS = [*NAMES, "mark_tickets", "taken_tickets", "pace", "look_up", "keep", "outdate", "vouch"]
 
 
 @pytest.mark.parametrize("name", SCRIPTS)
