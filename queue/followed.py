@@ -37,11 +37,12 @@ class Mark:
 class Followed:
     """One reader's word to the copies. Not thread safe; raises nothing: without its word the record is read."""
 
-    def __init__(self, client: Redis, *, sources: dict[str, str] | None = None) -> None:
+    def __init__(self, client: Redis, *, vouched_ms: int = VOUCHED_MS, sources: dict[str, str] | None = None) -> None:
         """`sources` replaces a script's text: negative controls do."""
         kept = KeptConnections(client.connection_pool)
         texts = {name: lua.load(name) for name in ("outdate", "vouch")} | (sources or {})
         self._client = client
+        self._vouched_ms = vouched_ms
         self._outdate = KeptScript(client, texts["outdate"], kept)
         self._vouch = KeptScript(client, texts["vouch"], kept)
         self._outage = Outage("caches of events and searches")
@@ -99,7 +100,7 @@ class Followed:
             position,
             self._changed,
             mark.since_ms,
-            VOUCHED_MS,
+            self._vouched_ms,
         ]
         try:
             answer = bytes(self._vouch([CatalogueKeys.followed], arguments))
