@@ -6,15 +6,17 @@ each time.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from hashlib import blake2b
+from typing import TypeVar
 
 import orjson
 from redis import Redis
 from sqlalchemy import Engine
 
 from onsale.db import catalogue, seats
-from onsale.db.catalogue import Event, EventStatus, Section, Ticket
+from onsale.db.catalogue import Event, EventListing, EventStatus, Section, Ticket
 from onsale.db.engine import reading
 from onsale.db.ids import EventId, TicketId
 from onsale.db.seats import SeatMap
@@ -30,10 +32,15 @@ SEAT_MAP_SECONDS = 30.0
 EVENT_STALE_SECONDS = 600.0
 SEARCH_STALE_SECONDS = 30.0
 SEARCHES_KEPT_MAX = 500
+# On the front page.
+COMING_MAX = 24
 # Longer ones are not what everybody asks for.
 COMMON_CHARACTERS_MAX = 60
 
 
+K = TypeVar("K", bound=Hashable)
+V = TypeVar("V")
+Listings = tuple[EventListing, ...]
 House = tuple[EventId, tuple[Section, ...]]
 
 
@@ -45,6 +52,8 @@ class Shows:
     finder: Search
     events: Fresh[EventId, Event]
     searches: Fresh[SearchQuery, SearchPage]
+    # By the ids that are listed; None: what comes next.
+    lists: Fresh[tuple[EventId, ...] | None, Listings]
     seat_maps: Copies[House, SeatMap]
 
     def event(self, event_id: EventId) -> Event:
@@ -68,6 +77,14 @@ class Shows:
         """The ids of the events with this id, or whose name contains this."""
         with reading(self.engine) as connection:
             return catalogue.matching_events(connection, name_or_id)
+
+    def listings(self, event_ids: tuple[EventId, ...]) -> Listings:
+        """The listings of these events, in this order; those that may not be seen are left out."""
+        return self.lists.get(event_ids) if event_ids else ()
+
+    def coming(self) -> Listings:
+        """The shows that begin next."""
+        return self.lists.get(None)
 
     def search(self, query: SearchQuery) -> SearchPage:
         """The page of events asked for. Raises BadRequest."""
@@ -105,30 +122,46 @@ def open_shows(engine: Engine, finder: Search, cache_client: Redis) -> Shows:
             raise NotFound
         return found
 
-    event_form, page_form = Packed(Event), Packed(SearchPage)
+    def read_list(event_ids: tuple[EventId, ...] | None) -> Listings:
+        with reading(engine) as connection:
+            if event_ids is None:
+                return catalogue.upcoming(connection, limit=COMING_MAX)
+            return catalogue.listings(connection, event_ids)
+
     return Shows(
         engine,
         finder,
-        events=Fresh(
-            read_event,
-            CatalogueCache(cache_client, EVENTS),
-            event_form,
-            place=lambda event_id: (f"{event_form.name}:{event_id}", event_id),
-            stale_seconds=EVENT_STALE_SECONDS,
-        ),
-        searches=Fresh(
-            finder.search,
-            CatalogueCache(cache_client, SEARCHES),
-            page_form,
-            place=lambda query: _place_of_search(page_form.name, query),
-            stale_seconds=SEARCH_STALE_SECONDS,
-            kept_max=SEARCHES_KEPT_MAX,
-        ),
+        events=_fresh_events(read_event, cache_client),
+        searches=_fresh_finds(finder.search, Packed(SearchPage), cache_client),
+        lists=_fresh_finds(read_list, Packed(Listings), cache_client),
         seat_maps=Copies(read_seat_map, name="seat-maps", every_seconds=SEAT_MAP_SECONDS, stale_seconds=600),
     )
 
 
-def _place_of_search(form: str, query: SearchQuery) -> tuple[str, int]:
-    # Whole, so that a field a search gets one day parts what it tells apart.
-    asked = orjson.dumps(query)
-    return f"{form}:{blake2b(asked, digest_size=16).hexdigest()}", place_of(asked)
+def _fresh_events(read: Callable[[EventId], Event], client: Redis) -> Fresh[EventId, Event]:
+    form = Packed(Event)
+    return Fresh(
+        read,
+        CatalogueCache(client, EVENTS),
+        form,
+        place=lambda event_id: (f"{form.name}:{event_id}", event_id),
+        stale_seconds=EVENT_STALE_SECONDS,
+    )
+
+
+def _fresh_finds(read: Callable[[K], V], form: Packed[V], client: Redis) -> Fresh[K, V]:
+    """Of what any change of the catalogue may change."""
+
+    def place(key: K) -> tuple[str, int]:
+        # Whole, so that a field a search gets one day parts what it tells apart.
+        asked = orjson.dumps(key)
+        return f"{form.name}:{blake2b(asked, digest_size=16).hexdigest()}", place_of(asked)
+
+    return Fresh(
+        read,
+        CatalogueCache(client, SEARCHES),
+        form,
+        place=place,
+        stale_seconds=SEARCH_STALE_SECONDS,
+        kept_max=SEARCHES_KEPT_MAX,
+    )

@@ -46,16 +46,13 @@ class Follower:
         self._said = ""
 
     def run(self, stop: threading.Event) -> None:
-        """Follow until told to stop. ChangesNotSetUp when there is nothing to follow."""
+        """Follow until told to stop, with a new slot where the old one is lost. ChangesNotSetUp when it cannot be."""
         while not stop.is_set():
             try:
+                self._set_up()
                 with change_stream.reading(self._engine) as stream:
                     self._say("following")
-                    if self._followed is not None:
-                        # Whoever followed before may have been cut off from the caches and not from the record.
-                        self._followed.begin_anew()
-                    if self._index is not None:
-                        self._index.begin_anew()
+                    self._begin_anew()
                     while not stop.is_set():
                         self._go_round(stream)
             except SomebodyElseReads:
@@ -63,6 +60,19 @@ class Follower:
             except RecordUnavailable:
                 self._say("record_away")
             stop.wait(AWAY_SECONDS)
+
+    def _set_up(self) -> None:
+        with reading(self._engine) as connection:
+            if change_stream.set_up(connection):
+                log.warning("slot_made", why="there was none, or the server has thrown away what it had to tell")
+
+    def _begin_anew(self) -> None:
+        if self._followed is not None:
+            # Whoever followed before may have been cut off from the caches and not from the record.
+            self._followed.begin_anew()
+        if self._index is not None:
+            with reading(self._engine) as connection:
+                self._index.begin_anew(change_stream.origin(connection))
 
     def _go_round(self, stream: ChangeStream) -> None:
         """Follow up to where the log ends now, vouch for that, and wait a moment for more."""
@@ -120,12 +130,13 @@ class Indexing:
         # What was written and may not be shown yet, and when it is.
         self._written: int | None = None
         self._shown_at = 0.0
+        self._origin = ""
         self._rebuilding: threading.Thread | None = None
         self._rebuild_due = 0.0
 
-    def begin_anew(self) -> None:
-        """The stream sends again what was not confirmed."""
-        self._dirty = Dirty()
+    def begin_anew(self, origin: str) -> None:
+        """The stream sends again what was not confirmed; an index of another log must be made anew."""
+        self._dirty, self._origin = Dirty(), origin
         self._due = self._rebuild_due = 0.0
 
     def add(self, dirty: Dirty) -> None:
@@ -140,7 +151,7 @@ class Indexing:
         try:
             if self._clock() >= self._rebuild_due:
                 self._rebuild_due = self._clock() + REBUILD_AGAIN_SECONDS
-                self._rebuild_where_missing()
+                self._rebuild_where_wrong()
             return self._write()
         except SearchUnavailable as error:
             log.warning("index_away", reason=str(error))
@@ -162,11 +173,14 @@ class Indexing:
             self._dirty = Dirty()
         return end
 
-    def _rebuild_where_missing(self) -> None:
-        """Where there is no index yet, or its data was lost; beside the following, which it needs."""
+    def _rebuild_where_wrong(self) -> None:
+        """Where there is none yet, its data was lost, or it is of another log; beside the following, which it needs.
+
+        Until one is made that equals the record: a busy moment only costs another try.
+        """
         if self._rebuilding is not None and self._rebuilding.is_alive():
             return
-        if not self._index.named(ALIAS):
+        if not self._index.named(ALIAS) or self._index.origin(ALIAS) != self._origin:
             self._rebuilding = threading.Thread(target=self._rebuild, name="first-index", daemon=True)
             self._rebuilding.start()
 
@@ -182,4 +196,6 @@ def rebuild_alone(engine: Engine, index: EventIndex, *, progress: Callable[[int]
     with transaction(engine) as connection:
         if not locks.try_alone(connection, "rebuild"):
             raise RebuildUnderWay
-        return rebuild(engine, index, position=change_stream.followed_up_to, progress=progress)
+        with reading(engine) as other:
+            origin = change_stream.origin(other)
+        return rebuild(engine, index, position=change_stream.followed_up_to, origin=origin, progress=progress)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from sqlalchemy import Engine
 
-from onsale.db import change_stream
+from onsale.db import catalogue, change_stream
 from onsale.db.change_stream import ChangeStream
 from onsale.db.engine import reading
 from onsale.db.pgoutput import Change, Kind
@@ -38,6 +38,7 @@ class Dirty:
     events: set[int] = field(default_factory=set)
     venues: set[int] = field(default_factory=set)
     artists: set[int] = field(default_factory=set)
+    organisers: set[int] = field(default_factory=set)
     everything: bool = False
     xids: set[int] = field(default_factory=set)
     end_lsn: int | None = None
@@ -47,10 +48,12 @@ class Dirty:
         self.events |= later.events
         self.venues |= later.venues
         self.artists |= later.artists
+        self.organisers |= later.organisers
         self.xids |= later.xids
         self.everything |= later.everything or len(self.events) + len(self.xids) > MERGED_MAX
         if self.everything:
-            self.events, self.venues, self.artists, self.xids = set(), set(), set(), set()
+            for each in (self.events, self.venues, self.artists, self.organisers, self.xids):
+                each.clear()
         self.end_lsn = later.end_lsn or self.end_lsn
 
     def add(self, change: Change) -> None:
@@ -71,6 +74,7 @@ _KEYS = {
     "sections": ("events", "event_id"),
     "venues": ("venues", "id"),
     "artists": ("artists", "id"),
+    "organisers": ("organisers", "id"),
 }
 
 
@@ -122,10 +126,13 @@ def wait_until_visible(engine: Engine, dirty: Dirty) -> None:
 
 def events_of(engine: Engine, dirty: Dirty) -> set[int]:
     """The events that are not what they were, by what is visible now; of everything, none in particular."""
-    if not (dirty.venues or dirty.artists):
-        return set(dirty.events)
+    events = set(dirty.events)
     with reading(engine) as connection:
-        return dirty.events | set(events_with(connection, venues=dirty.venues, artists=dirty.artists))
+        if dirty.venues or dirty.artists:
+            events |= set(events_with(connection, venues=dirty.venues, artists=dirty.artists))
+        if dirty.organisers:
+            events |= set(catalogue.events_of_organisers(connection, dirty.organisers))
+    return events
 
 
 def write(engine: Engine, index: EventIndex, dirty: Dirty) -> int:

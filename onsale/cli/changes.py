@@ -13,6 +13,7 @@ import sqlalchemy
 from onsale import logs
 from onsale.config import Config
 from onsale.db import change_stream
+from onsale.db.change_stream import Kept, Slot
 from onsale.db.engine import make_engine
 from onsale.errors import ConfigError
 from onsale.queue.client import connect
@@ -51,12 +52,38 @@ def remove() -> None:
 
 @changes.command("status")
 def status() -> None:
-    """How much of its log the record keeps for us; exits with 1 when there is no slot."""
+    """How much of its log the record keeps for us, and what to do about it; exits with 1 when something is wrong."""
     with _autocommit(Config.from_env(os.environ)) as connection:
-        behind = change_stream.behind_bytes(connection)
-    if behind is None:
+        slot = change_stream.slot(connection)
+    if slot is None:
         raise click.ClickException("There is no slot. Run: onsale changes setup")
-    click.echo(f"{behind / MEBIBYTE:.1f} MiB of the record's log are not confirmed.")
+    click.echo(f"{slot.behind_bytes / MEBIBYTE:.1f} MiB of the record's log are not confirmed.")
+    found = slot_words(slot)
+    if slot.kept in (Kept.UNRESERVED, Kept.LOST):
+        raise click.ClickException(found)
+    if found:
+        click.echo(found)
+
+
+def slot_words(slot: Slot) -> str:
+    """What is wrong or dangerous with the slot, and what to do; empty when nothing is."""
+    if slot.kept is Kept.LOST:
+        return (
+            "The slot is lost: the server has thrown away the log it had to tell. "
+            "`onsale changes run` makes a new one, and the index anew."
+        )
+    if slot.kept is Kept.UNRESERVED:
+        return (
+            "The slot is about to be lost: more log is waiting than max_slot_wal_keep_size allows. "
+            "Start `onsale changes run`, or raise max_slot_wal_keep_size."
+        )
+    if slot.keep_bytes_max is None:
+        return (
+            "max_slot_wal_keep_size is -1: while nobody follows, the log grows until the disk is full. "
+            "Set it to what the disk can spare (ALTER SYSTEM SET max_slot_wal_keep_size = '10GB'); "
+            "beyond that the slot is given up, and the index made anew."
+        )
+    return ""
 
 
 @changes.command("run")
@@ -71,8 +98,6 @@ def run() -> None:
     for each in (signal.SIGTERM, signal.SIGINT):
         signal.signal(each, lambda *_: stop.set())
     engine = make_engine(config.database_url, application_name="onsale-changes")
-    with _autocommit(config) as connection:
-        change_stream.set_up(connection)
     followed = Followed(connect(config.cache_url, answer_seconds=ANSWER_SECONDS))
     with ExitStack() as open_until_the_end:
         index = open_until_the_end.enter_context(EventIndex(config.search_url)) if config.search_url else None

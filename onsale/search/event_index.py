@@ -28,6 +28,7 @@ NOT_FOUND = 404
 # A rebuild writes a thousand documents at once, on a machine that sells meanwhile.
 REQUEST_SECONDS = 30.0
 FILLED_UP_TO = "filled_up_to"
+ORIGIN = "origin"
 
 SETTINGS: dict[str, Any] = {
     "refresh_interval": "200ms",
@@ -114,10 +115,14 @@ class EventIndex:
     ) -> None:
         self._client.close()
 
-    def create(self, name: str, *, alias: str) -> None:
-        """A new, empty index under this alias; SearchUnavailable when there is one of this name."""
+    def create(self, name: str, *, alias: str, origin: str = "") -> None:
+        """A new, empty index under this alias; SearchUnavailable when there is one of this name.
+
+        `origin` says which log the versions of its documents are positions of.
+        """
+        mappings = {**MAPPINGS, "_meta": {ORIGIN: origin}}
         with _translated():
-            self._client.indices.create(index=name, settings=SETTINGS, mappings=MAPPINGS, aliases={alias: {}})
+            self._client.indices.create(index=name, settings=SETTINGS, mappings=mappings, aliases={alias: {}})
 
     def delete(self, name: str) -> None:
         """Remove an index with all it holds; harmless when it is not there."""
@@ -185,14 +190,22 @@ class EventIndex:
 
     def filled_up_to(self, name: str) -> int:
         """The last event of which an interrupted rebuild knew that it and all before it are written; 0 at first."""
-        with _translated():
-            told = self._client.indices.get_mapping(index=name)[name]["mappings"].get("_meta", {})
-        return int(told.get(FILLED_UP_TO, 0))
+        return int(self._notes(name).get(FILLED_UP_TO, 0))
+
+    def origin(self, name: str) -> str:
+        """Which log the versions of this index's documents are positions of."""
+        return str(self._notes(name).get(ORIGIN, ""))
 
     def note_filled_up_to(self, name: str, event_id: int) -> None:
         """Leave a note in the index itself for whoever goes on after a crash."""
         with _translated():
-            self._client.indices.put_mapping(index=name, meta={FILLED_UP_TO: event_id})
+            self._client.indices.put_mapping(index=name, meta={**self._notes(name), FILLED_UP_TO: event_id})
+
+    def _notes(self, name: str) -> dict[str, Any]:
+        with _translated():
+            (told,) = self._client.indices.get_mapping(index=name).values()
+        found: dict[str, Any] = told["mappings"].get("_meta", {})
+        return found
 
 
 def _act(name: str, event_id: int, document: Document | None, version: int) -> dict[str, Any]:

@@ -7,7 +7,7 @@ import random
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
 import pytest
@@ -23,10 +23,11 @@ from onsale.queue import lua
 from onsale.queue.catalogue_cache import EVENTS, CatalogueCache
 from onsale.queue.followed import Followed
 from onsale.queue.keys import CatalogueKeys
+from onsale.search import SearchQuery
 from onsale.web.fresh import Fresh
 from onsale.web.packed import Packed
 from onsale.workers.changes import Follower
-from tests.builders import an_event, until
+from tests.builders import a_show, an_event, run_sql, until
 
 WRITERS, READERS, FRONTS, EVENTS_SOLD = 30, 70, 4, 3
 RUN_SECONDS = 6.0
@@ -184,3 +185,71 @@ def test_with_a_sign_of_life_that_does_not_end_old_prices_are_read(pooled, slot,
         seen = a_hundred(pooled, several(pooled, redis_client, seed), seed, half_way=stop.set)
 
     assert seen.violations() != []
+
+
+CHANGES = {
+    "its name": ("UPDATE events SET name = 'Another'", lambda event: event.name == "Another"),
+    "a price": ("UPDATE sections SET price_minor = 1", lambda event: event.sections[0].price_minor == 1),
+    "its artists": ("DELETE FROM event_artists", lambda event: event.artists == ()),
+    "an artist's name": ("UPDATE artists SET name = 'Another'", lambda event: event.artists == ("Another",)),
+    "its venue": ("UPDATE venues SET city = 'Graz'", lambda event: event.venue.city == "Graz"),
+    "who organises it": ("UPDATE organisers SET name = 'Another'", lambda event: event.organiser_name == "Another"),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_whatever_an_event_is_made_of_is_seen_within_a_second(change, web, slot, engine, redis_client):
+    statement, is_seen = CHANGES[change]
+    event_id = an_event(engine)
+    with following(engine, web.office.copies_client):
+        web.office.shows.event(event_id)
+
+        run_sql(engine, statement)
+
+        until(lambda: is_seen(web.office.shows.event(event_id)), f"{change} is seen", seconds=ALLOWED_SECONDS)
+
+
+def test_a_withdrawn_show_is_gone_and_a_published_one_there_within_a_second(web, slot, engine, redis_client):
+    event_id = an_event(engine)
+
+    def there() -> bool:
+        with suppress(NotFound):
+            return bool(web.office.shows.event(event_id))
+        return False
+
+    with following(engine, web.office.copies_client):
+        assert there()
+
+        run_sql(engine, "UPDATE events SET status = 'draft'")
+        until(lambda: not there(), "the show is gone", seconds=ALLOWED_SECONDS)
+
+        run_sql(engine, "UPDATE events SET status = 'published'")
+        until(there, "the show is there", seconds=ALLOWED_SECONDS)
+
+
+def test_a_search_sees_a_change_within_a_second(web, slot, engine, redis_client):
+    event_id = a_show(engine, "Lanterns")
+
+    def found() -> list[int]:
+        return [hit.event_id for hit in web.office.shows.search(SearchQuery(text="lanterns")).hits]
+
+    with following(engine, web.office.copies_client):
+        assert found() == [event_id]
+
+        another = a_show(engine, "Lanterns again")
+
+        until(lambda: another in found(), "the new show is found", seconds=ALLOWED_SECONDS)
+
+
+def test_a_house_has_the_new_price_within_a_second(web, slot, engine, redis_client):
+    event_id = an_event(engine)
+    with following(engine, web.office.copies_client):
+        web.office.shows.seat_map(event_id)
+
+        run_sql(engine, "UPDATE sections SET price_minor = 1")
+
+        until(
+            lambda: web.office.shows.seat_map(event_id).sections[0].price_minor == 1,
+            "the house has the new price",
+            seconds=ALLOWED_SECONDS,
+        )
