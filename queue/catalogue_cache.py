@@ -105,6 +105,13 @@ class CatalogueCache:
             return Look(answer, turn=Turn(token, told[1].decode(), int(told[2])))
         return Look(answer)
 
+    def told(self, name: str, place: int) -> bytes | None:
+        """What is told of this name now; for who only looks, and takes no turn."""
+        look = self.look_up(name, place)
+        if look.turn is not None:
+            self.keep(name, place, look.turn, b"")
+        return look.text if look.answer is Answer.HIT else None
+
     def keep(self, name: str, place: int, turn: Turn, text: bytes) -> bool:
         """Keep what was read, and end the turn; with no text, or with too much of it, only the latter."""
         if len(text) > TEXT_BYTES_MAX:

@@ -51,6 +51,10 @@ class Followed:
         self._generation = ""
         self._changed = 0
 
+    def is_vouched_for(self) -> bool:
+        """Whether somebody vouches for the copies now. Raises RedisError."""
+        return bool(self._client.exists(CatalogueKeys.followed))
+
     def begin_anew(self) -> None:
         """Something may have been missed: no copy made so far is believed again."""
         self._generation = ""

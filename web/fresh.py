@@ -14,9 +14,9 @@ from typing import Generic, TypeVar
 
 import structlog
 
+from onsale.db.packed import Packed
 from onsale.errors import NotFound, OnsaleError
 from onsale.queue.catalogue_cache import READING_MS, Answer, CatalogueCache, Turn
-from onsale.web.packed import Packed
 
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")

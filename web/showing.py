@@ -19,13 +19,13 @@ from onsale.db import catalogue, seats
 from onsale.db.catalogue import Event, EventListing, EventStatus, Section, Ticket
 from onsale.db.engine import reading
 from onsale.db.ids import EventId, TicketId
+from onsale.db.packed import Packed
 from onsale.db.seats import SeatMap
 from onsale.errors import NotFound
 from onsale.queue.catalogue_cache import EVENTS, SEARCHES, CatalogueCache, place_of
 from onsale.search import Search, SearchPage, SearchQuery, Suggestion
 from onsale.web.copies import Copies
 from onsale.web.fresh import Fresh
-from onsale.web.packed import Packed
 
 SEAT_MAP_SECONDS = 30.0
 # Old rather than nothing, while the record does not answer.
@@ -144,7 +144,7 @@ def _fresh_events(read: Callable[[EventId], Event], client: Redis) -> Fresh[Even
         read,
         CatalogueCache(client, EVENTS),
         form,
-        place=lambda event_id: (f"{form.name}:{event_id}", event_id),
+        place=lambda event_id: (form.named(event_id), event_id),
         stale_seconds=EVENT_STALE_SECONDS,
     )
 
@@ -155,7 +155,7 @@ def _fresh_finds(read: Callable[[K], V], form: Packed[V], client: Redis) -> Fres
     def place(key: K) -> tuple[str, int]:
         # Whole, so that a field a search gets one day parts what it tells apart.
         asked = orjson.dumps(key)
-        return f"{form.name}:{blake2b(asked, digest_size=16).hexdigest()}", place_of(asked)
+        return form.named(blake2b(asked, digest_size=16).hexdigest()), place_of(asked)
 
     return Fresh(
         read,

@@ -113,6 +113,10 @@ class EventIndex:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Give the connections back."""
         self._client.close()
 
     def create(self, name: str, *, alias: str, origin: str = "") -> None:

@@ -18,6 +18,7 @@ from onsale.db import catalogue
 from onsale.db.catalogue import Event
 from onsale.db.engine import make_engine, reading
 from onsale.db.ids import EventId
+from onsale.db.packed import Packed
 from onsale.errors import NotFound
 from onsale.queue import lua
 from onsale.queue.catalogue_cache import EVENTS, CatalogueCache
@@ -25,7 +26,6 @@ from onsale.queue.followed import Followed
 from onsale.queue.keys import CatalogueKeys
 from onsale.search import SearchQuery
 from onsale.web.fresh import Fresh
-from onsale.web.packed import Packed
 from onsale.workers.changes import Follower
 from tests.builders import a_show, an_event, run_sql, until
 

@@ -20,6 +20,10 @@ class Packed(Generic[V]):
         # A field more or less is another form, with no number to forget.
         self.name = f"{kind.__name__}-{blake2b(schema, digest_size=6).hexdigest()}"
 
+    def named(self, key: object) -> str:
+        """What a value in this form is called where others may be called by the same key."""
+        return f"{self.name}:{key}"
+
     def pack(self, value: V) -> bytes:
         return self._adapter.dump_json(value)
 
