@@ -62,6 +62,8 @@ class Fresh(Generic[K, V]):
         place: Callable[[K], tuple[str, int]],
         stale_seconds: float,
         kept_max: int = KEPT_MAX,
+        clock: Callable[[], float] = time.monotonic,
+        pause: Callable[[float], None] = time.sleep,
     ) -> None:
         self._read = read
         self._cache = cache
@@ -69,12 +71,14 @@ class Fresh(Generic[K, V]):
         self._place = place
         self._stale = stale_seconds
         self._kept_max = kept_max
+        self._clock = clock
+        self._pause = pause
         self._kept: OrderedDict[K, _Kept[V]] = OrderedDict()
         self._lock = threading.Lock()
 
     def get(self, key: K) -> V:
         """What the record says, or said a moment ago. Raises what `read` raised, once there is no copy to tell."""
-        asked = time.monotonic()
+        asked = self._clock()
         kept = self._kept.get(key) or self._keep(key)
         if asked >= kept.good_until:
             with kept.lock:
@@ -91,16 +95,16 @@ class Fresh(Generic[K, V]):
         with self._lock:
             if key in self._kept:
                 self._kept.move_to_end(key)
-        began = time.monotonic()
+        began = self._clock()
         try:
             self._ask(key, kept)
-            kept.read_at, kept.failing = time.monotonic(), False
+            kept.read_at, kept.failing = self._clock(), False
         except NotFound as error:
             kept.value, kept.error, kept.tag = None, error, ""
             kept.good_until = began + COPY_SECONDS
         except OnsaleError as error:
             # What does not answer is left alone for a moment, and what was is told meanwhile.
-            kept.good_until = time.monotonic() + ALONE_SECONDS
+            kept.good_until = self._clock() + ALONE_SECONDS
             if kept.value is None or kept.good_until - kept.read_at > self._stale:
                 kept.value, kept.error = None, error
             if not kept.failing:
@@ -110,12 +114,12 @@ class Fresh(Generic[K, V]):
     def _ask(self, key: K, kept: _Kept[V]) -> None:
         """Redis, and whoever reads for all; else the record."""
         name, place = self._place(key)
-        deadline = time.monotonic() + WAITED_SECONDS_MAX
+        deadline = self._clock() + WAITED_SECONDS_MAX
         while True:
-            began = time.monotonic()
+            began = self._clock()
             look = self._cache.look_up(name, place, known=kept.tag if kept.value is not None else "")
             if look.answer is Answer.WAIT and began < deadline:
-                time.sleep(LOOK_AGAIN_SECONDS)
+                self._pause(LOOK_AGAIN_SECONDS)
                 continue
             if look.answer is Answer.HIT and self._unpacked(look.text, kept):
                 kept.tag = look.tag

@@ -44,14 +44,19 @@ class Seen:
     committed: list[tuple[EventId, int, float]] = field(default_factory=list)
     read: list[tuple[EventId, int, float]] = field(default_factory=list)
 
-    def violations(self) -> list[str]:
-        """Reads that began a second after a commit and show what was before it."""
-        found = []
-        for event_id, price, began in self.read:
-            due = [p for e, p, at in self.committed if e == event_id and at < began - ALLOWED_SECONDS]
-            if due and price < max(due):
-                found.append(f"event {event_id}: {price} read, {max(due)} was there a second before")
-        return found
+    def ages(self) -> list[float]:
+        """For each read, how long before it began something newer was there; sorted."""
+        newer: dict[EventId, list[tuple[int, float]]] = {}
+        for event_id, price, at in self.committed:
+            newer.setdefault(event_id, []).append((price, at))
+        return sorted(
+            max((0.0, *(began - at for higher, at in newer.get(event_id, []) if higher > price)))
+            for event_id, price, began in self.read
+        )
+
+    def violations(self) -> list[float]:
+        """The ages of reads that show what was not there any more a second before."""
+        return [age for age in self.ages() if age > ALLOWED_SECONDS]
 
 
 Price = Callable[[EventId], int]
@@ -135,7 +140,9 @@ def a_hundred(engine: Engine, fronts: list[Price], seed: int, *, half_way: Calla
     over.set()
     for thread in threads:
         thread.join(30)
-    print(f"{len(seen.committed)} prices, {len(seen.read)} reads, {len(seen.violations())} too old")
+    ages = seen.ages()
+    print(f"{len(seen.committed)} prices, {len(ages)} reads, {len(seen.violations())} too old")
+    print(f"age p50 {ages[len(ages) // 2]:.3f} s, p99 {ages[len(ages) * 99 // 100]:.3f} s, oldest {ages[-1]:.3f} s")
     return seen
 
 
