@@ -6,6 +6,8 @@ each time.
 
 from __future__ import annotations
 
+import threading
+from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from hashlib import blake2b
@@ -34,14 +36,35 @@ SEARCH_STALE_SECONDS = 30.0
 SEARCHES_KEPT_MAX = 500
 # On the front page.
 COMING_MAX = 24
+LATELY_MAX = 5_000
 # Longer ones are not what everybody asks for.
 COMMON_CHARACTERS_MAX = 60
 
 
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
+Suggestions = tuple[Suggestion, ...]
 Listings = tuple[EventListing, ...]
 House = tuple[EventId, tuple[Section, ...]]
+
+
+class Lately:
+    """The last questions of this process, as many as it remembers."""
+
+    def __init__(self, most: int = LATELY_MAX) -> None:
+        self._most = most
+        self._asked: OrderedDict[Hashable, None] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def has(self, question: Hashable) -> bool:
+        """Whether it was asked already; from now on it was."""
+        with self._lock:
+            had = question in self._asked
+            self._asked[question] = None
+            self._asked.move_to_end(question)
+            if len(self._asked) > self._most:
+                self._asked.popitem(last=False)
+        return had
 
 
 @dataclass(frozen=True)
@@ -52,6 +75,9 @@ class Shows:
     finder: Search
     events: Fresh[EventId, Event]
     searches: Fresh[SearchQuery, SearchPage]
+    suggestions: Fresh[str, Suggestions]
+    # What was asked for, so that what is asked only once costs nothing more than the search itself.
+    lately: Lately
     # By the ids that are listed; None: what comes next.
     lists: Fresh[tuple[EventId, ...] | None, Listings]
     seat_maps: Copies[House, SeatMap]
@@ -88,11 +114,12 @@ class Shows:
 
     def search(self, query: SearchQuery) -> SearchPage:
         """The page of events asked for. Raises BadRequest."""
-        return self.searches.get(query) if is_common(query) else self.finder.search(query)
+        return self.searches.get(query) if is_common(query) and self.lately.has(query) else self.finder.search(query)
 
-    def suggest(self, text: str) -> tuple[Suggestion, ...]:
+    def suggest(self, text: str) -> Suggestions:
         """What the text may be the beginning of. Raises BadRequest."""
-        return self.finder.suggest(text)
+        is_short = len(text) <= COMMON_CHARACTERS_MAX
+        return self.suggestions.get(text) if is_short and self.lately.has(text) else self.finder.suggest(text)
 
     def stop(self) -> None:
         """End the threads that keep the copies fresh."""
@@ -133,6 +160,8 @@ def open_shows(engine: Engine, finder: Search, cache_client: Redis) -> Shows:
         finder,
         events=_fresh_events(read_event, cache_client),
         searches=_fresh_finds(finder.search, Packed(SearchPage), cache_client),
+        suggestions=_fresh_finds(finder.suggest, Packed(Suggestions), cache_client),
+        lately=Lately(),
         lists=_fresh_finds(read_list, Packed(Listings), cache_client),
         seat_maps=Copies(read_seat_map, name="seat-maps", every_seconds=SEAT_MAP_SECONDS, stale_seconds=600),
     )

@@ -24,6 +24,7 @@ PUBLIC = {
     "/v1/tickets/<ticket_id>",
     "/v1/ticket=<ticket_id>",
     "/v1/search",
+    "/v1/suggestions",
     "/v1/events/<event_id>/seats",
     "/v1/events/<event_id>/seats/availability",
     "/v1/events/<event_id>/queue",
