@@ -1,7 +1,7 @@
 """What the reader of the change stream says to the copies in Redis: what is outdated, and how far they may be believed.
 
-It vouches for half a second at a time. Whenever something may have been missed (Redis was away, or is another one, or
-the stream was begun anew) a new generation begins, and every older copy is worthless.
+It vouches for three quarters of a second at a time. Whenever something may have been missed (Redis was away, or is
+another one, or the stream was begun anew) a new generation begins, and every older copy is worthless.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from onsale.queue.keys import CatalogueKeys
 from onsale.queue.outage import Outage
 
 # Whoever finds the sign sees everything that was committed this long before; a front adds its own copy's age.
-VOUCHED_MS = 600
+VOUCHED_MS = 750
 KEYS_MAX = 500
 # Whoever follows has other things to do than to wait for the cache.
 ANSWER_SECONDS = 0.25
@@ -58,6 +58,8 @@ class Followed:
     def begin_anew(self) -> None:
         """Something may have been missed: no copy made so far is believed again."""
         self._generation = ""
+        # Another log's positions may be lower: what is outdated by them would be told for good.
+        self._changed = 0
 
     def mark(self) -> Mark | None:
         """The moment to vouch for, taken before the end of the log is looked at; None while Redis is away."""

@@ -33,7 +33,7 @@ LOCK_TIMEOUT_MS = 2_000
 # Hands-free bookings come in floods; on connections of their own they cannot take those that pay.
 HANDS_FREE_CONNECTIONS = 4
 # The record answers sooner than a cache that takes longer.
-COPIES_ANSWER_SECONDS = 0.25
+COPIES_ANSWER_SECONDS = 0.5
 
 
 @dataclass(frozen=True)

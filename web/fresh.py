@@ -21,9 +21,9 @@ from onsale.queue.catalogue_cache import READING_MS, Answer, CatalogueCache, Tur
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
 
-# An answer shows all that was committed this long before it was asked for, and the 0.6 s longer that the sign of the
-# change stream is believed: 0.8 s together (queue/followed.py).
-COPY_SECONDS = 0.2
+# An answer shows all that was committed this long before it was asked for, and the 0.75 s longer that the sign of the
+# change stream is believed: 0.9 s together (queue/followed.py).
+COPY_SECONDS = 0.15
 # Of what this process has read itself there is nothing to add.
 ALONE_SECONDS = 0.5
 # While another process reads, its copy is looked for so often; when that one died, we read ourselves.

@@ -127,6 +127,7 @@ class Indexing:
         self._clock = clock
         self._dirty = Dirty()
         self._due = 0.0
+        self._away = False
         # What was written and may not be shown yet, and when it is.
         self._written: int | None = None
         self._shown_at = 0.0
@@ -136,7 +137,7 @@ class Indexing:
 
     def begin_anew(self, origin: str) -> None:
         """The stream sends again what was not confirmed; an index of another log must be made anew."""
-        self._dirty, self._origin = Dirty(), origin
+        self._dirty, self._written, self._origin = Dirty(), None, origin
         self._due = self._rebuild_due = 0.0
 
     def add(self, dirty: Dirty) -> None:
@@ -152,9 +153,12 @@ class Indexing:
             if self._clock() >= self._rebuild_due:
                 self._rebuild_due = self._clock() + REBUILD_AGAIN_SECONDS
                 self._rebuild_where_wrong()
-            return self._write()
+            written, self._away = self._write(), False
+            return written
         except SearchUnavailable as error:
-            log.warning("index_away", reason=str(error))
+            if not self._away:
+                log.warning("index_away", reason=str(error))
+            self._away = True
             self._due = self._clock() + AWAY_SECONDS
             return None
 

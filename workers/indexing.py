@@ -44,15 +44,15 @@ class Dirty:
     end_lsn: int | None = None
 
     def merge(self, later: Dirty) -> None:
-        """What came after this is dirty as well; of too much of it only that there was too much is kept."""
+        """What came after this, and can be seen, is dirty as well; of too much only that it was too much is kept."""
         self.events |= later.events
         self.venues |= later.venues
         self.artists |= later.artists
         self.organisers |= later.organisers
-        self.xids |= later.xids
-        self.everything |= later.everything or len(self.events) + len(self.xids) > MERGED_MAX
+        named = (self.events, self.venues, self.artists, self.organisers)
+        self.everything |= later.everything or sum(map(len, named)) > MERGED_MAX
         if self.everything:
-            for each in (self.events, self.venues, self.artists, self.organisers, self.xids):
+            for each in named:
                 each.clear()
         self.end_lsn = later.end_lsn or self.end_lsn
 
@@ -98,7 +98,8 @@ def gather(stream: ChangeStream, *, wait_seconds: float, up_to: int | None = Non
     """
     dirty, wait, unfinished, until = Dirty(), wait_seconds, False, math.inf
     while True:
-        told = stream.read(wait_seconds=wait, up_to=up_to)
+        # The rest of a transaction is waited for, wherever in the log it is.
+        told = stream.read(wait_seconds=wait, up_to=None if unfinished else up_to)
         for each in told:
             unfinished = isinstance(each, Change)
             if isinstance(each, Change):

@@ -226,6 +226,22 @@ def test_searches_are_outdated_by_any_change(stream: Stream, redis_client: Redis
     assert not searches.keep("rock", 4, turn, b"found before")
 
 
+def test_a_log_that_begins_anew_at_lower_positions_outdates_searches_all_the_same(
+    stream: Stream, redis_client: Redis
+) -> None:
+    """As of a server restored from a backup."""
+    stream.change(99, 5_000)
+    stream.followed.begin_anew()
+    stream.position = 300
+    stream.vouch()
+    searches = CatalogueCache(redis_client, SEARCHES)
+    searches.keep("jazz", 3, turn_of(searches, "jazz", 3), b"found")
+
+    stream.change(99, 400)
+
+    assert told(searches, "jazz", 3) is None
+
+
 def test_made_up_names_push_nothing_out_and_fill_nothing(stream: Stream, redis_client: Redis) -> None:
     searches = CatalogueCache(redis_client, SEARCHES)
     searches.keep("jazz", 3, turn_of(searches, "jazz", 3), b"found")

@@ -14,18 +14,20 @@ from redis import Redis
 from sqlalchemy import Engine, text
 
 from onsale.cli.changes import slot_words
-from onsale.db import change_stream
+from onsale.db import change_stream, locks
 from onsale.db.change_stream import Kept, Slot
-from onsale.db.engine import make_engine, migrate, reading
+from onsale.db.engine import make_engine, migrate, reading, transaction
 from onsale.queue.followed import Followed
 from onsale.queue.keys import CatalogueKeys
 from onsale.sandbox.postgres import EmbeddedPostgres
 from onsale.search.comparing import differences
 from onsale.search.event_index import ALIAS, EventIndex
-from onsale.workers.changes import Follower
+from onsale.workers.changes import REBUILD_AGAIN_SECONDS, Follower, Indexing
 from tests.builders import a_show, run_sql, until
+from tests.conftest import NOWHERE
 
 SEGMENTS = 6
+SECONDS_MAX = 30
 
 
 class Miserly(EmbeddedPostgres):
@@ -156,6 +158,41 @@ def test_caches_forget_everything_when_the_stream_is_begun_anew(engine, slot, re
         second = redis_client.get(CatalogueKeys.followed).split()[0]
 
     assert first != second
+
+
+def test_an_index_that_is_away_holds_up_no_cache_and_is_told_later(engine, slot, index, redis_client):
+    event_id = a_show(engine, "Before")
+    stream_is_at = CatalogueKeys.slot("event", event_id)
+    with EventIndex(f"http://{NOWHERE}") as away, following(engine, away, redis_client):
+        run_sql(engine, "UPDATE events SET name = 'After'")
+        until(lambda: redis_client.hget(stream_is_at, "floor"), "the caches are told")
+        until(lambda: redis_client.exists(CatalogueKeys.followed), "the caches are vouched for")
+        assert slot_of(engine).behind_bytes > 0
+
+    with following(engine, index, redis_client):
+        until(lambda: equal(engine, index), "the index is told")
+    assert index.get(ALIAS, [event_id])[event_id]["name"] == "After"
+
+
+def test_a_rebuild_that_was_not_to_be_is_tried_again(engine, slot, index, redis_client):
+    """As when it did not equal the record, or another process was at it."""
+    a_show(engine, "Now")
+    now = [0.0]
+    indexing = Indexing(engine, index, clock=lambda: now[0])
+    with reading(engine) as connection:
+        indexing.begin_anew(change_stream.origin(connection))
+    with transaction(engine) as connection:
+        assert locks.try_alone(connection, "rebuild")
+        indexing.write_if_due()
+        indexing._rebuilding.join(SECONDS_MAX)
+        assert index.named(ALIAS) == []
+
+    indexing.write_if_due()
+    assert index.named(ALIAS) == []
+    now[0] += REBUILD_AGAIN_SECONDS
+    indexing.write_if_due()
+
+    until(lambda: equal(engine, index), "another rebuild makes it")
 
 
 @pytest.mark.parametrize(
