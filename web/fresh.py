@@ -15,7 +15,7 @@ from typing import Generic, TypeVar
 import structlog
 
 from onsale.db.packed import Packed
-from onsale.errors import NotFound, OnsaleError
+from onsale.errors import BadRequest, NotFound, OnsaleError
 from onsale.queue.catalogue_cache import READING_MS, Answer, CatalogueCache, Turn
 
 K = TypeVar("K", bound=Hashable)
@@ -99,7 +99,8 @@ class Fresh(Generic[K, V]):
         try:
             self._ask(key, kept)
             kept.read_at, kept.failing = self._clock(), False
-        except NotFound as error:
+        except (NotFound, BadRequest) as error:
+            # An answer as well.
             kept.value, kept.error, kept.tag = None, error, ""
             kept.good_until = began + COPY_SECONDS
         except OnsaleError as error:

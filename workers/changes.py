@@ -28,6 +28,8 @@ AWAY_SECONDS = 1.0
 # By then Elasticsearch shows what it was told: two and a half of its refreshes.
 SHOWN_SECONDS = 0.5
 REBUILD_AGAIN_SECONDS = 10.0
+# To the record, beside the stream's own: two to follow, three for a rebuild beside it.
+CONNECTIONS_MAX = 5
 
 log = structlog.get_logger(__name__)
 

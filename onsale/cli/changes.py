@@ -19,7 +19,7 @@ from onsale.errors import ConfigError
 from onsale.queue.client import connect
 from onsale.queue.followed import ANSWER_SECONDS, Followed
 from onsale.search.event_index import EventIndex
-from onsale.workers.changes import Follower
+from onsale.workers.changes import CONNECTIONS_MAX, Follower
 
 MEBIBYTE = 1024 * 1024
 
@@ -97,7 +97,9 @@ def run() -> None:
     stop = threading.Event()
     for each in (signal.SIGTERM, signal.SIGINT):
         signal.signal(each, lambda *_: stop.set())
-    engine = make_engine(config.database_url, application_name="onsale-changes")
+    engine = make_engine(
+        config.database_url, application_name="onsale-changes", pool_size=CONNECTIONS_MAX, max_overflow=0
+    )
     followed = Followed(connect(config.cache_url, answer_seconds=ANSWER_SECONDS))
     with ExitStack() as open_until_the_end:
         index = open_until_the_end.enter_context(EventIndex(config.search_url)) if config.search_url else None
