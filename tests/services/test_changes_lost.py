@@ -28,6 +28,7 @@ from tests.conftest import NOWHERE
 
 SEGMENTS = 6
 SECONDS_MAX = 30
+FEW_BYTES = 100_000
 
 
 class Miserly(EmbeddedPostgres):
@@ -193,6 +194,13 @@ def test_a_rebuild_that_was_not_to_be_is_tried_again(engine, slot, index, redis_
     indexing.write_if_due()
 
     until(lambda: equal(engine, index), "another rebuild makes it")
+
+
+def test_a_sale_is_confirmed_too_although_it_changes_no_copy(engine, slot, redis_client):
+    """Else the server would keep the log of every booking until somebody changes a show."""
+    with following(engine, None, redis_client):
+        run_sql(engine, "CREATE TABLE notes AS SELECT repeat('x', 100) FROM generate_series(1, 50000)")
+        until(lambda: slot_of(engine).behind_bytes < FEW_BYTES, "the log is confirmed")
 
 
 @pytest.mark.parametrize(
