@@ -217,3 +217,40 @@ def test_what_is_said_of_a_slot(kept, keep_bytes_max, words):
     said = slot_words(Slot(kept, True, 0, keep_bytes_max))
 
     assert (words in said) if words else not said
+
+
+@pytest.fixture
+def paired(paired_record_url: str) -> Iterator[Engine]:
+    """A record on a pair; a database with a slot could not be dropped."""
+    engine = make_engine(paired_record_url)
+    yield engine
+    with engine.execution_options(isolation_level="AUTOCOMMIT").connect() as connection:
+        change_stream.tear_down(connection)
+    engine.dispose()
+
+
+def test_after_a_failover_slot_and_caches_are_those_of_the_new_primary(pair, paired, redis_client):
+    event_id = a_show(paired, "Before")
+
+    def origin() -> str:
+        with reading(paired) as connection:
+            return change_stream.origin(connection)
+
+    def generation() -> bytes:
+        return (redis_client.get(CatalogueKeys.followed) or b"").partition(b" ")[0]
+
+    with following(paired, None, redis_client):
+        before, first = origin().split("/"), generation()
+
+        pair.failover()
+
+        until(lambda: generation() not in (b"", first), "the new primary is followed", seconds=60)
+        after = origin().split("/")
+        run_sql(paired, "UPDATE events SET name = 'After'")
+        floor = CatalogueKeys.slot("event", event_id)
+        until(lambda: redis_client.hget(floor, "floor"), "its changes are told")
+
+    # The same cluster, on another timeline, from another slot on.
+    assert before[0] == after[0]
+    assert before[1] < after[1]
+    assert before[2] != after[2]
