@@ -45,6 +45,8 @@ class Follower:
         self._engine = engine
         self._index = None if index is None else Indexing(engine, index)
         self._followed = followed
+        # Where there is no index: up to where the caches were told since the last confirmation.
+        self._told: int | None = None
         self._said = ""
 
     def run(self, stop: threading.Event) -> None:
@@ -77,27 +79,33 @@ class Follower:
                 self._index.begin_anew(change_stream.origin(connection))
 
     def _go_round(self, stream: ChangeStream) -> None:
-        """Follow up to where the log ends now, vouch for that, and wait a moment for more."""
+        """Follow up to where the log ends now, vouch for that, wait a moment for more, and write the index."""
         mark = self._followed.mark() if self._followed else None
         if mark is not None:
             with reading(self._engine) as connection:
                 end = change_stream.end_of_log(connection)
-            self._carry(stream, gather(stream, wait_seconds=WAIT_SECONDS, up_to=end))
+            self._tell(gather(stream, wait_seconds=WAIT_SECONDS, up_to=end))
             if stream.position >= end:
                 self._vouch(mark, end)
-        self._carry(stream, gather(stream, wait_seconds=WAIT_SECONDS))
+        self._tell(gather(stream, wait_seconds=WAIT_SECONDS))
+        # Once a round: few large writes cost an index less than many small ones, and caches do not wait for it.
+        self._confirm(stream)
 
-    def _carry(self, stream: ChangeStream, dirty: Dirty) -> None:
-        """Tell the caches, then the index; confirm what both have."""
-        if dirty.end_lsn is not None:
-            wait_until_visible(self._engine, dirty)
-            if self._followed is not None:
-                self._outdate(self._followed, dirty)
-        if self._index is None:
-            done = dirty.end_lsn
-        else:
+    def _tell(self, dirty: Dirty) -> None:
+        """Tell the caches at once, and remember for the index."""
+        if dirty.end_lsn is None:
+            return
+        wait_until_visible(self._engine, dirty)
+        if self._followed is not None:
+            self._outdate(self._followed, dirty)
+        if self._index is not None:
             self._index.add(dirty)
-            done = self._index.write_if_due()
+        else:
+            self._told = dirty.end_lsn
+
+    def _confirm(self, stream: ChangeStream) -> None:
+        """What caches and index have both been told."""
+        done, self._told = (self._told, None) if self._index is None else (self._index.write_if_due(), None)
         if done is not None:
             stream.confirm(done)
 
