@@ -51,11 +51,14 @@ class _Kept(Generic[V]):
 
 
 class Fresh(Generic[K, V]):
-    """Copies by key, read by one thread at a time. `place` says where on the cache's shelf a key belongs."""
+    """Copies by key, read by one thread at a time. `place` says where on the cache's shelf a key belongs.
+
+    `read` is told up to which place in the record's log it must see everything; None: all there is.
+    """
 
     def __init__(
         self,
-        read: Callable[[K], V],
+        read: Callable[[K, int | None], V],
         cache: CatalogueCache,
         form: Packed[V],
         *,
@@ -127,7 +130,7 @@ class Fresh(Generic[K, V]):
             elif look.answer is Answer.READ and look.turn is not None:
                 self._read_for_all(key, kept, look.turn)
             elif look.answer is not Answer.SAME:
-                kept.value, kept.error, kept.tag = self._read(key), None, ""
+                kept.value, kept.error, kept.tag = self._read(key, None), None, ""
                 kept.good_until = began + ALONE_SECONDS
                 return
             kept.good_until = began + COPY_SECONDS
@@ -145,7 +148,7 @@ class Fresh(Generic[K, V]):
         name, place = self._place(key)
         text = b""
         try:
-            value = self._read(key)
+            value = self._read(key, turn.stamp)
             text = self._form.pack(value)
         finally:
             self._cache.keep(name, place, turn, text)

@@ -23,6 +23,7 @@ from onsale.db.engine import reading
 from onsale.db.ids import EventId, TicketId
 from onsale.db.packed import Packed
 from onsale.db.seats import SeatMap
+from onsale.db.standby_reads import Reads
 from onsale.errors import NotFound
 from onsale.queue.catalogue_cache import EVENTS, SEARCHES, CatalogueCache, place_of
 from onsale.search import Search, SearchPage, SearchQuery, Suggestion
@@ -132,12 +133,12 @@ def is_common(query: SearchQuery) -> bool:
     return query.cursor is None and query.near is None and words <= COMMON_CHARACTERS_MAX
 
 
-def open_shows(engine: Engine, finder: Search, cache_client: Redis) -> Shows:
-    """Shows over this record; reads nothing yet."""
+def open_shows(engine: Engine, finder: Search, cache_client: Redis, reads: Reads | None = None) -> Shows:
+    """Shows over this record; reads nothing yet. What copies are made of comes from a standby where `reads` has one."""
+    reads = reads or Reads(engine)
 
-    def read_event(event_id: EventId) -> Event:
-        with reading(engine) as connection:
-            event = catalogue.event_by_id(connection, event_id)
+    def read_event(event_id: EventId, position: int | None) -> Event:
+        event = reads.read(lambda connection: catalogue.event_by_id(connection, event_id), position=position)
         if event is None or event.status is EventStatus.DRAFT:
             raise NotFound
         return event
@@ -149,25 +150,24 @@ def open_shows(engine: Engine, finder: Search, cache_client: Redis) -> Shows:
             raise NotFound
         return found
 
-    def read_list(event_ids: tuple[EventId, ...] | None) -> Listings:
-        with reading(engine) as connection:
-            if event_ids is None:
-                return catalogue.upcoming(connection, limit=COMING_MAX)
-            return catalogue.listings(connection, event_ids)
+    def read_list(event_ids: tuple[EventId, ...] | None, position: int | None) -> Listings:
+        if event_ids is None:
+            return reads.read(lambda connection: catalogue.upcoming(connection, limit=COMING_MAX), position=position)
+        return reads.read(lambda connection: catalogue.listings(connection, event_ids), position=position)
 
     return Shows(
         engine,
         finder,
         events=_fresh_events(read_event, cache_client),
-        searches=_fresh_finds(finder.search, Packed(SearchPage), cache_client),
-        suggestions=_fresh_finds(finder.suggest, Packed(Suggestions), cache_client),
+        searches=_fresh_finds(lambda query, _: finder.search(query), Packed(SearchPage), cache_client),
+        suggestions=_fresh_finds(lambda typed, _: finder.suggest(typed), Packed(Suggestions), cache_client),
         lately=Lately(),
         lists=_fresh_finds(read_list, Packed(Listings), cache_client),
         seat_maps=Copies(read_seat_map, name="seat-maps", every_seconds=SEAT_MAP_SECONDS, stale_seconds=600),
     )
 
 
-def _fresh_events(read: Callable[[EventId], Event], client: Redis) -> Fresh[EventId, Event]:
+def _fresh_events(read: Callable[[EventId, int | None], Event], client: Redis) -> Fresh[EventId, Event]:
     form = Packed(Event)
     return Fresh(
         read,
@@ -178,7 +178,7 @@ def _fresh_events(read: Callable[[EventId], Event], client: Redis) -> Fresh[Even
     )
 
 
-def _fresh_finds(read: Callable[[K], V], form: Packed[V], client: Redis) -> Fresh[K, V]:
+def _fresh_finds(read: Callable[[K, int | None], V], form: Packed[V], client: Redis) -> Fresh[K, V]:
     """Of what any change of the catalogue may change."""
 
     def place(key: K) -> tuple[str, int]:

@@ -95,7 +95,7 @@ def a_front(engine: Engine, client: Redis, dice: random.Random, **sources: str) 
     """What a web process does for an event, with a record that is slow to say what it has read."""
     pause = threading.Event()
 
-    def read(event_id: EventId) -> Event:
+    def read(event_id: EventId, _: int | None) -> Event:
         with reading(engine) as connection:
             event = catalogue.event_by_id(connection, event_id)
         pause.wait(dice.random() * SLOW_SECONDS_MAX)

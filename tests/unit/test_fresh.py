@@ -39,10 +39,12 @@ class Record:
 
     def __init__(self) -> None:
         self.readings = 0
+        self.positions: list[int | None] = []
         self.error: Exception | None = None
 
-    def __call__(self, key: str) -> int:
+    def __call__(self, key: str, position: int | None) -> int:
         self.readings += 1
+        self.positions.append(position)
         if self.error is not None:
             raise self.error
         return self.readings
@@ -176,3 +178,11 @@ def test_another_field_is_another_form():
     assert Packed(int).name == FORM.name
     with pytest.raises(ValueError, match="valid integer"):
         FORM.unpack(b'"text"')
+
+
+def test_who_reads_for_all_must_see_what_the_stream_was_followed_to_and_who_is_alone_everything(record, clock):
+    kept = copies(record, Cache(READ, ALONE), clock)
+
+    told = [kept.get("a"), clock.over(), kept.get("a")]
+
+    assert (told, record.positions) == ([1, None, 2], [TURN.stamp, None])
