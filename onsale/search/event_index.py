@@ -1,24 +1,24 @@
 """The index in Elasticsearch: its mapping, writing documents with versions, and the alias that searches read.
 
 Readers use ALIAS alone. A rebuild fills a new index, named by NEXT, beside the one in use and moves the alias, so no
-search fails or sees half of it. The change stream is written to both.
+search fails or sees half of it. The change stream is written to both. Both names are of one form of documents.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from hashlib import blake2b
 from types import TracebackType
 from typing import Any, Self
 
+import orjson
 from elasticsearch import ApiError, Elasticsearch, NotFoundError, TransportError
 from elasticsearch.helpers import BulkIndexError, ScanError, scan, streaming_bulk
 
 from onsale.errors import SearchUnavailable
 from onsale.search.documents import Document
 
-ALIAS = "onsale-events"
-NEXT = "onsale-events-next"
 BULK_DOCUMENTS = 1_000
 BEGINNING_LETTERS_MAX = 30
 # How long Elasticsearch remembers that a document was deleted, so that an older write cannot bring it back.
@@ -95,6 +95,13 @@ MAPPINGS: dict[str, Any] = {
         "price_max_minor": {"type": "long"},
     },
 }
+
+
+# A version of Onsale whose documents look otherwise makes an index of its own beside this one, and searches the record
+# until it is there.
+_FORM = blake2b(orjson.dumps([SETTINGS, MAPPINGS]), digest_size=4).hexdigest()
+ALIAS = f"onsale-events-{_FORM}"
+NEXT = f"{ALIAS}-next"
 
 
 class WriteRefused(Exception):

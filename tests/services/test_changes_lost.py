@@ -21,7 +21,7 @@ from onsale.queue.followed import Followed
 from onsale.queue.keys import CatalogueKeys
 from onsale.sandbox.postgres import EmbeddedPostgres
 from onsale.search.comparing import differences
-from onsale.search.event_index import ALIAS, EventIndex
+from onsale.search.event_index import ALIAS, NEXT, EventIndex
 from onsale.workers.changes import REBUILD_AGAIN_SECONDS, Follower, Indexing
 from tests.builders import a_show, run_sql, until
 from tests.conftest import NOWHERE
@@ -127,7 +127,7 @@ def test_an_index_of_another_log_is_made_anew(engine, slot, index, redis_client)
 
 def test_what_a_rebuild_from_another_log_has_left_is_not_gone_on_with(engine, slot, index, redis_client):
     a_show(engine, "Now")
-    index.create("onsale-events-half", alias="onsale-events-next", origin="another server/00000007/slot 0")
+    index.create("onsale-events-half", alias=NEXT, origin="another server/00000007/slot 0")
     index.write("onsale-events-half", {999: {"event_id": 999, "name": "Then"}}, version=2**62)
 
     with following(engine, index, redis_client):
