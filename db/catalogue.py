@@ -5,7 +5,7 @@ Reads return None for what is not there; whoever needs an error raises NotFound.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -270,6 +270,11 @@ def of_organiser(connection: Connection, organiser_id: int) -> tuple[EventListin
     return _listed(connection, _OF_ORGANISER, {"organiser_id": organiser_id, "limit": LISTING_MAX})
 
 
+def events_of_organisers(connection: Connection, organiser_ids: Collection[int]) -> list[EventId]:
+    """The events of these organisers, whatever their status."""
+    return [EventId(found) for found in connection.scalars(_OF_ORGANISERS, {"ids": list(organiser_ids)})]
+
+
 def _event(connection: Connection, statement: TextClause, arguments: dict[str, object]) -> Event | None:
     row = connection.execute(statement, arguments).one_or_none()
     if row is None:
@@ -379,3 +384,4 @@ _OF_ORGANISER = text("""
     SELECT l.* FROM event_listings l JOIN events e ON e.id = l.id
      WHERE e.organiser_id = :organiser_id ORDER BY e.starts_at, e.id LIMIT :limit
 """)
+_OF_ORGANISERS = text("SELECT id FROM events WHERE organiser_id = ANY(:ids)")

@@ -31,6 +31,8 @@ class Config:
 
     # The record; always `postgresql+psycopg2://`, whatever form was given.
     database_url: str = field(repr=False)
+    # A standby that the web may read the catalogue from; empty: all is read from the record.
+    read_url: str = field(repr=False)
     # Three, because a production queue must never be evicted while a cache must be; by default the same server.
     queue_url: str = field(repr=False)
     cache_url: str = field(repr=False)
@@ -82,6 +84,7 @@ class Config:
         port = read("web_port", _whole(1, 65_535), default="8000")
         return cls(
             database_url=database_url,
+            read_url=read("read_url", lambda text: text and _database_url(text), default=""),
             queue_url=queue_url,
             cache_url=read("cache_url", _url("a Redis URL such as redis://host:6379/1", *_REDIS), default=queue_url),
             broker_url=read("broker_url", _url(_BROKER_WANTED, *_REDIS, *_BROKERS), default=queue_url),

@@ -101,6 +101,24 @@ class EventKeys:
 SEATS_WATCHED = "q:seats:watched"
 
 
+class CatalogueKeys:
+    """The keys of the copies of events and searches, on the cache's Redis; one hash tag, so a script may use all."""
+
+    _PREFIX = "c:{catalogue}:"
+    # String: how far the change stream was followed; there only while somebody follows it.
+    followed = f"{_PREFIX}followed"
+
+    @classmethod
+    def slot(cls, shelf: str, number: int) -> str:
+        """Hash: one copy, with its stamp."""
+        return f"{cls._PREFIX}{shelf}:{number}"
+
+    @classmethod
+    def reading(cls, shelf: str, name: str) -> str:
+        """String: somebody reads this from the record."""
+        return f"{cls._PREFIX}{shelf}:reading:{name}"
+
+
 def address_digest(address: str) -> bytes:
     """A short fingerprint of a network address; an IPv6 address counts as its /64."""
     if ":" in address:

@@ -14,6 +14,7 @@ from sqlalchemy import Engine
 
 from onsale.config import Config
 from onsale.db.engine import make_engine
+from onsale.db.standby_reads import Reads
 from onsale.payments.provider import PaymentProvider
 from onsale.payments.stripe_provider import StripeProvider
 from onsale.queue.broker import Wakes
@@ -34,6 +35,8 @@ STATEMENT_TIMEOUT_MS = 5_000
 LOCK_TIMEOUT_MS = 2_000
 # Hands-free bookings come in floods; on connections of their own they cannot take those that pay.
 HANDS_FREE_CONNECTIONS = 4
+# The record answers sooner than a cache that takes longer.
+COPIES_ANSWER_SECONDS = 0.5
 
 
 @dataclass(frozen=True)
@@ -56,6 +59,9 @@ class BoxOffice:
     seat_keeper: SeatKeeper
     queue_client: Redis
     cache_client: Redis
+    copies_client: Redis
+    # The record's standby, for what copies are made of.
+    reads: Reads
     # Set when the process was told to end: it finishes what it began and takes nothing new.
     draining: threading.Event
 
@@ -66,33 +72,26 @@ class BoxOffice:
         self.seat_keeper.stop()
         self.shows.stop()
         self.wakes.close()
-        for client in (self.queue_client, self.cache_client):
+        for client in (self.queue_client, self.cache_client, self.copies_client):
             client.close()
+        self.reads.close()
         for engine in (self.engine, self.hands_free_engine):
             engine.dispose()
 
 
 def open_box_office(config: Config) -> BoxOffice:
     """The parts for this configuration; nothing is asked of them yet."""
-    engine = make_engine(
-        config.database_url,
-        application_name="onsale-web",
-        pool_size=config.web_threads,
-        max_overflow=config.web_threads,
-        statement_timeout_ms=STATEMENT_TIMEOUT_MS,
-        lock_timeout_ms=LOCK_TIMEOUT_MS,
-    )
-    hands_free = make_engine(
-        config.database_url,
-        application_name="onsale-hands-free",
-        pool_size=HANDS_FREE_CONNECTIONS,
-        max_overflow=0,
-        statement_timeout_ms=STATEMENT_TIMEOUT_MS,
-        lock_timeout_ms=LOCK_TIMEOUT_MS,
+    engine = _engine(config, config.database_url, "onsale-web")
+    hands_free = _engine(
+        config, config.database_url, "onsale-hands-free", pool_size=HANDS_FREE_CONNECTIONS, max_overflow=0
     )
     queue_client, cache_client = connect(config.queue_url), connect(config.cache_url)
     store, wakes = QueueStore(queue_client), Wakes(config.broker_url, queue_client)
-    shows = open_shows(engine, open_search(config.search_url, engine))
+    # Of its own: who looks for a copy does not wait for it as long as for what only Redis knows.
+    copies_client = connect(config.cache_url, answer_seconds=COPIES_ANSWER_SECONDS)
+    standby = _engine(config, config.read_url, "onsale-web-reads") if config.read_url else None
+    reads = Reads(engine, standby)
+    shows = open_shows(engine, open_search(config.search_url, engine), copies_client, reads)
     ticket_cache, live_seats = TicketCache(cache_client), LiveSeats(cache_client)
     keeper = SeatKeeper(engine, shows, live_seats, ticket_cache)
     return BoxOffice(
@@ -110,7 +109,23 @@ def open_box_office(config: Config) -> BoxOffice:
         seat_keeper=keeper,
         queue_client=queue_client,
         cache_client=cache_client,
+        copies_client=copies_client,
+        reads=reads,
         draining=threading.Event(),
+    )
+
+
+def _engine(
+    config: Config, url: str, name: str, *, pool_size: int | None = None, max_overflow: int | None = None
+) -> Engine:
+    """Connections to a server: one for each thread, and as many again for those that take two."""
+    return make_engine(
+        url,
+        application_name=name,
+        pool_size=config.web_threads if pool_size is None else pool_size,
+        max_overflow=config.web_threads if max_overflow is None else max_overflow,
+        statement_timeout_ms=STATEMENT_TIMEOUT_MS,
+        lock_timeout_ms=LOCK_TIMEOUT_MS,
     )
 
 

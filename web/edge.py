@@ -41,6 +41,10 @@ API_HEADERS = {
 # The one page that may ask where somebody is, for the shows nearby.
 SEARCH_PATH = "/search"
 MAY_ASK_WHERE = {"Permissions-Policy": HEADERS["Permissions-Policy"].replace("geolocation=()", "geolocation=(self)")}
+# What says nothing of itself is made for who asks: a page looks who is signed in, a document of the API takes a JWT. A
+# browser may show a page again on the way back, once it has asked; nobody in between keeps either.
+PRIVATE_PAGE = {"Cache-Control": "private, no-cache", "Vary": "Cookie"}
+PRIVATE_DATA = {"Cache-Control": "no-store"}
 HSTS = "max-age=63072000; includeSubDomains"
 # Asked for every second by machines.
 QUIET = ("/healthz", "/readyz", "/metrics", "/static/")
@@ -90,6 +94,8 @@ def register(app: Flask, config: Config) -> None:
     def end(response: Response) -> Response:
         for name, value in safe_headers(config, request.path).items():
             response.headers.setdefault(name, value)
+        if "Cache-Control" not in response.headers:
+            response.headers.update(PRIVATE_DATA if request.path.startswith(API_PREFIX) else PRIVATE_PAGE)
         response.headers[REQUEST_ID] = g.get("request_id", "")
         if not request.path.startswith(QUIET):
             log.info(

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from sqlalchemy import Engine
 
-from onsale.db import change_stream
+from onsale.db import catalogue, change_stream
 from onsale.db.change_stream import ChangeStream
 from onsale.db.engine import reading
 from onsale.db.pgoutput import Change, Kind
@@ -27,6 +27,8 @@ GATHER_SECONDS_MAX = 0.1
 # A synchronous standby that does not confirm: better ask for the stream anew than stand still in silence.
 VISIBLE_SECONDS_MAX = 10.0
 LOOK_SECONDS = 0.01
+# What an index that is away has missed is remembered by its ids up to here; beyond, every event is written anew.
+MERGED_MAX = 100_000
 
 
 @dataclass
@@ -36,9 +38,23 @@ class Dirty:
     events: set[int] = field(default_factory=set)
     venues: set[int] = field(default_factory=set)
     artists: set[int] = field(default_factory=set)
+    organisers: set[int] = field(default_factory=set)
     everything: bool = False
     xids: set[int] = field(default_factory=set)
     end_lsn: int | None = None
+
+    def merge(self, later: Dirty) -> None:
+        """What came after this, and can be seen, is dirty as well; of too much only that it was too much is kept."""
+        self.events |= later.events
+        self.venues |= later.venues
+        self.artists |= later.artists
+        self.organisers |= later.organisers
+        named = (self.events, self.venues, self.artists, self.organisers)
+        self.everything |= later.everything or sum(map(len, named)) > MERGED_MAX
+        if self.everything:
+            for each in named:
+                each.clear()
+        self.end_lsn = later.end_lsn or self.end_lsn
 
     def add(self, change: Change) -> None:
         """An event, or what the documents of several are made of."""
@@ -58,6 +74,7 @@ _KEYS = {
     "sections": ("events", "event_id"),
     "venues": ("venues", "id"),
     "artists": ("artists", "id"),
+    "organisers": ("organisers", "id"),
 }
 
 
@@ -69,19 +86,20 @@ def index_changes(stream: ChangeStream, engine: Engine, index: EventIndex, *, wa
     dirty = gather(stream, wait_seconds=wait_seconds)
     if dirty.end_lsn is None:
         return 0
-    _wait_until_visible(engine, dirty)
-    # Asked before the documents are read: a rebuild that begins later reads all of this itself.
-    names = index.written_to()
-    written = _write(engine, index, names, dirty)
+    wait_until_visible(engine, dirty)
+    written = write(engine, index, dirty)
     stream.confirm(dirty.end_lsn)
     return written
 
 
-def gather(stream: ChangeStream, *, wait_seconds: float) -> Dirty:
-    """Changes up to the end of a transaction; `end_lsn` is None when none came."""
+def gather(stream: ChangeStream, *, wait_seconds: float, up_to: int | None = None) -> Dirty:
+    """Changes up to the end of a transaction, for whoever waits for a place in the log up to there; `end_lsn` is None
+    when none came.
+    """
     dirty, wait, unfinished, until = Dirty(), wait_seconds, False, math.inf
     while True:
-        told = stream.read(wait_seconds=wait)
+        # The rest of a transaction is waited for, wherever in the log it is.
+        told = stream.read(wait_seconds=wait, up_to=None if unfinished else up_to)
         for each in told:
             unfinished = isinstance(each, Change)
             if isinstance(each, Change):
@@ -95,7 +113,7 @@ def gather(stream: ChangeStream, *, wait_seconds: float) -> Dirty:
         wait = GATHER_SECONDS
 
 
-def _wait_until_visible(engine: Engine, dirty: Dirty) -> None:
+def wait_until_visible(engine: Engine, dirty: Dirty) -> None:
     """The stream is ahead of what others see: a document read too early would be the old one, for good."""
     deadline = time.monotonic() + VISIBLE_SECONDS_MAX
     while True:
@@ -107,26 +125,32 @@ def _wait_until_visible(engine: Engine, dirty: Dirty) -> None:
         time.sleep(LOOK_SECONDS)
 
 
-def _write(engine: Engine, index: EventIndex, names: list[str], dirty: Dirty) -> int:
-    assert dirty.end_lsn is not None
-    event_ids = sorted(_events(engine, index, names, dirty))
-    written = 0
-    for begin in range(0, len(event_ids), BATCH_MAX):
-        with reading(engine) as connection:
-            found = documents(connection, event_ids[begin : begin + BATCH_MAX])
-        for name in names:
-            written += index.write(name, found, version=dirty.end_lsn)
-    return written
-
-
-def _events(engine: Engine, index: EventIndex, names: list[str], dirty: Dirty) -> set[int]:
+def events_of(engine: Engine, dirty: Dirty) -> set[int]:
+    """The events that are not what they were, by what is visible now; of everything, none in particular."""
     events = set(dirty.events)
     with reading(engine) as connection:
         if dirty.venues or dirty.artists:
             events |= set(events_with(connection, venues=dirty.venues, artists=dirty.artists))
-        if dirty.everything:
-            events |= set(all_event_ids(connection))
-    if dirty.everything:
-        for name in names:
-            events |= set(index.ids(name))
+        if dirty.organisers:
+            events |= set(catalogue.events_of_organisers(connection, dirty.organisers))
     return events
+
+
+def write(engine: Engine, index: EventIndex, dirty: Dirty) -> int:
+    """Write what is dirty and visible to every index; how many documents were news to one. SearchUnavailable."""
+    assert dirty.end_lsn is not None
+    # Asked before the documents are read: a rebuild that begins later reads all of this itself.
+    names = index.written_to()
+    event_ids = events_of(engine, dirty)
+    if dirty.everything:
+        with reading(engine) as connection:
+            event_ids |= set(all_event_ids(connection))
+        for name in names:
+            event_ids |= set(index.ids(name))
+    written, ordered = 0, sorted(event_ids)
+    for begin in range(0, len(ordered), BATCH_MAX):
+        with reading(engine) as connection:
+            found = documents(connection, ordered[begin : begin + BATCH_MAX])
+        for name in names:
+            written += index.write(name, found, version=dirty.end_lsn)
+    return written

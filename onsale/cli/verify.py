@@ -31,7 +31,8 @@ DO = {
     "I7": "See that the sweep runs (`onsale doctor`); until then these tickets cannot be bought.",
     "I8": "Somebody pays another price than they were shown: give the difference back, or change the price back.",
     "I9": "Refund what is too much, or allow more for this event.",
-    "I10": "See that `onsale admit` runs; a cache that is wrong is emptied without harm.",
+    "I10": "See that `onsale admit` and `onsale changes run` run; a wrong cache is emptied without harm, "
+    "a wrong index made anew (`onsale index rebuild`).",
     "I12": "The record was changed by hand or by another program: keep it and the logs. A missing trigger: migrate.",
 }
 

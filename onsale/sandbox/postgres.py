@@ -109,6 +109,8 @@ class EmbeddedPostgres(EmbeddedServer):
             "wal_level": "logical",
             "max_replication_slots": 10,
             "max_wal_senders": 10,
+            # Who follows the changes begins anew after an absence of more than this; a full disk is worse.
+            "max_slot_wal_keep_size": "2GB",
             "shared_buffers": "128MB",
             "timezone": "UTC",
             "log_timezone": "UTC",

@@ -43,6 +43,7 @@ def run(folder: Path, crowd: bool, search: str) -> None:
     \b
     Brings what it is not given. Give the address of a real part to use that instead:
       ONSALE_DATABASE_URL       PostgreSQL 14 or newer
+      ONSALE_READ_URL           a standby of it, for reading the catalogue
       ONSALE_QUEUE_URL          Redis 7 or Valkey; also ONSALE_CACHE_URL, ONSALE_BROKER_URL
       ONSALE_SEARCH_URL         Elasticsearch 9; without it searches run on PostgreSQL
       ONSALE_STRIPE_SECRET_KEY  a Stripe test key, with ONSALE_STRIPE_PUBLISHABLE_KEY

@@ -108,7 +108,8 @@ class Stack:
         left_out = {
             CROWD: True,
             SIMULATOR: not self.wanted.simulator,
-            CHANGES: not self.settings.get("ONSALE_SEARCH_URL"),
+            # A PostgreSQL that was given may have no logical decoding; without it only an index cannot do.
+            CHANGES: not (self.wanted.postgres or self.settings.get("ONSALE_SEARCH_URL")),
         }
         names = [name for name in self.commands if not left_out.get(name)]
         for name in names:

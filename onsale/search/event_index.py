@@ -1,24 +1,24 @@
 """The index in Elasticsearch: its mapping, writing documents with versions, and the alias that searches read.
 
 Readers use ALIAS alone. A rebuild fills a new index, named by NEXT, beside the one in use and moves the alias, so no
-search fails or sees half of it. The change stream is written to both.
+search fails or sees half of it. The change stream is written to both. Both names are of one form of documents.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from hashlib import blake2b
 from types import TracebackType
 from typing import Any, Self
 
+import orjson
 from elasticsearch import ApiError, Elasticsearch, NotFoundError, TransportError
 from elasticsearch.helpers import BulkIndexError, ScanError, scan, streaming_bulk
 
 from onsale.errors import SearchUnavailable
 from onsale.search.documents import Document
 
-ALIAS = "onsale-events"
-NEXT = "onsale-events-next"
 BULK_DOCUMENTS = 1_000
 BEGINNING_LETTERS_MAX = 30
 # How long Elasticsearch remembers that a document was deleted, so that an older write cannot bring it back.
@@ -28,6 +28,7 @@ NOT_FOUND = 404
 # A rebuild writes a thousand documents at once, on a machine that sells meanwhile.
 REQUEST_SECONDS = 30.0
 FILLED_UP_TO = "filled_up_to"
+ORIGIN = "origin"
 
 SETTINGS: dict[str, Any] = {
     "refresh_interval": "200ms",
@@ -96,6 +97,13 @@ MAPPINGS: dict[str, Any] = {
 }
 
 
+# A version of Onsale whose documents look otherwise makes an index of its own beside this one, and searches the record
+# until it is there.
+_FORM = blake2b(orjson.dumps([SETTINGS, MAPPINGS]), digest_size=4).hexdigest()
+ALIAS = f"onsale-events-{_FORM}"
+NEXT = f"{ALIAS}-next"
+
+
 class WriteRefused(Exception):
     """Elasticsearch took no document of this form. The index and this version of Onsale do not belong together."""
 
@@ -112,12 +120,20 @@ class EventIndex:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Give the connections back."""
         self._client.close()
 
-    def create(self, name: str, *, alias: str) -> None:
-        """A new, empty index under this alias; SearchUnavailable when there is one of this name."""
+    def create(self, name: str, *, alias: str, origin: str = "") -> None:
+        """A new, empty index under this alias; SearchUnavailable when there is one of this name.
+
+        `origin` says which log the versions of its documents are positions of.
+        """
+        mappings = {**MAPPINGS, "_meta": {ORIGIN: origin}}
         with _translated():
-            self._client.indices.create(index=name, settings=SETTINGS, mappings=MAPPINGS, aliases={alias: {}})
+            self._client.indices.create(index=name, settings=SETTINGS, mappings=mappings, aliases={alias: {}})
 
     def delete(self, name: str) -> None:
         """Remove an index with all it holds; harmless when it is not there."""
@@ -185,14 +201,22 @@ class EventIndex:
 
     def filled_up_to(self, name: str) -> int:
         """The last event of which an interrupted rebuild knew that it and all before it are written; 0 at first."""
-        with _translated():
-            told = self._client.indices.get_mapping(index=name)[name]["mappings"].get("_meta", {})
-        return int(told.get(FILLED_UP_TO, 0))
+        return int(self._notes(name).get(FILLED_UP_TO, 0))
+
+    def origin(self, name: str) -> str:
+        """Which log the versions of this index's documents are positions of."""
+        return str(self._notes(name).get(ORIGIN, ""))
 
     def note_filled_up_to(self, name: str, event_id: int) -> None:
         """Leave a note in the index itself for whoever goes on after a crash."""
         with _translated():
-            self._client.indices.put_mapping(index=name, meta={FILLED_UP_TO: event_id})
+            self._client.indices.put_mapping(index=name, meta={**self._notes(name), FILLED_UP_TO: event_id})
+
+    def _notes(self, name: str) -> dict[str, Any]:
+        with _translated():
+            (told,) = self._client.indices.get_mapping(index=name).values()
+        found: dict[str, Any] = told["mappings"].get("_meta", {})
+        return found
 
 
 def _act(name: str, event_id: int, document: Document | None, version: int) -> dict[str, Any]:

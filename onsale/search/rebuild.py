@@ -42,6 +42,7 @@ def rebuild(
     index: EventIndex,
     *,
     position: Callable[[Connection], int],
+    origin: str = "",
     progress: Callable[[int], None] = lambda _: None,
     note_every: int = NOTED_EVERY,
     agree_seconds: float = AGREE_SECONDS,
@@ -50,13 +51,17 @@ def rebuild(
 
     `position` is a place in the record's log; whatever is read later shows every change before it. Documents get it as
     their version: one that the change stream wrote for a later change stays.
+    `origin` names that log; what a rebuild from another log has left is thrown away.
     NotTheSame leaves the old index in use: what differs still did after `agree_seconds`. One rebuild at a time; who
     runs it sees to that.
     """
     resumed = index.named(NEXT)
+    for other in [each for each in resumed if index.origin(each) != origin]:
+        index.delete(other)
+        resumed.remove(other)
     name = resumed[0] if resumed else f"{ALIAS}-{datetime.now(UTC):%Y%m%d-%H%M%S-%f}"
     if not resumed:
-        index.create(name, alias=NEXT)
+        index.create(name, alias=NEXT, origin=origin)
     _fill(engine, index, name, position=position, progress=progress, note_every=note_every)
     if found := differences(engine, index, name, agree_seconds=agree_seconds):
         raise NotTheSame(found)

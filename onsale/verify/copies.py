@@ -1,23 +1,28 @@
-"""Do the queue's stock, the cache of taken tickets and the seats shown say what the record says? In time, that is."""
+"""Do the queue's stock, the caches, the seats shown and the index say what the record says? They are given time."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from sqlalchemy import Engine, text
 
-from onsale.db import runs, stats
-from onsale.db.engine import transaction
+from onsale.db import catalogue, runs, stats
+from onsale.db.catalogue import Event, EventStatus
+from onsale.db.engine import reading, transaction
 from onsale.db.ids import EventId, TicketId, ticket_id
+from onsale.db.packed import Packed
 from onsale.db.stats import Stock
-from onsale.errors import QueueRecovering, QueueUnavailable
+from onsale.errors import QueueRecovering, QueueUnavailable, SearchUnavailable
+from onsale.queue.catalogue_cache import CatalogueCache
 from onsale.queue.live_seats import LiveSeats
 from onsale.queue.state import QueueState
 from onsale.queue.store import QueueStore
 from onsale.queue.ticket_cache import TICKETS_MAX, TicketCache
 from onsale.queue.ticket_marks import letters
+from onsale.search.documents import documents
+from onsale.search.event_index import ALIAS, EventIndex
 
 LOOK_SECONDS = 0.5
 
@@ -30,6 +35,8 @@ class Copies:
     tickets: TicketCache
     # What viewers are shown; None: nobody shows seats here.
     seats: LiveSeats | None = None
+    events: CatalogueCache | None = None
+    index: EventIndex | None = None
 
 
 @dataclass
@@ -48,6 +55,10 @@ def compare(engine: Engine, event_id: EventId, copies: Copies, *, patience_secon
     _compare_taken(engine, event_id, copies.tickets, compared, patience_seconds)
     if copies.seats is not None:
         _compare_seats(engine, event_id, copies.seats, compared, patience_seconds)
+    if copies.events is not None:
+        _compare_event(engine, event_id, copies.events, compared, patience_seconds)
+    if copies.index is not None:
+        _compare_document(engine, event_id, copies.index, compared, patience_seconds)
     return compared
 
 
@@ -175,6 +186,58 @@ def _letters(engine: Engine, event_id: EventId) -> dict[int, str]:
             for run in runs.marked_runs(connection, event_id)
             for step, letter in enumerate(letters(run.marks))
         }
+
+
+def _compare_event(
+    engine: Engine, event_id: EventId, cache: CatalogueCache, compared: Compared, patience_seconds: float
+) -> None:
+    """The copy that every front tells; where there is none, fronts tell what they have read themselves."""
+    form = Packed(Event)
+
+    def agrees() -> bool | None:
+        text = cache.told(form.named(event_id), event_id)
+        with reading(engine) as connection:
+            event = catalogue.event_by_id(connection, event_id)
+        if text is None:
+            return None
+        return event is not None and event.status is not EventStatus.DRAFT and form.unpack(text) == event
+
+    agreed = _in_time(agrees, patience_seconds)
+    if agreed is not None:
+        compared.looked_at.append("the cache's copy of the event")
+    if agreed is False:
+        compared.differences.append("the cache tells the event otherwise than the record")
+
+
+def _compare_document(
+    engine: Engine, event_id: EventId, index: EventIndex, compared: Compared, patience_seconds: float
+) -> None:
+    """What searches find of the event."""
+
+    def agrees() -> bool:
+        there = index.get(ALIAS, [event_id]).get(event_id)
+        with reading(engine) as connection:
+            return documents(connection, [event_id])[event_id] == there
+
+    try:
+        if not index.named(ALIAS):
+            compared.unasked.append("There is no index: `onsale changes run` makes it.")
+            return
+        agreed = _in_time(agrees, patience_seconds)
+    except SearchUnavailable:
+        compared.unasked.append("The index does not answer.")
+        return
+    compared.looked_at.append("the index")
+    if agreed is False:
+        compared.differences.append("the index has the event otherwise than the record")
+
+
+def _in_time(agrees: Callable[[], bool | None], patience_seconds: float) -> bool | None:
+    """What it says last, once it is not False or the time is up."""
+    until = time.monotonic() + patience_seconds
+    while (agreed := agrees()) is False and time.monotonic() < until:
+        time.sleep(LOOK_SECONDS)
+    return agreed
 
 
 def _free(engine: Engine, event_id: EventId, among: set[TicketId] | None) -> Iterator[list[TicketId]]:

@@ -62,7 +62,7 @@ def test_a_changed_key_is_the_old_row_gone_and_the_new_one_there(engine, slot):
 
 def test_what_no_document_is_made_of_and_what_was_rolled_back_does_not_come(engine, slot):
     with change_stream.reading(engine) as stream:
-        run_sql(engine, "INSERT INTO organisers (name) VALUES ('Nobody searches for it')")
+        run_sql(engine, "CREATE TABLE notes (words text); INSERT INTO notes VALUES ('Nobody searches for it')")
         with engine.connect() as connection:
             connection.exec_driver_sql(VENUE)
             connection.rollback()
@@ -107,12 +107,25 @@ def test_setting_up_twice_changes_nothing_and_without_it_nobody_reads(record_url
         pass
     with admin.connect() as connection:
         try:
-            assert change_stream.behind_bytes(connection) is None
+            assert change_stream.slot(connection) is None
             assert change_stream.set_up(connection)
             assert not change_stream.set_up(connection)
-            assert change_stream.behind_bytes(connection) >= 0
+            assert change_stream.slot(connection).behind_bytes >= 0
         finally:
             change_stream.tear_down(connection)
+
+
+def test_a_publication_of_an_older_release_is_brought_up_to_date(record_url, engine, slot):
+    admin = create_engine(record_url, poolclass=NullPool, isolation_level="AUTOCOMMIT")
+    with admin.connect() as connection:
+        connection.exec_driver_sql("ALTER PUBLICATION onsale_changes SET TABLE events, venues")
+
+        assert change_stream.set_up(connection)
+        assert not change_stream.set_up(connection)
+
+    with change_stream.reading(engine) as stream:
+        run_sql(engine, "INSERT INTO organisers (name) VALUES ('Somebody')")
+        assert rows(drained(stream)) == [("organisers", Kind.INSERT)]
 
 
 def test_a_server_that_is_away_is_said_to_be_away():

@@ -300,7 +300,7 @@ class Kept:
 
 @pytest.fixture
 def kept(engine: Engine, redis_client: Redis) -> Iterator[Kept]:
-    shows = open_shows(engine, PostgresSearch(engine))
+    shows = open_shows(engine, PostgresSearch(engine), redis_client)
     live, cache = LiveSeats(redis_client), TicketCache(redis_client)
     keeper = SeatKeeper(engine, shows, live, cache)
     availabilities = Availabilities(engine, shows, live, keeper)
@@ -381,7 +381,7 @@ def test_a_made_up_event_is_not_compared_and_stops_nobody(kept: Kept) -> None:
 
 def test_with_redis_away_the_seats_come_from_the_record_in_numbered_versions(kept: Kept, engine: Engine) -> None:
     nowhere = Redis.from_url("redis://127.0.0.1:9", socket_timeout=0.2, socket_connect_timeout=0.2)
-    shows = open_shows(engine, PostgresSearch(engine))
+    shows = open_shows(engine, PostgresSearch(engine), nowhere)
     live = LiveSeats(nowhere)
     availabilities = Availabilities(engine, shows, live, SeatKeeper(engine, shows, live, TicketCache(nowhere)))
     try:

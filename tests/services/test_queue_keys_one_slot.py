@@ -106,7 +106,8 @@ def test_two_events_may_be_in_different_slots(recorded: Redis) -> None:
     assert len({recorded.execute_command("CLUSTER KEYSLOT", key) for key in (room.keys.queue, other.queue)}) == 2
 
 
-SCRIPTS = [*NAMES, "mark_tickets", "taken_tickets", "begin_seats", "read_seats", "pace"]
+SEATS = ["mark_tickets", "taken_tickets", "begin_seats", "read_seats"]
+SCRIPTS = [*NAMES, *SEATS, "pace", "look_up", "keep", "outdate", "vouch"]
 
 
 @pytest.mark.parametrize("name", SCRIPTS)

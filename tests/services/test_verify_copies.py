@@ -8,18 +8,26 @@ from threading import Timer
 import pytest
 import redis
 
+from onsale.db import catalogue
+from onsale.db.catalogue import Event
+from onsale.db.change_stream import followed_up_to
+from onsale.db.packed import Packed
+from onsale.queue.catalogue_cache import EVENTS, CatalogueCache
 from onsale.queue.client import connect
+from onsale.queue.followed import Followed
 from onsale.queue.live_seats import LiveSeats
 from onsale.queue.store import QueueStore
 from onsale.queue.ticket_cache import TicketCache
+from onsale.search.event_index import ALIAS, EventIndex
 from onsale.search.postgres import PostgresSearch
+from onsale.search.rebuild import rebuild
 from onsale.verify.check import verify
 from onsale.verify.copies import Copies
 from onsale.verify.verdict import Finding
 from onsale.web.seat_keeping import SeatKeeper
 from onsale.web.showing import open_shows
 from onsale.workers.admissions import tell_stock
-from tests.builders import seat
+from tests.builders import run_sql, seat
 from tests.conftest import NOWHERE
 from tests.services.small_sale import Sale, verified
 
@@ -85,7 +93,7 @@ def shown(sale: Sale) -> Iterator[Copies]:
     """The copies, once somebody has looked at the seats."""
     client = connect(sale.shop.config.cache_url)
     live = LiveSeats(client)
-    shows = open_shows(sale.engine, PostgresSearch(sale.engine))
+    shows = open_shows(sale.engine, PostgresSearch(sale.engine), client)
     SeatKeeper(sale.engine, shows, live, sale.shop.ticket_cache).compare(sale.event_id)
     yield Copies(sale.shop.store, sale.shop.ticket_cache, live)
     shows.stop()
@@ -127,3 +135,57 @@ def test_an_event_without_a_queue_in_redis_is_not_checked(sale: Sale, redis_clie
 
     assert found.ok is None
     assert "There is no queue in Redis" in found.note
+
+
+def with_events(sale: Sale, client: redis.Redis, **where) -> Finding:
+    return with_copies(
+        sale,
+        Copies(
+            sale.shop.store,
+            sale.shop.ticket_cache,
+            events=CatalogueCache(client, EVENTS),
+            index=where.get("index"),
+        ),
+    )
+
+
+@pytest.mark.parametrize("change", ["", "UPDATE events SET name = 'Another'"])
+def test_a_copy_of_the_event_that_says_something_else_is_found(sale: Sale, redis_client: redis.Redis, change: str):
+    followed, cache, form = (
+        Followed(redis_client, vouched_ms=60_000),
+        CatalogueCache(redis_client, EVENTS),
+        Packed(Event),
+    )
+    mark = followed.mark()
+    assert mark is not None
+    followed.vouch(mark, 1)
+    turn = cache.look_up(form.named(sale.event_id), sale.event_id).turn
+    assert turn is not None
+    with sale.engine.connect() as connection:
+        event = catalogue.event_by_id(connection, sale.event_id)
+    cache.keep(form.named(sale.event_id), sale.event_id, turn, form.pack(event))
+    if change:
+        # As if nobody followed, and yet somebody vouched.
+        run_sql(sale.engine, change)
+
+    found = with_events(sale, redis_client)
+
+    assert found.ok is not bool(change)
+    assert ("the cache tells the event otherwise than the record" in found.examples) is bool(change)
+    assert "the cache's copy of the event" in found.note
+
+
+def test_an_index_that_says_something_else_is_found(sale: Sale, redis_client: redis.Redis, elasticsearch_server):
+    with EventIndex(elasticsearch_server.url()) as index:
+        missing = with_events(sale, redis_client, index=index)
+        rebuild(sale.engine, index, position=followed_up_to)
+        try:
+            right = with_events(sale, redis_client, index=index)
+            index.write(ALIAS, {sale.event_id: {"event_id": sale.event_id, "name": "Another"}}, version=2**62)
+            wrong = with_events(sale, redis_client, index=index)
+        finally:
+            for name in index.written_to():
+                index.delete(name)
+
+    assert (missing.ok, right.ok, wrong.ok) == (None, True, False)
+    assert wrong.examples == ("the index has the event otherwise than the record",)

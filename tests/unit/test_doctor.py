@@ -285,7 +285,7 @@ def test_what_a_process_may_open_follows_its_settings():
     assert bigger["web"] == 4 * usual["web"]
     # A thread each, on two pools; the lanes' has nine.
     assert (usual["payments"], bigger["payments"]) == (16 + 9, 40 + 9)
-    assert (usual["lanes"], usual["sweeps"], usual["admit"]) == (8, 2, 2)
+    assert (usual["lanes"], usual["sweeps"], usual["admit"], usual["changes"]) == (8, 2, 2, 5)
 
 
 # Queue, cache and broker.

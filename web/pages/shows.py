@@ -1,8 +1,9 @@
-"""Reading for the pages: one show, the front page; the front page is a copy, two seconds old at most."""
+"""Reading for the pages: one show, the front page; how its sales stand is two seconds old at most."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -22,7 +23,6 @@ FRONT_SECONDS = 2.0
 # Running sales whose queues the front page looks at, every two seconds at most.
 LOOKED_AT_MAX = 60
 FEATURED_MAX = 3
-COMING_MAX = 24
 FRONT_EXTENSION = "onsale.front"
 
 
@@ -59,13 +59,26 @@ class Front:
 def register(app: Flask) -> None:
     """Open the copy of the front page; nothing is read before somebody asks."""
     office: BoxOffice = app.extensions[EXTENSION]
-    app.extensions[FRONT_EXTENSION] = Copies(lambda _: _read_front(office), name="front", every_seconds=FRONT_SECONDS)
+    app.extensions[FRONT_EXTENSION] = Copies(lambda _: _read_sales(office), name="front", every_seconds=FRONT_SECONDS)
 
 
 def front() -> Front:
-    """What the front page shows."""
-    copies: Copies[str, Front] = current_app.extensions[FRONT_EXTENSION]
-    return copies.get("front")
+    """What the front page shows: sales as they stood a moment ago, shows with their prices as they are."""
+    copies: Copies[str, dict[EventId, Sale]] = current_app.extensions[FRONT_EXTENSION]
+    looked, listed = copies.get("front"), box_office().shows
+    featured = [Featured(**vars(_card(one)), sale=looked[one.id]) for one in listed.listings(tuple(looked))]
+    selling = sorted((one for one in featured if one.sale.phase == "open" and one.sale.waiting), key=_crowd_first)
+    soon = sorted((one for one in featured if one.sale.opens_soon), key=lambda one: one.sale.opens_at)
+    return Front(
+        tuple(selling[:FEATURED_MAX]),
+        tuple(soon[:FEATURED_MAX]),
+        tuple(map(_card, listed.coming())),
+        {one.id: one.sale.phase for one in featured},
+    )
+
+
+def _crowd_first(featured: Featured) -> int:
+    return -featured.sale.waiting
 
 
 def event(event_id: int) -> Event:
@@ -83,31 +96,16 @@ def featured_by_slug(slug: str) -> Featured | None:
     return Featured(**vars(_card(listed[0])), sale=sale) if sale else None
 
 
-def _read_front(office: BoxOffice) -> Front:
+def _read_sales(office: BoxOffice) -> dict[EventId, Sale]:
+    """How the queues of running sales stand."""
     with reading(office.engine) as connection:
-        coming = catalogue.upcoming(connection, limit=COMING_MAX)
         running = queue_settings.running(connection, limit=LOOKED_AT_MAX)
-        by_id = {listing.id: listing for listing in catalogue.listings(connection, [one.event_id for one in running])}
-    looked: list[Featured] = []
+    looked = {}
     for settings in running:
-        listing = by_id.get(settings.event_id)
-        try:
-            sale = sales.sale(office, settings.event_id) if listing else None
-        except OnsaleError:
-            # A queue that does not answer is left out; the front page comes all the same.
-            continue
-        if listing and sale:
-            looked.append(Featured(**vars(_card(listing)), sale=sale))
-    selling = sorted(
-        (one for one in looked if one.sale.phase == "open" and one.sale.waiting), key=lambda one: -one.sale.waiting
-    )
-    soon = sorted((one for one in looked if one.sale.opens_soon), key=lambda one: one.sale.opens_at)
-    return Front(
-        tuple(selling[:FEATURED_MAX]),
-        tuple(soon[:FEATURED_MAX]),
-        tuple(map(_card, coming)),
-        {one.id: one.sale.phase for one in looked},
-    )
+        # A queue that does not answer is left out; the front page comes all the same.
+        with suppress(OnsaleError):
+            looked[settings.event_id] = sales.sale(office, settings.event_id)
+    return looked
 
 
 def _card(listing: EventListing) -> Card:

@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 import orjson
 
-from onsale.cli.doctor import clocks, machine, payments, record, report, settings, stores, web, workers
+from onsale.cli.doctor import clocks, copies, machine, payments, record, report, settings, stores, web, workers
 from onsale.cli.doctor.examining import Part, examine
 from onsale.cli.doctor.promises import judge
 from onsale.config import Config
@@ -28,6 +28,7 @@ PARTS: tuple[Part, ...] = (
     settings.PART,
     record.PART,
     stores.PART,
+    copies.PART,
     clocks.PART,
     payments.PART,
     workers.PART,

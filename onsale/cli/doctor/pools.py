@@ -14,6 +14,7 @@ from onsale.cli.doctor.finding import Seen, broken, ok, warning
 from onsale.config import Config
 from onsale.sandbox.procfile import procfile
 from onsale.web.box_office import open_box_office
+from onsale.workers.changes import CONNECTIONS_MAX
 from onsale.workers.shop import open_shop
 
 WORKERS = ("lanes", "payments", "sweeps", "admit")
@@ -45,7 +46,7 @@ def need(config: Config) -> Need:
         workers = {
             name: sum(min(_capacity(engine), _threads(lines[name], config)) for engine in engines) for name in WORKERS
         }
-    return Need({"web": config.web_workers * web, **workers})
+    return Need({"web": config.web_workers * web, **workers, "changes": CONNECTIONS_MAX})
 
 
 def pools(needed: Need, *, allowed: int, reserved: int, connected: int) -> Seen:

@@ -303,7 +303,13 @@ def _why(error: Exception) -> str:
 
 
 _READ_SETTINGS = text("SELECT name, setting FROM pg_settings WHERE name = ANY(:names)")
-_READ_STANDBYS = text("SELECT application_name, state, sync_state FROM pg_stat_replication ORDER BY application_name")
+# Whoever reads the change stream follows as well, and is no standby.
+_READ_STANDBYS = text("""
+    SELECT application_name, state, sync_state
+      FROM pg_stat_replication
+     WHERE pid NOT IN (SELECT active_pid FROM pg_replication_slots WHERE slot_type = 'logical' AND active)
+     ORDER BY application_name
+""")
 _READ_SLOTS = text("""
     SELECT slot_name, active,
            coalesce(CASE WHEN pg_is_in_recovery() THEN 0

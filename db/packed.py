@@ -1,0 +1,32 @@
+"""A value written down for other processes of the same release, as JSON; another release's is not taken for one."""
+
+from __future__ import annotations
+
+from hashlib import blake2b
+from typing import Generic, TypeVar
+
+import orjson
+from pydantic import TypeAdapter
+
+V = TypeVar("V")
+
+
+class Packed(Generic[V]):
+    """The form of one kind of values: dataclasses of plain values, times and tuples."""
+
+    def __init__(self, kind: type[V]) -> None:
+        self._adapter: TypeAdapter[V] = TypeAdapter(kind)
+        schema = orjson.dumps(self._adapter.json_schema(), option=orjson.OPT_SORT_KEYS)
+        # A field more or less is another form, with no number to forget.
+        self.name = f"{kind.__name__}-{blake2b(schema, digest_size=6).hexdigest()}"
+
+    def named(self, key: object) -> str:
+        """What a value in this form is called where others may be called by the same key."""
+        return f"{self.name}:{key}"
+
+    def pack(self, value: V) -> bytes:
+        return self._adapter.dump_json(value)
+
+    def unpack(self, text: bytes) -> V:
+        """Raises ValueError for what is not of this form."""
+        return self._adapter.validate_json(text)
