@@ -23,6 +23,7 @@ POLICY = (
     "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
 HEADERS = {
+    "Content-Security-Policy": POLICY,
     "X-Content-Type-Options": "nosniff",
     # Not even to our own provider's pages: whoever follows a link leaves nothing of the address behind.
     "Referrer-Policy": "same-origin",
@@ -41,6 +42,8 @@ API_HEADERS = {
 # The one page that may ask where somebody is, for the shows nearby.
 SEARCH_PATH = "/search"
 MAY_ASK_WHERE = {"Permissions-Policy": HEADERS["Permissions-Policy"].replace("geolocation=()", "geolocation=(self)")}
+# The one page that may ask `onsale seats`.
+CHOOSE_PATH = re.compile(r"/events/[0-9]+/choose")
 # What says nothing of itself is made for who asks: a page looks who is signed in, a document of the API takes a JWT. A
 # browser may show a page again on the way back, once it has asked; nobody in between keeps either.
 PRIVATE_PAGE = {"Cache-Control": "private, no-cache", "Vary": "Cookie"}
@@ -58,14 +61,14 @@ def safe_headers(config: Config, path: str) -> dict[str, str]:
     """The headers of every answer on this path."""
     data = path.startswith(API_PREFIX) and not path.startswith(API_DOCS)
     https = config.public_url.startswith("https://")
-    page = HEADERS | {"Content-Security-Policy": policy(config)}
-    if path == SEARCH_PATH:
-        page |= MAY_ASK_WHERE
+    page = HEADERS | MAY_ASK_WHERE if path == SEARCH_PATH else HEADERS
+    if CHOOSE_PATH.fullmatch(path):
+        page = page | {"Content-Security-Policy": choosing_policy(config)}
     return (API_HEADERS if data else page) | ({"Strict-Transport-Security": HSTS} if https else {})
 
 
-def policy(config: Config) -> str:
-    """What a page may do; where seats are told live at another address, its script may ask there too."""
+def choosing_policy(config: Config) -> str:
+    """What the page of the seats may do: where they are told live at another address, its script may ask there too."""
     there = urlsplit(config.seats_url)
     elsewhere = f"{there.scheme}://{there.netloc}" if config.seats_url else ""
     if not elsewhere or config.public_url.startswith(elsewhere + "/") or config.public_url == elsewhere:
