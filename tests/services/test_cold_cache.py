@@ -16,7 +16,8 @@ import pytest
 from redis import Redis
 from sqlalchemy import Engine
 
-from onsale.db.engine import make_engine
+from onsale.db.change_stream import end_of_log
+from onsale.db.engine import make_engine, reading
 from onsale.db.ids import EventId
 from onsale.queue.keys import CatalogueKeys
 from onsale.sandbox.postgres import EmbeddedPostgres
@@ -133,6 +134,10 @@ def test_the_record_is_asked_once(settings, redis_client, cache, engine, slot, l
         for _ in range(TRIES_MAX):
             # Each time another event: no process and no cache knows it.
             event_id = an_event(engine)
+            with reading(engine) as connection:
+                made_at = end_of_log(connection)
+            # Or its making, told in the middle of the crowd, would rightly have it read once more.
+            until(lambda made_at=made_at: vouched_up_to(cache) >= made_at, "the event is vouched for")
             with watched(cache) as lapses:
                 statuses = a_crowd(webs, event_id)
             assert len(statuses) == REQUESTS
