@@ -186,6 +186,7 @@ def test_with_every_part_silent_every_check_ends(settings, redis_client) -> None
             | {
                 "ONSALE_DATABASE_URL": f"postgresql://{silent}/gone",
                 "ONSALE_PUBLIC_URL": f"http://{silent}",
+                "ONSALE_SEATS_URL": f"http://{silent}/seats",
                 "ONSALE_STRIPE_API_BASE": f"http://{silent}",
             }
         )

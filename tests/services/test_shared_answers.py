@@ -26,6 +26,7 @@ PUBLIC = {
     "/v1/search",
     "/v1/suggestions",
     "/v1/events/<event_id>/seats",
+    "/v1/events/<event_id>/seats/<version>",
     "/v1/events/<event_id>/seats/availability",
     "/v1/events/<event_id>/queue",
     "/v1/openapi.json",
@@ -86,6 +87,7 @@ def paths(web, event_id: EventId) -> dict[str, str]:
         "ticket_id": str(seat(event_id, 1)),
         "booking_id": str(uuid4()),
         "filename": "css/base.css",
+        "version": web.http.get(f"/v1/events/{event_id}/seats").json()["version"],
     }
     found = {}
     for rule in web.app.url_map.iter_rules():
