@@ -24,6 +24,8 @@ from tests.builders import (
 )
 
 HELD, EXPIRED = BookingState.HELD, BookingState.EXPIRED
+# Hundreds of bookings are more than one task's second may decide on a busy machine.
+PATIENT = 60.0
 
 
 def test_a_hold_past_its_deadline_ends_and_one_before_it_does_not(shop, engine):
@@ -61,7 +63,7 @@ def test_four_sweepers_at_once_end_each_hold_once(shop, engine):
     buyers = some_buyers(engine, SWEEP_MAX + 1)
     for number, buyer_id in enumerate(buyers, start=1):
         a_booking(engine, event_id, Wish(quantity=1), number=number, buyer_id=buyer_id)
-    work_lane(shop, event_id, last_look=True)
+    work_lane(shop, event_id, last_look=True, seconds_max=PATIENT)
     run_sql(engine, "UPDATE bookings SET hold_until = clock_timestamp() - interval '1 second'")
 
     with ThreadPoolExecutor(4) as sweepers:

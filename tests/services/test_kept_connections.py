@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import gc
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
 
 import pytest
 from redis import ConnectionPool, Redis
@@ -13,18 +16,22 @@ from onsale.queue.kept_connections import KeptConnections
 from tests.services.waiting_room import Room, a_buyer
 
 
-def impatient(client: Redis) -> ConnectionPool:
-    """A pool on the same server that waits a tenth of a second for an answer."""
-    return ConnectionPool(**client.connection_pool.connection_kwargs | {"socket_timeout": 0.1})
+@contextmanager
+def a_pool(client: Redis, **other: Any) -> Iterator[ConnectionPool]:
+    """One of our own on the same server, closed at the end: its garbage would be taken for another test's."""
+    pool = ConnectionPool(**client.connection_pool.connection_kwargs | other)
+    yield pool
+    pool.disconnect()
 
 
 def test_an_answer_that_came_too_late_is_not_taken_for_the_next_ones(redis_client: Redis) -> None:
-    kept = KeptConnections(impatient(redis_client))
+    with a_pool(redis_client, socket_timeout=0.1) as impatient:
+        kept = KeptConnections(impatient)
 
-    with pytest.raises(TimeoutError):
-        kept.call("BLPOP", "nobody-pushes", 1)
+        with pytest.raises(TimeoutError):
+            kept.call("BLPOP", "nobody-pushes", 1)
 
-    assert kept.call("ECHO", "mine") == b"mine"
+        assert kept.call("ECHO", "mine") == b"mine"
 
 
 def test_an_error_the_server_answers_leaves_the_connection_in_use(redis_client: Redis) -> None:
@@ -62,7 +69,7 @@ def test_a_join_does_not_notice_a_closed_connection_or_a_forgotten_script(redis_
 
 
 def test_connections_go_back_to_the_pool_with_their_keeper(redis_client: Redis) -> None:
-    pool = ConnectionPool(**redis_client.connection_pool.connection_kwargs, max_connections=1)
-    for _ in range(3):
-        assert KeptConnections(pool).call("PING") == b"PONG"
-        gc.collect()
+    with a_pool(redis_client, max_connections=1) as pool:
+        for _ in range(3):
+            assert KeptConnections(pool).call("PING") == b"PONG"
+            gc.collect()

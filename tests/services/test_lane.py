@@ -86,7 +86,7 @@ def test_a_batch_larger_than_the_most_is_decided_whole_and_in_order(shop, engine
         for number, buyer in reversed(list(enumerate(buyers, start=1)))
     ][::-1]
 
-    run = work_lane(shop, event_id, last_look=True)
+    run = work_lane(shop, event_id, last_look=True, seconds_max=PATIENT)
 
     assert (run.end, run.batches, run.decided) == (End.DRAINED, 3, len(buyers))
     assert states(engine, posted) == [HELD] * 150 + [UNAVAILABLE] * (len(buyers) - 150)
