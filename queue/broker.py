@@ -112,9 +112,9 @@ class Wakes:
         """Wake payment for these bookings, in this order; returns how many were sent."""
         return sum(self._send(AUTHORISE, str(booking_id)) for booking_id in booking_ids)
 
-    def wake_resume(self, booking_id: UUID) -> bool:
-        """Something happened to this booking's payment."""
-        return self._send(RESUME, str(booking_id))
+    def wake_resume(self, booking_id: UUID, *, after_seconds: float | None = None) -> bool:
+        """Something happened to this booking's payment; look now, or in a moment."""
+        return self._send(RESUME, str(booking_id), countdown=after_seconds)
 
     def probe(self, queue: str, probe: str) -> bool:
         """Ask whoever works on this queue for a sign of life; `queue/probes.py` has the answer."""

@@ -20,7 +20,7 @@ from onsale.db.states import BookingState
 from onsale.db.wishes import Wish
 from onsale.payments.webhooks import RESUMES, Event
 from onsale.queue import broker
-from onsale.web.api.webhooks import is_news
+from onsale.web.api.webhooks import is_news, may_be_missed
 from onsale.web.box_office import BoxOffice
 from tests.builders import a_booking, an_event
 
@@ -92,6 +92,16 @@ def test_what_is_said_of_a_payment_is_news_until_it_is_paid_and_a_refund_always_
 
     paid = state in (BookingState.CONFIRMED, BookingState.REFUNDING, BookingState.REFUNDED)
     assert news is (not paid or kind == "charge.refunded")
+
+
+@pytest.mark.parametrize("state", BookingState)
+def test_only_a_buyer_who_comes_back_from_the_bank_is_looked_after_once_more(state):
+    told = Event("evt_1", "payment_intent.amount_capturable_updated", "pi_1", "pi_1", NOBODYS)
+
+    later = {worked_on: may_be_missed(told, Received(True, state, worked_on)) for worked_on in (False, True)}
+
+    assert later == {False: False, True: state is BookingState.REQUIRES_ACTION}
+    assert not is_news(told, Received(True, state, worked_on=True))
 
 
 def test_an_event_sent_again_is_remembered_once_and_answered_alike(web, engine):

@@ -20,6 +20,9 @@ from onsale.web.box_office import box_office
 PAID = frozenset({BookingState.CONFIRMED, BookingState.REFUNDING, BookingState.REFUNDED})
 OF_A_PAYMENT = frozenset(type for type in RESUMES if type.startswith("payment_intent."))
 
+# By then whoever had the lease has given it back.
+MISSED_SECONDS = 2.0
+
 provider = Routes("webhooks", "From the payment provider")
 
 
@@ -35,6 +38,8 @@ def receive_webhook() -> Answer[Told]:
     # At a second delivery too: it may mean that we fell before the wake-up, and waking twice is harmless.
     if booking_id is not None and is_news(event, received):
         office.wakes.wake_resume(booking_id)
+    elif booking_id is not None and may_be_missed(event, received):
+        office.wakes.wake_resume(booking_id, after_seconds=MISSED_SECONDS)
     elif event.type in SAVES_A_CARD:
         cards.saved(office, event.object_id)
     return Answer(None, 204)
@@ -43,9 +48,16 @@ def receive_webhook() -> Answer[Told]:
 def is_news(event: Event, received: Received) -> bool:
     """Whether a worker should ask the provider about the booking: mostly one has, and this is what it was told.
 
-    Whoever has the lease hears the newest by asking. Should they have asked a moment too early, the reconciler comes
-    by; it also does when they fall.
+    Whoever has the lease hears the newest by asking; `may_be_missed` says when that may have been a moment too early.
     """
     if not event.resumes_booking or received.state is None or received.worked_on:
         return False
     return not (received.state in PAID and event.type in OF_A_PAYMENT)
+
+
+def may_be_missed(event: Event, received: Received) -> bool:
+    """Whether who has the lease may have asked before this happened: a buyer comes back from the bank just then.
+
+    Without another look they would wait for the reconciler, ten seconds.
+    """
+    return event.resumes_booking and received.worked_on and received.state is BookingState.REQUIRES_ACTION
