@@ -13,7 +13,6 @@ from enum import StrEnum
 from typing import Any
 
 from redis import Redis
-from redis.exceptions import RedisError
 
 from onsale.queue import lua
 from onsale.queue.kept_connections import KeptConnections, KeptScript
@@ -120,21 +119,13 @@ class CatalogueCache:
         return bool(self._call(self._keep, name, place, [*whose, self._shelf.keep_ms, text]))
 
     def _call(self, script: KeptScript, name: str, place: int, arguments: list[str | bytes | int]) -> Any:
-        if self._outage.resting:
-            return None
         shelf = self._shelf
         keys = [
             CatalogueKeys.followed,
             CatalogueKeys.slot(shelf.name, place % shelf.slots),
             CatalogueKeys.reading(shelf.name, name),
         ]
-        try:
-            answer = script(keys, arguments)
-        except RedisError as error:
-            self._outage.failed(error)
-            return None
-        self._outage.worked()
-        return answer
+        return self._outage.attempt(lambda: script(keys, arguments))
 
 
 def place_of(text: bytes) -> int:

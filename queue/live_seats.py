@@ -10,7 +10,6 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from redis import Redis
-from redis.exceptions import RedisError
 
 from onsale.db.ids import EventId
 from onsale.queue import lua
@@ -50,14 +49,8 @@ class LiveSeats:
 
     def marks(self, event_id: EventId) -> bytes | None:
         """Each ticket's eleven bytes, from ordinal 1; None when Redis is away."""
-        if self._outage.resting:
-            return None
-        try:
-            found = self._client.get(EventKeys(event_id).seats)
-        except RedisError as error:
-            self._outage.failed(error)
-            return None
-        return found if isinstance(found, bytes) else b""
+        found = self._outage.attempt(lambda: self._client.get(EventKeys(event_id).seats) or b"")
+        return found if isinstance(found, bytes) else None
 
     def begin(self, event_id: EventId, plan: Plan) -> bool:
         """Begin an epoch, unless one has begun with this plan; whether it is new. Every ticket is marked before."""
@@ -72,24 +65,11 @@ class LiveSeats:
 
     def is_our_turn(self, event_id: EventId, *, every_ms: int) -> bool:
         """Whether nobody has compared these seats with the record for so long; who asks first does it."""
-        if self._outage.resting:
-            return False
-        try:
-            return bool(self._client.set(EventKeys(event_id).seats_turn, b"", nx=True, px=every_ms))
-        except RedisError as error:
-            self._outage.failed(error)
-            return False
+        key = EventKeys(event_id).seats_turn
+        return bool(self._outage.attempt(lambda: self._client.set(key, b"", nx=True, px=every_ms)))
 
     def _call(self, script: KeptScript, keys: Sequence[str], arguments: Sequence[str | bytes | int]) -> Any:
-        if self._outage.resting:
-            return None
-        try:
-            answer = script(keys, arguments)
-        except RedisError as error:
-            self._outage.failed(error)
-            return None
-        self._outage.worked()
-        return answer
+        return self._outage.attempt(lambda: script(keys, arguments))
 
 
 def understood(event_id: EventId, before: SeatsSeen | None, answer: Sequence[Any]) -> SeatsSeen | None:

@@ -6,11 +6,16 @@ Only for parts that requests can do without (wake-ups, the copy of tickets): no 
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
+from typing import TypeVar
 
 import structlog
+from redis.exceptions import RedisError
 
 # So long nobody in this process asks again; a request that needs it not must not wait for its time limit each time.
 REST_SECONDS = 1.0
+
+T = TypeVar("T")
 
 log = structlog.get_logger(__name__)
 
@@ -41,3 +46,15 @@ class Outage:
         if self._away:
             self._away = False
             log.info("part_back", part=self._part)
+
+    def attempt(self, ask: Callable[[], T]) -> T | None:
+        """What Redis says; None while it rests, and when it does not answer."""
+        if self.resting:
+            return None
+        try:
+            answer = ask()
+        except RedisError as error:
+            self.failed(error)
+            return None
+        self.worked()
+        return answer

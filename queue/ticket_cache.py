@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from redis import Redis
-from redis.exceptions import RedisError
 
 from onsale.db.ids import EventId, TicketId, event_of_ticket
 from onsale.queue import lua
@@ -85,12 +84,4 @@ class TicketCache:
         return written
 
     def _call(self, script: KeptScript, keys: Sequence[str], arguments: Sequence[int]) -> Any:
-        if self._outage.resting:
-            return None
-        try:
-            answer = script(keys, arguments)
-        except RedisError as error:
-            self._outage.failed(error)
-            return None
-        self._outage.worked()
-        return answer
+        return self._outage.attempt(lambda: script(keys, arguments))

@@ -35,7 +35,7 @@ SERVE = {
     "web": Entry("onsale.cli.web:web", "Serve the API and the pages."),
     "seats": Entry("onsale.cli.seats:seats", "Tell seats live: viewers wait for the next change of a seat map."),
     "admit": Entry("onsale.workers.admissions:admit", "Let people in at each event's rate; run as many as you like."),
-    "changes": Entry("onsale.cli.changes:changes", "Keep the search index as fresh as the record."),
+    "changes": Entry("onsale.cli.changes:changes", "Keep caches and the search index as fresh as the record."),
     "index": Entry("onsale.cli.index:index", "Make the search index anew, and compare it with the record."),
     "migrate": Entry("onsale.cli.migrate:migrate", "Bring the record's schema up to date."),
     "config": Entry("onsale.cli.settings:config", "Show the settings in force, with secrets hidden."),

@@ -119,9 +119,9 @@ class Hit:
     sold_out: bool
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, order=True)
 class Counted:
-    """How many shows would be left with this value."""
+    """How many shows would be left with this value. In the order of the values: months as in a calendar."""
 
     value: str
     count: int

@@ -30,10 +30,12 @@ def page(query: SearchQuery, *, near: bool, now: datetime) -> Body:
         body |= {"post_filter": _all(list(chosen.values())), "aggregations": _facets(chosen)}
     else:
         needed += chosen.values()
-    if _is_ranked(query, near=near):
-        ranks = {"must": wanted} if near else {"filter": [*needed, *wanted], "should": _ranks(asked["all"])}
-        return body | {"query": {"bool": {"filter": needed, **ranks}}}
-    return body | {"query": _all([*needed, *wanted])}
+    if not _is_ranked(query, near=near):
+        return body | {"query": _all([*needed, *wanted])}
+    if near:
+        # Here it counts how near a word is.
+        return body | {"query": {"bool": {"filter": needed, "must": wanted}}}
+    return body | {"query": {"bool": {"filter": [*needed, *wanted], "should": _ranks(asked["all"])}}}
 
 
 def sort_types(query: SearchQuery, *, near: bool) -> tuple[type, ...]:

@@ -24,7 +24,6 @@ from onsale.search import (
     cursors,
     event_index,
 )
-from onsale.search.faceting import in_their_order
 from onsale.search.suggesting import LOOKED_AT_MAX, Seen, suggestions
 from onsale.search.words import check, check_term, plain
 
@@ -114,7 +113,7 @@ def _facets(counted: Mapping[str, Any]) -> Facets:
     bands = counted["price"]["values"]["buckets"]
     shows = [(low, high, bands[str(low)]["doc_count"]) for low, high in PRICE_BANDS]
     prices = tuple(PriceBand(low, high, count) for low, high, count in shows if count)
-    return Facets(of("city"), of("genre"), in_their_order(of("month")), prices)
+    return Facets(of("city"), of("genre"), tuple(sorted(of("month"))), prices)
 
 
 def _seen(source: Mapping[str, Any]) -> Seen:

@@ -22,7 +22,6 @@ from onsale.search import (
     cursors,
     sql,
 )
-from onsale.search.faceting import in_their_order
 from onsale.search.suggesting import LOOKED_AT_MAX, Seen, suggestions
 from onsale.search.words import WORDS_MAX, check, check_term, plain
 
@@ -146,7 +145,7 @@ def _facets(counted: Sequence[Sequence[Any]]) -> Facets:
 
     shows = {int(low): count for name, low, count in counted if name == "price"}
     bands = tuple(PriceBand(low, high, shows[low]) for low, high in PRICE_BANDS if low in shows)
-    return Facets(of("city"), of("genre"), in_their_order(of("month")), bands)
+    return Facets(of("city"), of("genre"), tuple(sorted(of("month"))), bands)
 
 
 def _sort_values(row: Row[Any]) -> list[Any]:

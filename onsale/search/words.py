@@ -43,6 +43,11 @@ def fits_as_beginnings(words: str, text: str) -> bool:
     return all(any(one.startswith(word) for one in there) for word in words.split())
 
 
+def is_month(text: str) -> bool:
+    """Whether this is a month as filters and facets write it: 2026-12."""
+    return _MONTH.fullmatch(text) is not None
+
+
 def check(query: SearchQuery) -> None:
     """BadRequest, with its field, for what cannot be meant."""
     for name in ("artist", "location", "text"):
@@ -71,7 +76,7 @@ def _check_filters(filters: Filters) -> None:
             if _NOT_TEXT.search(value):
                 raise BadRequest("This is not text.", field=field)
     for month in filters.months:
-        if not _MONTH.fullmatch(month):
+        if not is_month(month):
             raise BadRequest("Write a month as 2026-12.", field="month")
     low, high = filters.price_min_minor, filters.price_max_minor
     for field, price in (("price_min_minor", low), ("price_max_minor", high)):

@@ -10,7 +10,7 @@ import pytest
 from onsale.sandbox.rehearsal import guards
 from onsale.sandbox.rehearsal.plan import Kill, Plan
 from onsale.sandbox.rehearsal.rehearsal import SETTLE_SECONDS_MORE, Director, Sale
-from onsale.sandbox.rehearsal.results import Results
+from onsale.sandbox.rehearsal.results import RECOVERY_SECONDS_MAX, Results
 from onsale.sandbox.visitor.buyer import Manners
 from onsale.sandbox.visitor.habits import Shares
 from onsale.workers.payments import LEASE_SECONDS
@@ -59,9 +59,12 @@ def test_killing_web_lane_payments_and_admit_in_the_middle_loses_and_doubles_not
 
     assert [why for why in found.why_not if "did not come back within" not in why] == []
     assert [kill.process for kill in found.kills] == ["web", "lanes", "payments", "admit"]
-    # Most are back within seconds; whose payment the killed worker had in its hands waits for its lease to run out.
     assert all(kill.recovered_seconds is not None for kill in found.kills)
-    assert max(kill.recovered_seconds for kill in found.kills) < LEASE_SECONDS + RECONCILED_SECONDS
+    *others, admit = found.kills
+    assert [kill for kill in others if kill.recovered_seconds > RECOVERY_SECONDS_MAX] == []
+    assert (admit.called_again_seconds or 0.0) <= RECOVERY_SECONDS_MAX
+    # Counted after the last kill: whose payment the killed worker had in its hands waits for its lease to run out.
+    assert admit.recovered_seconds < LEASE_SECONDS + RECONCILED_SECONDS
     assert (found.double_sold, found.inversions, found.lost_bookings) == (0, 0, 0)
     assert found.http_no_answer > 0, "the web was away for a moment, and buyers noticed"
 

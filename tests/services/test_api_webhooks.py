@@ -94,6 +94,23 @@ def test_what_is_said_of_a_payment_is_news_until_it_is_paid_and_a_refund_always_
     assert news is (not paid or kind == "charge.refunded")
 
 
+_WITH_THE_BANK = text("""
+    UPDATE bookings SET state = 'requires_action', decided_at = now(), hold_until = now(), hold_version = 1,
+                        amount_minor = 1""")
+
+
+def test_a_buyer_who_comes_back_from_the_bank_while_somebody_asks_is_looked_after_in_a_moment(web, engine):
+    found = a_booking(engine, an_event(engine), Wish(quantity=1), number=1)
+    with transaction(engine) as connection:
+        charges.claim(connection, found)
+        connection.execute(text("SET LOCAL session_replication_role = replica"))
+        connection.execute(_WITH_THE_BANK)
+    body = event(found, type="payment_intent.amount_capturable_updated")
+
+    assert send(web, body, signature(web.office, body)).status_code == 204
+    assert (seen(engine), wakes(web)) == (1, 1)
+
+
 @pytest.mark.parametrize("state", BookingState)
 def test_only_a_buyer_who_comes_back_from_the_bank_is_looked_after_once_more(state):
     told = Event("evt_1", "payment_intent.amount_capturable_updated", "pi_1", "pi_1", NOBODYS)

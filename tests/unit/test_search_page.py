@@ -73,7 +73,15 @@ def test_what_makes_no_sense_is_said_beside_its_field(given, field):
 
 
 @pytest.mark.parametrize(
-    "given", [{"price": "1-2"}, {"sort": "price"}, {"sort": "distance"}, {"view": "globe"}, {"available": "yes"}]
+    "given",
+    [
+        {"price": "1-2"},
+        {"sort": "price"},
+        {"sort": "distance"},
+        {"view": "globe"},
+        {"available": "yes"},
+        {"month": "soon"},
+    ],
 )
 def test_what_no_form_offers_is_left_out(given):
     assert read(MultiDict(given)) == SearchForm()

@@ -25,13 +25,14 @@ from onsale.search import (
     SearchQuery,
     Sort,
 )
+from onsale.search.words import is_month
 
 LIST, MAP = "list", "map"
 # As facets and addresses name a price: `2500-5000`, `10000-`.
 PRICES = {f"{low}-{'' if high is None else high}": (low, high) for low, high in PRICE_BANDS}
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 # The names of what the field errors of a search belong to on the page.
-FIELDS = {"text": "q", "latitude": "near", "longitude": "near", "radius_km": "near"}
+FIELDS = {"text": "q", "latitude": "near", "longitude": "near", "radius_km": "near", "cursor": "q"}
 
 
 @dataclass(frozen=True)
@@ -119,7 +120,7 @@ def read(given: MultiDict[str, str]) -> SearchForm:
         last_day=given.get("to", "").strip()[:20],
         cities=_terms(given.getlist("city")),
         genres=_terms(given.getlist("genre")),
-        months=_terms(given.getlist("month")),
+        months=tuple(each for each in _terms(given.getlist("month")) if is_month(each)),
         price=given.get("price", "") if given.get("price", "") in PRICES else "",
         available=given.get("available") == "1",
         near=given.get("near", "").strip()[:40],

@@ -20,8 +20,6 @@ search = Blueprint("search", __name__)
 # Each way out of an empty page is a search of its own.
 WAYS_OUT_MAX = 6
 COMING_MAX = 4
-# A choice that nothing would be left with, or that everything has, helps nobody; a long list hides its rest.
-CHOICES_SHOWN = 8
 SORTS = (("", "Best match"), (Sort.DATE.value, "Date"), (Sort.DISTANCE.value, "Distance"))
 
 

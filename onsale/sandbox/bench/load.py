@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from onsale.sandbox.ports import LOOPBACK
+from onsale.sandbox.rehearsal.figures import percentiles
 
 HEAD_END = b"\r\n\r\n"
 LENGTH = b"\r\ncontent-length:"
@@ -32,7 +33,7 @@ class Connection(asyncio.Protocol):
         self._done = done
         self._read = b""
         self.answered = self.refused = 0
-        self.waited: list[float] = []
+        self.waited_ms: list[float] = []
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
@@ -58,7 +59,7 @@ class Connection(asyncio.Protocol):
         else:
             self.refused += 1
         self._read = b""
-        self.waited.append(time.monotonic() - self._asked_at)
+        self.waited_ms.append((time.monotonic() - self._asked_at) * 1_000)
         self.ask()
 
     def connection_lost(self, error: Exception | None) -> None:
@@ -91,19 +92,14 @@ async def crowd(port: int, connections: int, requests: list[bytes], times: int, 
     async with asyncio.timeout(SECONDS_MAX):
         await asyncio.gather(*ends)
     seconds = time.monotonic() - began
-    waited = sorted(itertools.chain.from_iterable(visitor.waited for visitor in visitors))
+    waited = percentiles(ms for visitor in visitors for ms in visitor.waited_ms)
     return {
         "answered": sum(visitor.answered for visitor in visitors),
         "refused": sum(visitor.refused for visitor in visitors),
         "seconds": seconds,
-        "p50_ms": at_share(waited, 0.5) * 1_000,
-        "p99_ms": at_share(waited, 0.99) * 1_000,
+        "p50_ms": waited.p50 or 0.0,
+        "p99_ms": waited.p99 or 0.0,
     }
-
-
-def at_share(ordered: list[float], share: float) -> float:
-    """The value that this share of them does not exceed; 0 where there is none."""
-    return ordered[min(len(ordered) - 1, int(len(ordered) * share))] if ordered else 0.0
 
 
 def main() -> None:

@@ -32,6 +32,7 @@ from onsale.queue.ticket_marks import HELD
 from onsale.sandbox.bench.house import NOT_OURS, House, house
 from onsale.sandbox.bench.rows import Effort, Measured, Pair, Say, Spec, median_ratio
 from onsale.sandbox.embedded import PartFailed
+from onsale.sandbox.rehearsal.figures import percentiles
 from onsale.sandbox.rehearsal.watching import processes
 from onsale.sandbox.visitor.steps import Steps, Wait
 
@@ -89,12 +90,12 @@ def measure(effort: Effort, say: Say) -> Measured:
             costs.append(Pair(looked_on.cpu_each, alone.cpu_each))
             times.append(Pair(looked_on.seconds, alone.seconds))
             say(f"pair {number} of {pairs}: {costs[-1].ours:.4f} to {costs[-1].base:.4f} CPU-seconds a booking")
-    late = sorted(watched.late_ms) or [0.0]
+    late = percentiles(watched.late_ms)
     return Measured(
-        late[-1],
+        late.max or 0.0,
         tuple(_faults(watched, median_ratio(costs), confirmed=confirmed, wanted=2 * pairs * sales)),
         (
-            f"{viewers:,} viewers saw {len(late):,} changes: median {median(late):.0f} ms, p99 {_at(late, 0.99):.0f}",
+            f"{viewers:,} viewers saw {late.count:,} changes: median {late.p50 or 0:.0f} ms, p99 {late.p99 or 0:.0f}",
             f"their process: {median(watched.seats_cpu_share):.2f} of a core, {watched.memory_mb:.0f} MB,"
             f" {watched.answers:,} answers",
             f"a booking with its joins costs {median_ratio(costs):.3f} of what it costs alone"
@@ -115,10 +116,6 @@ def _faults(watched: Watched, ratio: float, *, confirmed: int, wanted: int) -> I
         yield f"bookings cost {ratio:.2f} of what they cost without viewers"
     if watched.memory_mb > MEMORY_MB_MAX:
         yield f"the process took {watched.memory_mb:.0f} MB"
-
-
-def _at(late: list[float], share: float) -> float:
-    return late[min(len(late) - 1, int(share * len(late)))]
 
 
 def _sold(shop: House, sales: int) -> Sold:
