@@ -11,7 +11,7 @@ from enum import StrEnum
 
 from sqlalchemy import Connection, text
 
-from onsale.db import sql
+from onsale.db import locks, sql
 from onsale.db.bookings import Booking, booking_of, get_for_update
 from onsale.db.ids import BookingId, BuyerId, event_of_booking
 from onsale.db.payments import Attempt as Attempt
@@ -104,17 +104,29 @@ def new_attempt(
     return attempt_of(row)
 
 
-def claim(connection: Connection, booking_id: BookingId, *, lease_seconds: int = LEASE_SECONDS) -> bool:
+def claim(
+    connection: Connection, booking_id: BookingId, *, claimant: int | None = None, lease_seconds: int = LEASE_SECONDS
+) -> bool:
     """Take the booking's payment for a while; False when someone else has it.
 
     It saves calls to the provider. And its commit, confirmed, says that the standby has all that was read before.
+    `claimant` is a `Claimant`'s number; without one nobody can tell that its taker is gone, and the lease runs out.
     """
-    return connection.execute(_CLAIM, {**_of(booking_id), "seconds": lease_seconds}).rowcount == 1
+    asked = {**_of(booking_id), "claimant": claimant, "seconds": lease_seconds}
+    return connection.execute(_CLAIM, asked).rowcount == 1
 
 
 def unclaim(connection: Connection, booking_id: BookingId) -> None:
     """Give the lease back early, in a transaction of its own. `stuck` leaves the booking alone for a while after."""
     connection.execute(_UNCLAIM, _of(booking_id))
+
+
+def forsaken(connection: Connection) -> tuple[BookingId, ...]:
+    """Give back the leases of processes that are gone; whose payments those are, to be looked after now.
+
+    A process that has just lost its connection counts as gone: its payment may get a twin, which harms nothing.
+    """
+    return tuple(BookingId(row.id) for row in connection.execute(_FORSAKEN, {"work": locks.WORK}))
 
 
 def intent_created(
@@ -290,7 +302,8 @@ def _of(booking_id: BookingId) -> dict[str, object]:
 
 
 _CLAIM = text("""
-    UPDATE bookings SET claimed_until = clock_timestamp() + :seconds * interval '1 second'
+    UPDATE bookings
+       SET claimed_until = clock_timestamp() + :seconds * interval '1 second', claimed_by = CAST(:claimant AS bigint)
      WHERE event_id = :event_id AND id = :id AND (claimed_until IS NULL OR claimed_until <= clock_timestamp())
 """)
 # Waits for no disk and no standby: a lease given back and forgotten runs out.
@@ -299,6 +312,23 @@ _UNCLAIM = text("""
     UPDATE bookings SET claimed_until = clock_timestamp()
       FROM relaxed
      WHERE event_id = :event_id AND id = :id AND claimed_until > clock_timestamp()
+""")
+_FORSAKEN = text("""
+    WITH alive AS MATERIALIZED (
+        SELECT CAST(objid AS bigint) AS number FROM pg_locks
+         WHERE locktype = 'advisory' AND classid = CAST(CAST(:work AS bigint) AS oid) AND objsubid = 1 AND granted
+           AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+    ), payable AS (
+        SELECT event_id, id FROM bookings
+         WHERE state IN ('held', 'authorising', 'requires_action', 'authorised', 'committed')
+        UNION
+        SELECT event_id, booking_id FROM payments WHERE NOT settled
+    )
+    UPDATE bookings b SET claimed_until = clock_timestamp()
+      FROM payable p
+     WHERE b.event_id = p.event_id AND b.id = p.id AND b.claimed_until > clock_timestamp()
+       AND b.claimed_by IS NOT NULL AND NOT EXISTS (SELECT FROM alive a WHERE a.number = b.claimed_by)
+    RETURNING b.id
 """)
 _INTENT_CREATED = text("""
     INSERT INTO payments (event_id, booking_id, intent_id, client_secret, status, amount_minor, currency)

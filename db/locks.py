@@ -1,4 +1,4 @@
-"""Advisory locks of the record: who works alone until the transaction ends."""
+"""Advisory locks of the record: who works alone until the transaction ends, and who is there at all."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from sqlalchemy import Connection, text
 
 from onsale.db.ids import EventId
 
-# "LANE" and "PART" in ASCII, above the 32 bits of an event's id or a name's checksum.
+# "LANE", "PART" and "WORK" in ASCII, above the 32 bits of an event's id, a name's checksum or a claimant's number.
 _LANE = 0x4C414E45 << 32
 _PART = 0x50415254 << 32
+WORK = 0x574F524B
 _TRY = text("SELECT pg_try_advisory_xact_lock(:key)")
 
 
@@ -22,3 +23,8 @@ def try_lane(connection: Connection, event_id: EventId) -> bool:
 def try_alone(connection: Connection, name: str) -> bool:
     """Be the only one who does this named work; False when someone else is at it."""
     return bool(connection.execute(_TRY, {"key": _PART | zlib.crc32(name.encode())}).scalar_one())
+
+
+def claimant(number: int) -> int:
+    """The key that a claimant with this number holds; pg_locks shows it as classid WORK and this objid."""
+    return WORK << 32 | number

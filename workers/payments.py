@@ -97,8 +97,9 @@ def _interrupted(booking_id: BookingId, away: RecordUnavailable) -> Resumed:
 
 def _claimed(shop: Shop, booking_id: BookingId, lease_seconds: int) -> bool:
     try:
+        claimant = shop.claimant.number()
         with record.transaction(shop.engine) as connection:
-            return charges.claim(connection, booking_id, lease_seconds=lease_seconds)
+            return charges.claim(connection, booking_id, claimant=claimant, lease_seconds=lease_seconds)
     except RecordUnavailable:
         # Its commit may have been made all the same, and would keep everybody away for a minute.
         _give_back(shop, booking_id)

@@ -27,22 +27,32 @@ log = structlog.get_logger(__name__)
 class Found:
     """Bookings whose payment `resume` was asked to look at."""
 
+    forsaken: tuple[BookingId, ...] = ()
     stuck: tuple[BookingId, ...] = ()
     left_over: tuple[BookingId, ...] = ()
+
+    @property
+    def all(self) -> tuple[BookingId, ...]:
+        """Each of them once."""
+        return tuple(dict.fromkeys((*self.forsaken, *self.stuck, *self.left_over)))
 
 
 def reconcile(
     shop: Shop, *, stuck_seconds: float = STUCK_SECONDS, left_over_seconds: float = LEFT_OVER_SECONDS
 ) -> Found:
-    """Wake `resume` for every payment that stands still and every intent left over by a booking that ended."""
+    """Wake `resume` for every payment whose worker is gone or that stands still, and for every intent left over by a
+    booking that ended.
+    """
     with record.transaction(shop.engine) as connection:
         if not locks.try_alone(connection, "reconcile"):
             return Found()
+        forsaken = charges.forsaken(connection)
         stuck = charges.stuck(connection, older_than_seconds=stuck_seconds, limit=FOUND_MAX)
         to_cancel = charges.to_cancel(connection, older_than_seconds=left_over_seconds, limit=FOUND_MAX)
-    found = Found(stuck, tuple(one.booking_id for one in to_cancel))
-    if found.stuck or found.left_over:
-        log.info("reconciling", stuck=len(found.stuck), left_over=len(found.left_over))
-        for booking_id in (*found.stuck, *found.left_over):
+    found = Found(forsaken, stuck, tuple(one.booking_id for one in to_cancel))
+    if found.all:
+        counts = {"forsaken": len(forsaken), "stuck": len(stuck), "left_over": len(found.left_over)}
+        log.info("reconciling", **counts)
+        for booking_id in found.all:
             shop.wakes.wake_resume(booking_id)
     return found

@@ -11,6 +11,7 @@ from sqlalchemy import Engine
 
 from onsale.config import Config
 from onsale.db import engine as record
+from onsale.db.claimant import Claimant
 from onsale.payments.provider import PaymentProvider
 from onsale.payments.stripe_provider import StripeProvider
 from onsale.queue.broker import Wakes
@@ -36,6 +37,7 @@ class Shop:
     config: Config
     engine: Engine
     lane_engine: Engine
+    claimant: Claimant
     store: QueueStore
     ticket_cache: TicketCache
     wakes: Wakes
@@ -47,6 +49,7 @@ class Shop:
     def close(self) -> None:
         """Give every connection back."""
         self.wakes.close()
+        self.claimant.close()
         self.lane_engine.dispose()
         self.engine.dispose()
 
@@ -68,6 +71,7 @@ def open_shop(config: Config) -> Shop:
             idle_in_transaction_ms=LANE_IDLE_IN_TRANSACTION_MS,
             by_index=True,
         ),
+        claimant=Claimant(config.database_url),
         store=QueueStore(queue_client),
         ticket_cache=TicketCache(connect(config.cache_url)),
         wakes=Wakes(config.broker_url, queue_client),

@@ -63,6 +63,7 @@ class Booking(Base):
     batch_snapshot: Mapped[str | None] = mapped_column(PgSnapshot)
     queued_xid: Mapped[str | None] = mapped_column(Xid8)
     claimed_until: Mapped[datetime | None]
+    claimed_by: Mapped[int | None] = mapped_column(BigInteger)
     created_at: Mapped[datetime]
     queued_at: Mapped[datetime | None]
     decided_at: Mapped[datetime | None]

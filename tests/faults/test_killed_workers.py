@@ -13,6 +13,7 @@ from onsale.db.catalogue import NewSection
 from onsale.db.engine import transaction
 from onsale.db.states import BookingState
 from onsale.db.wishes import Wish
+from onsale.workers.reconcile import reconcile
 from onsale.workers.resend import resend
 from tests.builders import (
     a_booking,
@@ -88,11 +89,8 @@ def test_a_payment_worker_killed_while_the_bank_works_charges_once(paying_shop, 
         kill(worker)
     interrupted = booking(engine, booking_id).state
     bank(shop, delay_ms=0)
-    with engine.begin() as connection:
-        # The lease of the dead runs out in a minute; here it has.
-        connection.execute(text("UPDATE bookings SET claimed_until = NULL"))
+    until(lambda: reconcile(shop).forsaken == (booking_id,), "its lease is given back")
     with running("payments", with_simulator, tmp_path):
-        shop.wakes.wake_resume(booking_id)
         until(lambda: booking(engine, booking_id).state is CONFIRMED, "the payment is finished")
 
     assert interrupted is BookingState.AUTHORISING

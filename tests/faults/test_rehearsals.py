@@ -10,10 +10,9 @@ import pytest
 from onsale.sandbox.rehearsal import guards
 from onsale.sandbox.rehearsal.plan import Kill, Plan
 from onsale.sandbox.rehearsal.rehearsal import SETTLE_SECONDS_MORE, Director, Sale
-from onsale.sandbox.rehearsal.results import RECOVERY_SECONDS_MAX, Results
+from onsale.sandbox.rehearsal.results import Results
 from onsale.sandbox.visitor.buyer import Manners
 from onsale.sandbox.visitor.habits import Shares
-from onsale.workers.payments import LEASE_SECONDS
 
 QUICK = Manners(choose=(0.1, 0.5), pay=(0.1, 0.5), away=(1.0, 3.0))
 # Everybody books at once, in person, and nobody walks away: what is measured is the guard.
@@ -21,8 +20,6 @@ EAGER = Shares(declined_first=0, cancels=0, abandons=0, leaves=0, goes_away=0, h
 PLENTY = Sale(seats=400, rate_per_minute=60_000, choose_seconds=10, pay_seconds=5)
 # A booking that nobody looks at any more is not waited for: by the time holds run out, something wakes its lane.
 SETTLE_SECONDS = 3
-# After a lease has run out the reconciler comes by, and asks the provider.
-RECONCILED_SECONDS = 30
 # Makes the moment between a lane's reading and its commit long enough for everybody to book in it: a booking that
 # came after it would wake the lane anew, for the lost ones too.
 SLOW_LANES = (
@@ -57,14 +54,8 @@ def test_killing_web_lane_payments_and_admit_in_the_middle_loses_and_doubles_not
 
     found = rehearsed(plan, Sale(seats=250, rate_per_minute=1_200, pay_seconds=10))
 
-    assert [why for why in found.why_not if "did not come back within" not in why] == []
+    assert found.why_not == ()
     assert [kill.process for kill in found.kills] == ["web", "lanes", "payments", "admit"]
-    assert all(kill.recovered_seconds is not None for kill in found.kills)
-    *others, admit = found.kills
-    assert [kill for kill in others if kill.recovered_seconds > RECOVERY_SECONDS_MAX] == []
-    assert (admit.called_again_seconds or 0.0) <= RECOVERY_SECONDS_MAX
-    # Counted after the last kill: whose payment the killed worker had in its hands waits for its lease to run out.
-    assert admit.recovered_seconds < LEASE_SECONDS + RECONCILED_SECONDS
     assert (found.double_sold, found.inversions, found.lost_bookings) == (0, 0, 0)
     assert found.http_no_answer > 0, "the web was away for a moment, and buyers noticed"
 

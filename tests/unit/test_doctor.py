@@ -283,8 +283,8 @@ def test_what_a_process_may_open_follows_its_settings():
     bigger = pools.need(sandbox(web_workers="4", payment_concurrency="40")).by_process
 
     assert bigger["web"] == 4 * usual["web"]
-    # A thread each, on two pools; the lanes' has nine.
-    assert (usual["payments"], bigger["payments"]) == (16 + 9, 40 + 9)
+    # A thread each, on two pools, of which the lanes' has nine; and one for what says that the process is alive.
+    assert (usual["payments"], bigger["payments"]) == (16 + 9 + 1, 40 + 9 + 1)
     assert (usual["lanes"], usual["sweeps"], usual["admit"], usual["changes"]) == (8, 2, 2, 5)
 
 

@@ -46,6 +46,8 @@ def need(config: Config) -> Need:
         workers = {
             name: sum(min(_capacity(engine), _threads(lines[name], config)) for engine in engines) for name in WORKERS
         }
+        # Nobody else takes leases.
+        workers["payments"] += _capacity(shop.claimant.engine)
     return Need({"web": config.web_workers * web, **workers, "changes": CONNECTIONS_MAX})
 
 
