@@ -187,7 +187,14 @@ class OnsaleUser(FastHttpUser):
 
     def one(self, ask: Ask) -> Answer:
         with self.client.request(
-            ask.method, ask.path, name=ask.route, json=ask.body, headers=dict(ask.headers), catch_response=True
+            ask.method,
+            ask.path,
+            name=ask.route,
+            json=ask.body,
+            data=ask.form,
+            headers=dict(ask.headers),
+            allow_redirects=ask.form is None,
+            catch_response=True,
         ) as response:
             waits = (response.headers or {}).get("Retry-After", "")
             retry_after = float(waits) if waits.isdecimal() else None

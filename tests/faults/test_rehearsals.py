@@ -7,7 +7,8 @@ from dataclasses import replace
 
 import pytest
 
-from onsale.sandbox.rehearsal import guards
+from onsale.sandbox.rehearsal import faults, guards
+from onsale.sandbox.rehearsal.faults import Faults
 from onsale.sandbox.rehearsal.plan import Kill, Plan
 from onsale.sandbox.rehearsal.rehearsal import SETTLE_SECONDS_MORE, Director, Sale
 from onsale.sandbox.rehearsal.results import Results
@@ -58,6 +59,19 @@ def test_killing_web_lane_payments_and_admit_in_the_middle_loses_and_doubles_not
     assert [kill.process for kill in found.kills] == ["web", "lanes", "payments", "admit"]
     assert (found.double_sold, found.inversions, found.lost_bookings) == (0, 0, 0)
     assert found.http_no_answer > 0, "the web was away for a moment, and buyers noticed"
+
+
+@pytest.mark.slow
+def test_a_bank_that_fails_now_and_then_charges_nobody_without_tickets() -> None:
+    """Declines, 3-D Secure, timeouts after success, 500s, webhooks lost and doubled; verify asks the bank's ledger."""
+    shares = faults.crowd(Shares(hands_free=0.2))
+    plan = Plan(buyers=120, seed=11, manners=QUICK, shares=shares, faults=Faults.PAYMENTS, seconds_max=180)
+
+    found = rehearsed(plan, Sale(seats=150, rate_per_minute=3_000))
+
+    assert found.why_not == ()
+    assert found.faults is not None
+    assert min(found.faults["late"], found.faults["webhook_doubled"], sum(found.faults.values()) - 5) > 0, found.faults
 
 
 @pytest.mark.slow

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from onsale.sandbox.cpu_time import CpuMeter
-from onsale.sandbox.rehearsal import figures, guards, terminal
+from onsale.sandbox.rehearsal import faults, figures, guards, terminal
 from onsale.sandbox.rehearsal.audit import Audit
 from onsale.sandbox.rehearsal.command import rate_per_minute
 from onsale.sandbox.rehearsal.conducting import Conducted
@@ -24,6 +24,7 @@ from onsale.sandbox.rehearsal.recovering import Killed, called_again_seconds, re
 from onsale.sandbox.rehearsal.results import GAVE_UP_REASONS_MAX, OTHER_REASONS, Results, results
 from onsale.sandbox.rehearsal.watching import Sample
 from onsale.sandbox.visitor.carrying import Exchange
+from onsale.sandbox.visitor.habits import Shares
 from onsale.sandbox.visitor.shared_cache import Fetched, SharedCache
 from onsale.sandbox.visitor.steps import Answer
 from onsale.sandbox.visitor.visit import Awaited, Awaiting, Visit
@@ -55,13 +56,14 @@ def judged(
     kills: tuple[Kill, ...] = (),
     killed: list[Killed] | None = None,
     settled: bool = True,
+    bank: dict[str, int] | None = None,
     cpu_share: float = 0.2,
 ) -> Results:
     """A rehearsal that went well, but for what is said."""
     journal = Journal(seen or exchanges(202), visits if visits is not None else [a_visit()], 10.0, cpu_share)
     samples = [Sample(0.0, {}, {}), Sample(10.0, {}, {"web": 1.5, "PostgreSQL": 0.5, "simulator": 7.0})]
     plan = Plan(buyers=1, kills=kills)
-    return results(plan, Conducted(journal, samples, killed or [], settled), audit, rate=600, seats=1)
+    return results(plan, Conducted(journal, samples, killed or [], settled, bank), audit, rate=600, seats=1)
 
 
 def test_a_rehearsal_that_went_well_is_ok_and_counts_only_our_own_cpu() -> None:
@@ -71,6 +73,22 @@ def test_a_rehearsal_that_went_well_is_ok_and_counts_only_our_own_cpu() -> None:
     assert found.cpu_seconds_per_booking == 2.0
     assert found.admitted_to_ticket_seconds == {"p50": 3.0, "p95": 3.0, "p99": 3.0}
     assert found.accepted_to_held_seconds["p50"] == 0.5
+
+
+def test_a_bad_day_of_the_bank_that_was_none_has_shown_nothing() -> None:
+    happened = judged(bank={"late": 1, "webhook_lost": 0})
+    quiet = judged(bank={"late": 0, "webhook_lost": 0})
+
+    assert (happened.ok, happened.faults) == (True, {"late": 1, "webhook_lost": 0})
+    assert quiet.why_not == ("the bank never failed: too few paid",)
+
+
+def test_a_bad_day_brings_its_own_cards_unless_somebody_chose_others() -> None:
+    usual = faults.crowd(Shares())
+    chosen = faults.crowd(Shares(declined_first=0.5, leaves=0.3))
+
+    assert (usual.declined_first, usual.authenticates, usual.leaves) == (0.05, 0.05, Shares().leaves)
+    assert (chosen.declined_first, chosen.authenticates, chosen.leaves) == (0.5, 0.05, 0.3)
 
 
 def broken_visit() -> Visit:
@@ -105,6 +123,10 @@ def a_visit_that_left() -> Visit:
         ({"audit": replace(GOOD, lost_bookings=3)}, "3 accepted bookings are lost"),
         ({"audit": replace(GOOD, contradictions=("told so",))}, "buyers saw 1 promises broken"),
         ({"audit": replace(GOOD, verify={"I7": False})}, "I7 does not hold"),
+        (
+            {"audit": replace(GOOD, verify={"I7": False}, because={"I7": "ticket 3 is"})},
+            "I7 does not hold: ticket 3 is",
+        ),
         ({"audit": replace(GOOD, verify={"I2": None})}, "I2 could not be checked"),
         ({"visits": [a_visit_that_left()]}, "nothing was sold"),
         ({"kills": (Kill("web", 5000),)}, "web@5000 never happened: only 1 bookings were accepted"),

@@ -295,6 +295,7 @@ SHOP = "--url http://127.0.0.1:8000 --event a-show --buyers 10 --shared-cache"
     [
         "",
         f"{OWN} --kill lane@5 --kill web@9 --standby --minutes 2",
+        "--faults payments --share declined_first 0.2",
         "--share abandons 0.125 --share hands_free 0 --without-guard last_look --without-guard resend",
         SHOP,
     ],

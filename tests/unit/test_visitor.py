@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from onsale.sandbox.visitor import choosing
-from onsale.sandbox.visitor.buyer import RETRIES_MAX, Buyer
+from onsale.sandbox.visitor.buyer import BANK, RETRIES_MAX, Buyer
 from onsale.sandbox.visitor.habits import PLAIN, Ending, Habits, Shares, habits
 from onsale.sandbox.visitor.steps import Answer, Ask, Wait
 from onsale.sandbox.visitor.visit import STALE_SECONDS, Awaiting, Visit
@@ -304,6 +304,24 @@ def test_a_declined_card_is_followed_by_a_good_one() -> None:
     assert visit.ended == "confirmed"
     assert len(cards) == 2
     assert cards[1] == {"payment_method": "pm_card_visa"}
+
+
+def test_who_is_asked_by_the_bank_answers_once_and_tells_it_nothing_of_the_shop() -> None:
+    shop = a_shop()
+    page = "http://bank.example/3ds/payatt_1"
+    waiting = Answer(200, booking("requires_action", payment={"outcome": None, "next_action_url": page}))
+    shop.answers["GET /v1/bookings/{id}"] = [
+        Answer(200, booking("held")), waiting, waiting, Answer(200, booking("confirmed")),
+    ]  # fmt: skip
+    shop.answers[f"POST {BANK}"] = [Answer(303)]
+
+    visit = shop.serve(a_buyer(shop, Habits(authenticates=True)))
+
+    (asked,) = [ask for ask in shop.asked if ask.route == BANK]
+    (paid,) = [ask.body for ask in shop.asked if ask.route == "/v1/bookings/{id}/payment"]
+    assert visit.ended == "confirmed"
+    assert paid == {"payment_method": "pm_card_threeDSecure2Required"}
+    assert (asked.path, asked.form, asked.headers) == (page, {"outcome": "complete"}, {})
 
 
 def test_hands_free_books_before_the_turn_and_polls_only_the_booking() -> None:

@@ -18,7 +18,7 @@ from onsale.sandbox.visitor.habits import Shares
 # A header's value: what is in no JWT would break the request it is sent with.
 TOKEN = re.compile(r"[A-Za-z0-9._~+/=-]+")
 # What only a stack of the rehearsal's own has, and what only a shop that runs already needs.
-OWN_ONLY = {"kills": "--kill", "without": "--without-guard"}
+OWN_ONLY = {"kills": "--kill", "without": "--without-guard", "faults": "--faults"}
 SHOP_ONLY = {"event": "--event", "token_file": "--tokens"}
 
 
@@ -98,9 +98,7 @@ def together(given: dict[str, Any]) -> None:
                 raise click.UsageError(f"{option} is for a shop that runs already; it needs --url.")
         return
     if any(given[name] for name in OWN_ONLY):
-        raise click.UsageError(
-            f"{' and '.join(OWN_ONLY.values())} work on a stack of the rehearsal's own, without --url."
-        )
+        raise click.UsageError(f"{', '.join(OWN_ONLY.values())} work on a stack of the rehearsal's own, without --url.")
     if given["event"] is None:
         raise click.UsageError("--url needs --event: which event there, by id or slug.")
 

@@ -14,7 +14,7 @@ from onsale.db.engine import reading
 from onsale.db.ids import EventId
 from onsale.db.states import ENDED
 from onsale.sandbox.visitor.visit import Visit
-from onsale.verify.verdict import Verdict
+from onsale.verify.verdict import Finding, Verdict
 
 CONTRADICTIONS_MAX = 100
 # What a buyer was told at last, and what the record may say by then: a refund comes after a confirmation.
@@ -26,6 +26,8 @@ class Audit:
     """What the record says; None where there was none to read."""
 
     verify: Mapping[str, bool | None] = field(default_factory=dict)
+    # Why, for each that does not hold or could not be checked: the first of what was found.
+    because: Mapping[str, str] = field(default_factory=dict)
     sold: int | None = None
     captured_minor: int | None = None
     double_sold: int | None = None
@@ -49,6 +51,7 @@ def audit(engine: Engine, event_id: EventId, visits: Iterable[Visit], verdict: V
     numbers = verdict.numbers
     return Audit(
         verify={finding.invariant: finding.ok for finding in verdict.findings},
+        because={each.invariant: _why(each) for each in verdict.findings if not each.ok},
         sold=numbers["sold"],
         captured_minor=numbers["captured_minor"],
         double_sold=numbers["double_sold"],
@@ -57,6 +60,11 @@ def audit(engine: Engine, event_id: EventId, visits: Iterable[Visit], verdict: V
         lost_bookings=lost,
         contradictions=tuple(untrue[:CONTRADICTIONS_MAX]),
     )
+
+
+def _why(finding: Finding) -> str:
+    more = f" (and {finding.count - 1} more)" if finding.count > 1 else ""
+    return f"{finding.examples[0]}{more}" if finding.examples else finding.note
 
 
 def _is_so(told: str, visit: Visit, states: Mapping[str, str]) -> bool:

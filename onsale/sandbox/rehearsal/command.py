@@ -17,7 +17,8 @@ from onsale.db import catalogue
 from onsale.db.engine import make_engine, reading, transaction
 from onsale.db.ids import EVENT_ID_MAX, EventId
 from onsale.printing import out
-from onsale.sandbox.rehearsal import asked, guards, repeating, sale, terminal
+from onsale.sandbox.rehearsal import asked, faults, guards, repeating, sale, terminal
+from onsale.sandbox.rehearsal.faults import Faults
 from onsale.sandbox.rehearsal.page import page
 from onsale.sandbox.rehearsal.plan import BUYERS_MAX, Arrivals, Plan
 from onsale.sandbox.rehearsal.rehearsal import Director, Rehearsed, Sale
@@ -102,6 +103,12 @@ SALE = (
         help="kill -9 it at the N-th booking: web, lane, payments, sweeps, admit, postgres, valkey.",
     ),
     click.option(
+        "--faults",
+        type=click.Choice([each.value for each in Faults]),
+        help="A bank with a bad day: 2 % of its calls time out after their work, 2 % fail, 2 % of its webhooks are "
+        "lost and 5 % come twice; 5 % of the cards are declined, 5 % want 3-D Secure.",
+    ),
+    click.option(
         "--without-guard",
         "without",
         multiple=True,
@@ -148,6 +155,8 @@ def rehearse(**given: Any) -> None:
       onsale rehearse --buyers 2000 --seats 1000 --rate 6000/min
       onsale rehearse --kill web@100 --kill lane@200 --html report.html
       onsale rehearse --standby --kill postgres@150
+    And with a bank that fails now and then:
+      onsale rehearse --faults payments
     The one that runs already (`onsale run` in another terminal):
       onsale rehearse --url http://127.0.0.1:8000 --event selling-now --buyers 100
 
@@ -199,10 +208,11 @@ def _plan(given: dict[str, Any]) -> Plan:
         arrivals=Arrivals(given["arrivals"]),
         arrive_seconds=given["arrive_seconds"],
         seed=given["seed"],
-        shares=given["shares"],
+        shares=faults.crowd(given["shares"]) if given["faults"] else given["shares"],
         manners=MANNERS,
         shared_cache=given["shared_cache"],
         kills=given["kills"],
+        faults=Faults(given["faults"]) if given["faults"] else None,
         seconds_max=given["minutes"] * 60,
     )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from multiprocessing.connection import Connection
@@ -41,6 +41,8 @@ class Conducted:
     samples: list[Sample]
     killed: list[Killed]
     settled: bool
+    # How many faults of each kind the bank had; None where it was left alone.
+    faults: Mapping[str, int] | None = None
 
 
 @dataclass

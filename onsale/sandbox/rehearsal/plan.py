@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from onsale.sandbox.rehearsal.faults import Faults
 from onsale.sandbox.visitor.buyer import Manners
 from onsale.sandbox.visitor.habits import Shares
 
@@ -70,6 +71,7 @@ class Plan:
     manners: Manners = field(default_factory=Manners)
     shared_cache: bool = False
     kills: tuple[Kill, ...] = ()
+    faults: Faults | None = None
     # Nobody is waited for longer than this.
     seconds_max: float = 900.0
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -23,7 +23,7 @@ from onsale.sandbox.embedded import PartFailed, poll
 from onsale.sandbox.pair import PostgresPair
 from onsale.sandbox.ports import free_port
 from onsale.sandbox.postgres import EmbeddedPostgres
-from onsale.sandbox.rehearsal import leftovers, sale
+from onsale.sandbox.rehearsal import faults, leftovers, sale
 from onsale.sandbox.rehearsal.audit import Audit, audit
 from onsale.sandbox.rehearsal.conducting import Conducted, Conductor
 from onsale.sandbox.rehearsal.house import sections_of
@@ -112,7 +112,11 @@ class Director:
         conductor = Conductor(
             self.plan, config.public_url, event_id, tokens, self.show, stack=stack, engine=engine, say=self.say
         )
+        if self.plan.faults:
+            faults.begin(config, seed=self.plan.seed)
         conducted = conductor.run(settle_seconds=settle)
+        if self.plan.faults:
+            conducted = replace(conducted, faults=faults.happened(config))
         self.say("Checking the record")
         found = _audited(config, engine, event_id, conducted)
         summary = results(self.plan, conducted, found, rate=planned.rate_per_minute, seats=planned.seats)

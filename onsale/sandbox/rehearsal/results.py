@@ -64,8 +64,11 @@ class Results:
     kills_missed: Sequence[str]
     broken_promises: Sequence[str]
     broken_promises_count: int
+    # What the bank was made to do wrong, and how often; None where it was left alone.
+    faults: Mapping[str, int] | None
     settled: bool
     verify: Mapping[str, bool | None]
+    verify_because: Mapping[str, str]
     generator_saturated: bool
     generator_cpu_share: float
     generator_late_ms_p99: float
@@ -94,9 +97,11 @@ def results(plan: Plan, conducted: Conducted, audit: Audit, *, rate: int | None,
         lost_bookings=audit.lost_bookings,
         rate_error=audit.rate_error,
         verify=audit.verify,
+        verify_because=audit.because,
         broken_promises=broken[:BROKEN_SHOWN_MAX],
         broken_promises_count=len(broken),
         settled=conducted.settled,
+        faults=conducted.faults,
         kills=recoveries(conducted.journal, conducted.killed, conducted.samples),
         kills_missed=kills_missed(plan.kills, conducted.killed),
         **_of_visits(conducted),
@@ -182,10 +187,17 @@ def reasons(found: Results) -> list[str]:
         (bool(found.gave_up), _gave_up_says(found.gave_up)),
         (bool(found.outcomes.get("unfinished")), f"{found.outcomes.get('unfinished')} buyers were not done in time"),
         (bool(found.outcomes.get("failed")), f"{found.outcomes.get('failed')} bookings failed in their lane"),
+        (
+            found.faults is not None and not any(found.faults.values()),
+            "the bank never failed: too few paid",
+        ),
         (not found.confirmed, "nothing was sold: no buyer was told of tickets"),
     ]
-    said += [(ok is False, f"{name} does not hold: see `onsale verify`") for name, ok in found.verify.items()]
-    said += [(ok is None, f"{name} could not be checked: see `onsale verify`") for name, ok in found.verify.items()]
+    words = {False: "does not hold", None: "could not be checked", True: ""}
+    said += [
+        (not ok, f"{name} {words[ok]}: {found.verify_because.get(name, 'see `onsale verify`')}")
+        for name, ok in found.verify.items()
+    ]
     said += [
         (True, f"{kill} never happened: only {found.accepted} bookings were accepted") for kill in found.kills_missed
     ]

@@ -67,6 +67,9 @@ def report(found: Results) -> str:
     lines += [_heading("Milliseconds a request took, from when it was due"), *_latencies(found), ""]
     if found.cpu_seconds:
         lines += [_heading("CPU seconds"), *_rows(found.cpu_seconds), ""]
+    if found.faults is not None:
+        counts = {name.replace("_", " "): count for name, count in found.faults.items()}
+        lines += [_heading("What went wrong at the bank"), *_rows(counts), ""]
     if found.kills:
         lines += [_heading("Killed"), *_kills(found), ""]
     return "\n".join([*lines, *_verdict(found)])

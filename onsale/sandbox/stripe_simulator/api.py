@@ -18,11 +18,12 @@ from flask import Blueprint, Response, request
 
 from onsale.sandbox.stripe_simulator import charges, events, intents, methods, setups
 from onsale.sandbox.stripe_simulator.call import API_VERSION, Call, expand
+from onsale.sandbox.stripe_simulator.chances import Fault
 from onsale.sandbox.stripe_simulator.delivery import Delivery
 from onsale.sandbox.stripe_simulator.errors import ApiError, ExecutedError, Thing, invalid
 from onsale.sandbox.stripe_simulator.forms import Params, nested, pairs
 from onsale.sandbox.stripe_simulator.ids import request_id
-from onsale.sandbox.stripe_simulator.settings import Control, Fault, Plan
+from onsale.sandbox.stripe_simulator.settings import Control, Plan
 from onsale.sandbox.stripe_simulator.store import Answer, Store
 
 KEY_CHARACTERS_MAX = 255

@@ -11,6 +11,7 @@ import stripe
 import structlog
 import urllib3
 
+from onsale.sandbox.stripe_simulator.chances import Mishap
 from onsale.sandbox.stripe_simulator.errors import Thing
 from onsale.sandbox.stripe_simulator.settings import Control
 from onsale.sandbox.stripe_simulator.store import Due, Store, Tx
@@ -60,6 +61,8 @@ class Delivery:
         settings = self._control.now
         wanted = [event for event in events if settings.wants(event["type"])]
         for event in wanted:
+            if self._control.draws.happens(Mishap.LOST):
+                continue
             tx.send_later(event["id"], due_ms=_now_ms() + settings.webhook_delay_ms)
         return bool(wanted)
 
@@ -129,10 +132,17 @@ class Delivery:
             self._again(due, why=type(error).__name__)
             return True
         if 200 <= answer.status < 300:
-            self._done(due)
+            self._came(due)
         else:
             self._again(due, why=str(answer.status))
         return True
+
+    def _came(self, due: Due) -> None:
+        if due.tries or not self._control.draws.happens(Mishap.DOUBLED):
+            self._done(due)
+            return
+        with self._store.transaction() as tx:
+            tx.try_again(due.event, due_ms=_now_ms())
 
     def _done(self, due: Due) -> None:
         with self._store.transaction() as tx:

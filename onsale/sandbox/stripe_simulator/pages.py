@@ -58,6 +58,7 @@ class Pages:
             ("/payments/<intent_id>", self.payment, ["GET"]),
             ("/_simulator/style.css", style, ["GET"]),
             ("/_simulator/settings", self.settings, ["GET", "POST"]),
+            ("/_simulator/faults", self.faults, ["GET"]),
             ("/_simulator/reset", self.reset, ["POST"]),
             (f"{authentication.PATH}<attempt_id>", self.authenticate, ["GET", "POST"]),
         ):
@@ -111,6 +112,11 @@ class Pages:
         settings = self._control.change(sent)
         self._delivery.ring()
         return jsonify(settings.shown())
+
+    def faults(self) -> AnyResponse:
+        """How many faults of each kind came by chance."""
+        self._need_key()
+        return jsonify(self._control.draws.drawn())
 
     def reset(self) -> AnyResponse:
         """Forget every payment and setting; for tests, with the secret key."""

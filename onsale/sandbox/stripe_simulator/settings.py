@@ -1,33 +1,20 @@
-"""What can be changed while the simulator runs: delays, webhooks on or off, and faults for the next calls."""
+"""What can be changed while the simulator runs: delays, webhooks on or off, and faults, planned or by chance."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
-from enum import StrEnum
 from typing import Any
 
 from onsale.payments.webhooks import RESUMES, SAVES_A_CARD
+from onsale.sandbox.stripe_simulator.chances import LATE_MS, Chances, Draws, Fault, chances
 from onsale.sandbox.stripe_simulator.errors import invalid
 
 DELAY_MS_MAX = 60_000
 FAULTS_MAX = 10_000
 # An endpoint at Stripe names the events it wants; these are the ones Onsale's would. `*` is every one.
 EVENTS_WANTED = tuple(sorted(RESUMES | SAVES_A_CARD))
-
-
-class Fault(StrEnum):
-    """What goes wrong with a call."""
-
-    # Nothing was done, and the 500 is replayed for its key, as at Stripe.
-    SERVER_ERROR = "server_error"
-    # It was done, and the answer is a 500 all the same: only asking again tells.
-    SERVER_ERROR_AFTER = "server_error_after"
-    # It was done, and the answer comes when the caller has long given up.
-    LATE = "late"
-    # 429: nothing was done, nothing is remembered.
-    RATE_LIMIT = "rate_limit"
 
 
 @dataclass(frozen=True)
@@ -37,7 +24,7 @@ class Plan:
     kind: Fault
     times: int = 1
     path: str = ""
-    late_ms: int = 30_000
+    late_ms: int = LATE_MS
 
 
 @dataclass(frozen=True)
@@ -50,6 +37,7 @@ class Settings:
     webhook_url: str = ""
     webhook_events: tuple[str, ...] = EVENTS_WANTED
     fail_next: tuple[Plan, ...] = field(default=())
+    chances: Chances = field(default_factory=Chances)
 
     def shown(self) -> dict[str, Any]:
         return asdict(self)
@@ -66,6 +54,7 @@ class Control:
         self._lock = threading.Lock()
         self._first = first
         self._now = first
+        self._draws = Draws(first.chances)
 
     @property
     def now(self) -> Settings:
@@ -75,14 +64,29 @@ class Control:
         """Change what is named and leave the rest; a wrong value changes nothing."""
         with self._lock:
             self._now = changed(self._now, sent)
+            if "chances" in sent:
+                self._draws = Draws(self._now.chances)
             return self._now
 
     def reset(self) -> None:
         with self._lock:
             self._now = self._first
+            self._draws = Draws(self._first.chances)
+
+    @property
+    def draws(self) -> Draws:
+        """The faults that come by chance, since the chances were set."""
+        return self._draws
 
     def take_fault(self, path: str) -> Plan | None:
-        """The fault planned for this call, used up by one."""
+        """The fault of this call: one that was planned, used up by one, else one by chance."""
+        return self._planned(path) or self._by_chance()
+
+    def _by_chance(self) -> Plan | None:
+        kind = self._draws.call()
+        return None if kind is None else Plan(kind, late_ms=self._draws.chances.late_ms)
+
+    def _planned(self, path: str) -> Plan | None:
         if not self._now.fail_next:
             return None
         with self._lock:
@@ -99,26 +103,36 @@ def changed(settings: Settings, sent: Mapping[str, Any]) -> Settings:
     """The settings with what was sent; refuses unknown names and wrong values by name."""
     known: dict[str, Any] = {}
     for name, value in sent.items():
-        match name:
-            case "delay_ms" | "webhook_delay_ms":
-                known[name] = _whole(name, value, 0, DELAY_MS_MAX)
-            case "webhooks":
-                if not isinstance(value, bool):
-                    raise invalid("webhooks is true or false.", param=name)
-                known[name] = value
-            case "webhook_url":
-                if not isinstance(value, str) or (value and not value.startswith(("http://", "https://"))):
-                    raise invalid("webhook_url is an address.", param=name)
-                known[name] = value
-            case "webhook_events":
-                if not isinstance(value, list) or not all(isinstance(one, str) for one in value):
-                    raise invalid("webhook_events is a list of event types.", param=name)
-                known[name] = tuple(value)
-            case "fail_next":
-                known[name] = tuple(_plan(one) for one in (value if isinstance(value, list) else [value]) if one)
-            case _:
-                raise invalid(f"Unknown setting: {name[:50]}", param=name[:50])
+        if name not in KINDS:
+            raise invalid(f"Unknown setting: {name[:50]}", param=name[:50])
+        known[name] = KINDS[name](name, value)
     return replace(settings, **known)
+
+
+def _delay(name: str, value: Any) -> int:
+    return _whole(name, value, 0, DELAY_MS_MAX)
+
+
+def _switch(name: str, value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise invalid(f"{name} is true or false.", param=name)
+    return value
+
+
+def _address(name: str, value: Any) -> str:
+    if not isinstance(value, str) or (value and not value.startswith(("http://", "https://"))):
+        raise invalid(f"{name} is an address.", param=name)
+    return value
+
+
+def _types(name: str, value: Any) -> tuple[str, ...]:
+    if not isinstance(value, list) or not all(isinstance(one, str) for one in value):
+        raise invalid(f"{name} is a list of event types.", param=name)
+    return tuple(value)
+
+
+def _plans(_: str, value: Any) -> tuple[Plan, ...]:
+    return tuple(_plan(one) for one in (value if isinstance(value, list) else [value]) if one)
 
 
 def _plan(sent: Any) -> Plan:
@@ -132,7 +146,7 @@ def _plan(sent: Any) -> Plan:
         kind=Fault(sent["kind"]),
         times=_whole("times", sent.get("times", 1), 1, FAULTS_MAX),
         path=path,
-        late_ms=_whole("late_ms", sent.get("late_ms", 30_000), 0, DELAY_MS_MAX),
+        late_ms=_whole("late_ms", sent.get("late_ms", LATE_MS), 0, DELAY_MS_MAX),
     )
 
 
@@ -140,3 +154,14 @@ def _whole(name: str, value: Any, lowest: int, highest: int) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or not lowest <= value <= highest:
         raise invalid(f"{name} is a whole number from {lowest} to {highest}.", param=name)
     return value
+
+
+KINDS: Mapping[str, Callable[[str, Any], Any]] = {
+    "delay_ms": _delay,
+    "webhook_delay_ms": _delay,
+    "webhooks": _switch,
+    "webhook_url": _address,
+    "webhook_events": _types,
+    "fail_next": _plans,
+    "chances": lambda _, value: chances(value),
+}

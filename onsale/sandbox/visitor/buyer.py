@@ -32,6 +32,7 @@ JITTER = (0.8, 1.2)
 # How the shop says that the turn has come and gone, and that somebody else was quicker.
 TURN_MISSED = ("turn-lapsed", "not-your-turn")
 TAKEN = "ticket-taken"
+BANK = "the bank's page"
 NOTHING: Mapping[str, str] = {}
 
 
@@ -70,6 +71,7 @@ class Buyer:
         self._manners = manners or Manners()
         self._headers: dict[str, str] = {"Authorization": f"Bearer {token}"} if token else {}
         self._sections: list[int] = []
+        self._authenticated: set[str] = set()
 
     def steps(self) -> Steps[None]:
         """The whole visit; always ends, with `visit.ended` saying how."""
@@ -237,7 +239,7 @@ class Buyer:
 
     def _book_hands_free(self) -> Steps[str]:
         refused = self.habits.ending is Ending.DECLINED_FIRST
-        card = self._chance.choice(habits.REFUSED_CARDS) if refused else habits.GOOD_CARD
+        card = self._chance.choice(habits.REFUSED_CARDS) if refused else self.habits.card
         wishes = choosing.best_available(self.habits.party, [], self._chance)
         booking = yield from self._book(wishes, {}, card=card)
         if booking is None:
@@ -245,7 +247,7 @@ class Buyer:
         self.visit.took_number(booking["number"], now=self._clock())
         booking = yield from self._result(booking, hands_free=True)
         if booking["state"] == "held":
-            booking = yield from self._pay(booking, habits.GOOD_CARD)
+            booking = yield from self._pay(booking, self.habits.card)
         return (yield from self._settled(booking))
 
     # Money.
@@ -265,7 +267,7 @@ class Buyer:
             if booking["state"] == "held":
                 yield from self._think(self._manners.choose)
         if booking["state"] == "held":
-            booking = yield from self._pay(booking, habits.GOOD_CARD)
+            booking = yield from self._pay(booking, self.habits.card)
         return (yield from self._settled(booking))
 
     def _pay(self, booking: dict[str, Any], card: str) -> Steps[dict[str, Any]]:
@@ -286,6 +288,8 @@ class Buyer:
             yield Wait(float(booking["poll_seconds"]) * self._chance.uniform(*JITTER))
             booking = yield from self._ask("GET", booking["url"], "/v1/bookings/{id}")
             state = booking["state"]
+            if state == "requires_action":
+                yield from self._authenticate(booking["payment"] or {})
             card = (booking["payment"] or {}).get("outcome")
             # A hold with a card of its own is charged by itself; it is ours again once that one was declined.
             is_ours = state == "held" and (card == "declined" if hands_free or waiting_for_card else True)
@@ -294,6 +298,16 @@ class Buyer:
                     awaited.ended_at = self._clock()
                 return booking
         raise GaveUp(f"still {booking['state']}")
+
+    def _authenticate(self, payment: Mapping[str, Any]) -> Steps[None]:
+        """Say yes on the bank's page, once for each time it asks; the shop hears of it by itself."""
+        page = payment.get("next_action_url")
+        if page is None or page in self._authenticated:
+            return
+        self._authenticated.add(page)
+        yield from self._think(self._manners.pay)
+        # Without our headers: a bank gets no token of the shop's.
+        yield from self._answers((Ask("POST", page, BANK, form={"outcome": "complete"}),))
 
     def _settled(self, booking: dict[str, Any]) -> Steps[str]:
         """Check what the booking ended with; a reload must find the same."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
@@ -84,7 +84,7 @@ class Carrier:
 
     async def _send(self, ask: Ask, due: float, etag: str) -> Fetched:
         headers = dict(ask.headers)
-        data = None
+        data: bytes | Mapping[str, str] | None = ask.form
         if ask.body is not None:
             headers, data = {**headers, **JSON}, orjson.dumps(ask.body)
         if etag:
@@ -96,9 +96,11 @@ class Carrier:
         self._seen(Exchange(ask.route, ask.method, answer.status, due, sent, time.monotonic(), waits))
         return fetched
 
-    async def _exchange(self, ask: Ask, headers: dict[str, str], data: bytes | None) -> Fetched:
+    async def _exchange(self, ask: Ask, headers: dict[str, str], data: bytes | Mapping[str, str] | None) -> Fetched:
         try:
-            async with self._session.request(ask.method, ask.path, headers=headers, data=data) as response:
+            async with self._session.request(
+                ask.method, ask.path, headers=headers, data=data, allow_redirects=ask.form is None
+            ) as response:
                 body = await response.read()
                 answer = Answer(response.status, _document(body), _retry_after(response.headers.get("Retry-After")))
                 said = response.headers

@@ -12,6 +12,8 @@ from dataclasses import dataclass, fields
 from enum import StrEnum
 
 GOOD_CARD = "pm_card_visa"
+# One whose bank wants to see its holder first (3-D Secure).
+GUARDED_CARD = "pm_card_threeDSecure2Required"
 REFUSED_CARDS = ("pm_card_visa_chargeDeclined", "pm_card_visa_chargeDeclinedInsufficientFunds")
 PARTY_SIZES = (1, 2, 2, 2, 3, 4)
 
@@ -45,6 +47,8 @@ class Shares:
     # Closes the tab while waiting and comes back later.
     goes_away: float = 0.05
     hands_free: float = 0.10
+    # Pays with a card whose bank asks who is there; only the simulator's bank takes a click for an answer.
+    authenticates: float = 0.0
     # Points at seats on the map instead of taking the best available.
     points_at_seats: float = 0.30
 
@@ -79,6 +83,12 @@ class Habits:
     goes_away: bool = False
     hands_free: bool = False
     points_at_seats: bool = False
+    authenticates: bool = False
+
+    @property
+    def card(self) -> str:
+        """The card that pays in the end."""
+        return GUARDED_CARD if self.authenticates else GOOD_CARD
 
 
 PLAIN = Habits()
@@ -99,4 +109,5 @@ def habits(chance: random.Random, shares: Shares) -> Habits:
         goes_away=not hands_free and chance.random() < shares.goes_away,
         hands_free=hands_free,
         points_at_seats=chance.random() < shares.points_at_seats,
+        authenticates=chance.random() < shares.authenticates,
     )

@@ -21,6 +21,8 @@ class Ask:
     route: str
     headers: Mapping[str, str] = field(default_factory=dict)
     body: object | None = None
+    # Sent as a browser's form instead, to wherever `path` leads: a bank's page, which answers with a redirect.
+    form: Mapping[str, str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
