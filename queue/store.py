@@ -214,16 +214,20 @@ class QueueStore:
 
     def begin_recovery(
         self, event_id: EventId, restored: Restored, rules: QueueRules, *, version: int, now_ms: int | None = None
-    ) -> bool:
-        """Write the restored state under this server's run id, closed to buyers; False when the queue is whole."""
+    ) -> str | None:
+        """Write the restored state under this server's run id, closed to buyers; None when the queue is whole.
+
+        Else what was there instead: `nothing`, `another_server` (its numbers are over) or `unfinished` (a recovery).
+        """
         keys = EventKeys(event_id)
         counters = [restored.issued, restored.serving, restored.return_issued, restored.return_serving]
         counters += [restored.unknown_first, restored.return_unknown_first, restored.seq, restored.admitted_total]
         names = [*_slots(keys), *keys.numbers_lane()[:4], *keys.returns_lane()[:4]]
-        begun = bool(self._run("begin_recovery", names, [*counters, *_us(now_ms)])[0])
-        if begun:
-            self.configure(event_id, rules, version=version, now_ms=now_ms)
-        return begun
+        found: bytes = self._run("begin_recovery", names, [*counters, *_us(now_ms)])[0]
+        if not found:
+            return None
+        self.configure(event_id, rules, version=version, now_ms=now_ms)
+        return found.decode()
 
     def restore_joins(self, event_id: EventId, joins: Sequence[tuple[int, BuyerId, int]]) -> None:
         """(number, buyer, joined_at_ms) from the journal, at most RESTORE_MAX; a number still known is kept."""

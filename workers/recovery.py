@@ -15,7 +15,7 @@ import structlog
 from sqlalchemy import Connection
 
 from onsale.db import engine as record
-from onsale.db import journal, locks, number_blocks, queue_settings, restoring
+from onsale.db import journal, locks, number_blocks, queue_settings, restoring, sale_log
 from onsale.db.ids import BuyerId, EventId
 from onsale.db.queue_settings import QueueSettings
 from onsale.db.restoring import Marks, UsedPlace
@@ -56,12 +56,15 @@ def recover(shop: Shop, event_id: EventId) -> bool:
         known = _read(connection, event_id)
         if known is None:
             return False
-        begun = shop.store.begin_recovery(
+        found = shop.store.begin_recovery(
             event_id, known.state, rules_of(known.settings), version=known.settings.version
         )
-        if not begun:
+        if found is None:
             return False
-        _restore(shop, connection, event_id, known)
+        joins = _restore(shop, connection, event_id, known)
+        # Before the queue is opened: nothing is given out again without a line that says so.
+        if known.state.issued:
+            _write_down(connection, event_id, known, found=found, joins=joins)
         whole = shop.store.finish_recovery(event_id)
     # The very first time there is nothing to recover: the same steps make a new event's queue.
     log.log(
@@ -100,11 +103,26 @@ def _read(connection: Connection, event_id: EventId) -> Known | None:
     return Known(settings, marks, state, live, tuple(returns.items()))
 
 
-def _restore(shop: Shop, connection: Connection, event_id: EventId, known: Known) -> None:
-    """Buyers' numbers, then bookings and their slots, then who was let in a moment ago."""
-    store = shop.store
+def _write_down(connection: Connection, event_id: EventId, known: Known, *, found: str, joins: int) -> None:
+    """For whoever reads the sale's log: what was found instead of the queue, and what came out of the record."""
+    body = {
+        "found": found,
+        "issued": known.state.issued,
+        "serving": known.state.serving,
+        "return_issued": known.state.return_issued,
+        "return_serving": known.state.return_serving,
+        "places": joins,
+        "bookings": len(known.live),
+    }
+    sale_log.append(connection, event_id, actor="recovery", kind="queue_recovered", body=body)
+
+
+def _restore(shop: Shop, connection: Connection, event_id: EventId, known: Known) -> int:
+    """Buyers' numbers, then bookings and their slots, then who was let in a moment ago; how many numbers."""
+    store, numbers = shop.store, 0
     for joins in _journal(connection, event_id):
         store.restore_joins(event_id, joins)
+        numbers += len(joins)
     for returns in _chunks(known.returns, RESTORE_MAX):
         store.restore_returns(event_id, returns)
     slots = dict(rules.slots_of(known.live, undecided_until_ms=known.marks.now_ms + UNDECIDED_MS))
@@ -115,6 +133,7 @@ def _restore(shop: Shop, connection: Connection, event_id: EventId, known: Known
     deadline_ms = known.marks.now_ms + known.settings.enter_seconds * 1000
     for places in _chunks(_admitted_again(known, len(slots)), RESTORE_MAX):
         store.restore_admitted(event_id, places, deadline_ms=deadline_ms)
+    return numbers
 
 
 def _admitted_again(known: Known, slots_used: int) -> tuple[PlaceId, ...]:

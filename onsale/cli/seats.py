@@ -1,28 +1,20 @@
-"""`onsale seats`: lets viewers wait for the next change of a seat map, in one process of Granian without the record."""
+"""`onsale seats`: lets viewers wait for the next change of a seat map, in one process without the record."""
 
 from __future__ import annotations
 
+import asyncio
 import os
 import resource
-import signal
+import socket
 
 import click
-from granian import Granian
-from granian.constants import Interfaces, Loops
-from granian.log import LogLevels
 
 from onsale import logs
 from onsale.config import Config
-from onsale.live.application import Application
-from onsale.sandbox import leash
+from onsale.live.serving import connections_max, serve
 
-# Who waits is answered at once when it ends; this is for slow readers.
-DRAIN_SECONDS = 5
-# Connections beside those that wait: who is answered at once, and who is told that too many wait.
-MORE_CONNECTIONS = 1_000
 # Descriptors for everything that is no viewer.
 OWN_FILES = 100
-_PARENT = "ONSALE_SEATS_PARENT"
 
 
 @click.command("seats")
@@ -30,37 +22,21 @@ def seats() -> None:
     """Tell seats live on ONSALE_SEATS_HOST and ONSALE_SEATS_PORT until SIGTERM, which answers everybody who waits.
 
     Tell the web its public address as ONSALE_SEATS_URL. Without it, or while it does not answer, browsers ask the web
-    every two seconds.
+    every two seconds. More of these processes run beside each other on ports of their own.
     """
     config = Config.from_env(os.environ)
-    os.environ[_PARENT] = str(os.getpid())
-    connections = config.seats_viewers + MORE_CONNECTIONS
-    _allow_files(connections + OWN_FILES)
-    Granian(
-        f"{__name__}:application",
-        factory=True,
-        address=config.seats_host,
-        port=config.seats_port,
-        interface=Interfaces.ASGI,
-        # One, so that a change is read once; more of them run beside each other on ports of their own.
-        workers=1,
-        loop=Loops.asyncio,
-        backlog=connections,
-        # How many connections are served at once; the rest would wait unseen, without an answer.
-        backpressure=connections,
-        websockets=False,
-        respawn_failed_workers=True,
-        workers_kill_timeout=DRAIN_SECONDS,
-        log_level=LogLevels.warning,
-    ).serve()
-
-
-def application() -> Application:
-    """The worker's callable, tied to its parent: after a kill -9 of that one it would go on answering, unseen."""
-    leash.die_with(int(os.environ[_PARENT]), signal.SIGTERM)
-    config = Config.from_env(os.environ)
     logs.configure(config)
-    return Application(config.cache_url, viewers_max=config.seats_viewers)
+    _allow_files(connections_max(config.seats_viewers) + OWN_FILES)
+    with _listening(config.seats_host, config.seats_port) as listening:
+        asyncio.run(serve(listening, config.cache_url, viewers_max=config.seats_viewers))
+
+
+def _listening(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family)
+    except OSError as error:
+        raise click.ClickException(f"{host} port {port}: {error.strerror or error}") from error
 
 
 def _allow_files(wanted: int) -> None:

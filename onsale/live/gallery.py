@@ -26,9 +26,9 @@ STALE_SECONDS = 5.0
 # Nobody asked for so long: the event is no longer followed.
 IDLE_SECONDS = 30.0
 EVENTS_MAX = 500
-# Between two answers to the same viewer: in proportion to how many wait, so that answering takes a bounded share of a
-# processor; never so long that a change is seen a second late.
-PACE_SECONDS_A_VIEWER = 0.0002
+# Between two answers to the same viewer: in proportion to how many were told, so that answering takes a bounded share
+# of a processor; never so long that a change is seen a second late.
+PACE_SECONDS_A_VIEWER = 0.000075
 PACE_SECONDS_MIN, PACE_SECONDS_MAX = 0.05, 0.6
 # Numbers of events nobody keeps seats of, asked for again and again, cost a call to Redis once a second.
 UNKNOWN_SECONDS = 1.0
@@ -36,32 +36,19 @@ UNKNOWN_KEPT = 1_000
 
 log = structlog.get_logger(__name__)
 
-# Who waits longer than this is looked after: an abandoned wait must not take somebody's place. While a house sells
-# nobody waits so long, and looking after each costs as much again as half an answer.
-ABANDONED_SECONDS = 2.0
-# How exactly a wait ends.
-TICK_SECONDS = 0.5
-
 # What a viewer knows and of which section: who has the same is answered with the same bytes.
 Known = tuple[str | None, int | None]
-# Ends when whoever waits has gone.
-Gone = Callable[[], Coroutine[Any, Any, None]]
+# Called once: with what there is to tell, or with None when nobody can wait any more.
+Tell = Callable[[bytes | None], None]
 
 
 @dataclass(eq=False, slots=True)
 class Waiting:
-    """Somebody who waits, and until when; moments of the monotonic clock."""
+    """Somebody who waits for news of a show."""
 
-    answer: asyncio.Future[bytes | None]
-    gone: Gone
-    since: float
-    until: float
-    watched: bool = False
-
-    def settle(self, body: bytes | None) -> None:
-        """Answer, unless that is done."""
-        if not self.answer.done():
-            self.answer.set_result(body)
+    show: Show
+    known: Known
+    tell: Tell
 
 
 class NotShown(Exception):
@@ -88,7 +75,13 @@ class Show:
         return time.monotonic() - self.read_at > STALE_SECONDS
 
     def news_for(self, known: Known) -> bool:
-        """Whether there is something to tell this viewer."""
+        """Whether there is something to tell this viewer; who waits has been told all there is."""
+        if known in self.waiting:
+            return False
+        return self.changed_for(known)
+
+    def changed_for(self, known: Known) -> bool:
+        """Whether these seats are others than a viewer knows."""
         since, section_id = known
         seq = self.seen.known(since)
         return seq is None or self.seen.changed(seq, section_id)
@@ -111,7 +104,6 @@ class Gallery:
         """Begin to listen."""
         self._spawn(self._watch.listen(self._stir))
         self._spawn(self._keep_looking())
-        self._spawn(self._keep_time())
 
     async def close(self) -> None:
         """Answer everybody, end the tasks and let go of the connections."""
@@ -127,65 +119,16 @@ class Gallery:
         for show in self._shows.values():
             _release(show)
 
-    async def seen(self, event_id: EventId) -> SeatsSeen:
-        """The seats as they are shown now. Raises NotShown."""
-        return (await self._show(event_id)).seen
-
-    async def news(self, event_id: EventId, known: Known, *, wait_seconds: float, gone: Gone) -> bytes | None:
-        """What changed since, as soon as something has; None when nothing did, or whoever waits has gone.
-
-        Raises NotShown, TooManyViewers.
-        """
-        show = await self._show(event_id)
-        if show.news_for(known):
-            return show.seen.told(*known)
-        if self.draining:
+    def open_show(self, event_id: EventId) -> Show | None:
+        """The show, if somebody has looked at it and it is not stale; otherwise ask `show`."""
+        show = self._shows.get(event_id)
+        if show is None or show.stale:
             return None
-        if self.viewers >= self._viewers_max:
-            raise TooManyViewers
-        return await self._wait(show, known, wait_seconds, gone)
+        show.asked_at = time.monotonic()
+        return show
 
-    async def _wait(self, show: Show, known: Known, wait_seconds: float, gone: Gone) -> bytes | None:
-        now = time.monotonic()
-        waiting = Waiting(asyncio.get_running_loop().create_future(), gone, now, now + wait_seconds)
-        show.waiting[known].add(waiting)
-        show.viewers += 1
-        self.viewers += 1
-        try:
-            return await waiting.answer
-        finally:
-            self.viewers -= 1
-            show.viewers -= 1
-            group = show.waiting.get(known)
-            if group is not None:
-                group.discard(waiting)
-                if not group:
-                    del show.waiting[known]
-
-    async def _keep_time(self) -> None:
-        """End the waits that are over, look after those that take long. Timers would be a fifth of an answer's cost."""
-        while True:
-            await asyncio.sleep(TICK_SECONDS)
-            now = time.monotonic()
-            for show in self._shows.values():
-                for waiting in [each for group in show.waiting.values() for each in group]:
-                    if now >= waiting.until:
-                        waiting.settle(None)
-                    elif now >= waiting.since + ABANDONED_SECONDS and not waiting.watched:
-                        self._look_after(waiting)
-
-    def _look_after(self, waiting: Waiting) -> None:
-        """Make room when whoever waits has gone."""
-
-        async def watch() -> None:
-            await waiting.gone()
-            waiting.settle(None)
-
-        waiting.watched = True
-        watching = self._spawn(watch())
-        waiting.answer.add_done_callback(lambda _: watching.cancel())
-
-    async def _show(self, event_id: EventId) -> Show:
+    async def show(self, event_id: EventId) -> Show:
+        """The show, opened for the first who looks. Raises NotShown."""
         show = self._shows.get(event_id)
         if show is None:
             show = await self._opened(event_id)
@@ -193,6 +136,28 @@ class Gallery:
         if show.stale:
             raise NotShown
         return show
+
+    def wait(self, show: Show, known: Known, tell: Tell) -> Waiting:
+        """Be told what changed since, as soon as something has. Raises TooManyViewers."""
+        if self.viewers >= self._viewers_max:
+            raise TooManyViewers
+        waiting = Waiting(show, known, tell)
+        show.waiting[known].add(waiting)
+        self._count(show, 1)
+        return waiting
+
+    def leave(self, waiting: Waiting) -> None:
+        """Wait no more; for one who has been told it does nothing."""
+        group = waiting.show.waiting.get(waiting.known)
+        if group is not None and waiting in group:
+            group.remove(waiting)
+            self._count(waiting.show, -1)
+            if not group:
+                del waiting.show.waiting[waiting.known]
+
+    def _count(self, show: Show, more: int) -> None:
+        show.viewers += more
+        self.viewers += more
 
     async def _opened(self, event_id: EventId) -> Show:
         """The show, read once however many come at the same time."""
@@ -233,15 +198,16 @@ class Gallery:
                 except TimeoutError:
                     pass
                 show.stirred.clear()
-                if await self._read(event_id, show):
-                    await asyncio.sleep(_pace(show.viewers))
+                told = await self._read(event_id, show)
+                if told is not None:
+                    await asyncio.sleep(_pace(told))
         finally:
             self._shows.pop(event_id, None)
             _release(show)
         await self._unsubscribe(event_id)
 
-    async def _read(self, event_id: EventId, show: Show) -> bool:
-        """Whether the seats have changed; then who waits is answered."""
+    async def _read(self, event_id: EventId, show: Show) -> int | None:
+        """How many were told, if the seats have changed; None when they have not."""
         try:
             seen = await self._watch.read(event_id, show.seen)
         except RedisError:
@@ -250,16 +216,18 @@ class Gallery:
             # Redis is away or has forgotten; the web begins anew within moments.
             if show.stale:
                 _release(show)
-            return False
+            return None
         show.read_at = time.monotonic()
         if seen.version == show.seen.version:
-            return False
-        show.seen = seen
-        for known in [each for each in show.waiting if show.news_for(each)]:
-            body = seen.told(*known)
-            for waiting in show.waiting.pop(known):
-                waiting.settle(body)
-        return True
+            return None
+        show.seen, told = seen, 0
+        for known in [each for each in show.waiting if show.changed_for(each)]:
+            body, group = seen.told(*known), show.waiting.pop(known)
+            self._count(show, -len(group))
+            told += len(group)
+            for waiting in group:
+                waiting.tell(body)
+        return told
 
     async def _subscribe(self, event_id: EventId) -> None:
         try:
@@ -304,10 +272,10 @@ class Gallery:
             log.error("gallery_task_broken", exc_info=task.exception())
 
 
-def _pace(viewers: int) -> float:
-    return min(PACE_SECONDS_MAX, max(PACE_SECONDS_MIN, viewers * PACE_SECONDS_A_VIEWER))
+def _pace(told: int) -> float:
+    return min(PACE_SECONDS_MAX, max(PACE_SECONDS_MIN, told * PACE_SECONDS_A_VIEWER))
 
 
 def _release(show: Show) -> None:
     for waiting in [each for group in show.waiting.values() for each in group]:
-        waiting.settle(None)
+        waiting.tell(None)

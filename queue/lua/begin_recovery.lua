@@ -1,6 +1,6 @@
 -- begin_recovery(KEYS: queue, admitted, entered, holding, here0, here1, here2, handsfree, returns_here0, returns_here1, returns_here2,
 --   returns_handsfree; ARGV: issued, serving, return_issued, return_serving, unknown_first, return_unknown_first, seq, admitted_total, now_us?)
---   -> OK begun
+--   -> OK, and nothing | another_server | unfinished (what was there instead) or '' when the queue is whole
 -- queue: hash.   admitted, entered, holding: sorted sets, place -> deadline in ms.   Bitmaps of presence and of hands-free bookings.
 -- Why one script: the queue must never be seen half old, half restored. Closed to buyers until finish_recovery.
 local raw = redis.call('HMGET', KEYS[1], 'run_id', 'state', 'serving', 'return_serving', 'issued', 'return_issued', 'seq')
@@ -8,7 +8,7 @@ local info = redis.call('INFO', 'server')
 local found = string.find(info, 'run_id:', 1, true)
 local run_id = string.sub(info, found + 7, found + 46)
 if raw[1] == run_id and raw[2] == 'live' then
-  return {'OK', 0}
+  return {'OK', ''}
 end
 local time = redis.call('TIME')
 local now_us = tonumber(ARGV[9]) or tonumber(time[1]) * 1000000 + tonumber(time[2])
@@ -26,4 +26,4 @@ redis.call('HSET', KEYS[1], 'run_id', run_id, 'state', 'recovering', 'version', 
   'credits', 0, 'credits_at_us', string.format('%.0f', now_us), 'grace_until_ms', 0, 'slice', math.floor(now_us / 60000000),
   'asked_to', 0, 'asked_1', 0, 'asked_2', 0, 'asked_3', 0, 'heard', 0, 'listened_at_ms', 0, 'taken', 0, 'return_turn', 0,
   'seq', most(7, 7), 'admitted_total', ARGV[8])
-return {'OK', 1}
+return {'OK', not raw[1] and 'nothing' or raw[1] ~= run_id and 'another_server' or 'unfinished'}

@@ -90,8 +90,8 @@ def test_of_two_at_once_one_restores(redis_client: Redis) -> None:
     lose_to_another_server(room)
 
     def restore() -> bool:
-        begun = room.store.begin_recovery(EVENT, EMPTY, RULES, version=1)
-        return begun and room.store.finish_recovery(EVENT)
+        found = room.store.begin_recovery(EVENT, EMPTY, RULES, version=1)
+        return found is not None and room.store.finish_recovery(EVENT)
 
     restore()
     with ThreadPoolExecutor(8) as pool:
@@ -103,9 +103,9 @@ def test_of_two_at_once_one_restores(redis_client: Redis) -> None:
 def test_a_recovery_cut_short_begins_again(redis_client: Redis) -> None:
     room = Room(redis_client)
     lose_to_another_server(room)
-    assert room.store.begin_recovery(EVENT, EMPTY, RULES, version=1)
+    assert room.store.begin_recovery(EVENT, EMPTY, RULES, version=1) == "another_server"
 
-    assert room.store.begin_recovery(EVENT, EMPTY, RULES, version=1)
+    assert room.store.begin_recovery(EVENT, EMPTY, RULES, version=1) == "unfinished"
 
     assert room.store.finish_recovery(EVENT)
 

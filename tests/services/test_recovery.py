@@ -8,19 +8,21 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
+from sqlalchemy.exc import SQLAlchemyError
 
-from onsale.db import number_blocks
-from onsale.db.engine import transaction
+from onsale.db import number_blocks, sale_log
+from onsale.db.engine import reading, transaction
 from onsale.db.queue_settings import QueueChange
 from onsale.db.states import BookingState
 from onsale.db.wishes import Wish
 from onsale.errors import OnsaleError, QueueRecovering
+from onsale.queue.keys import EventKeys
 from onsale.queue.state import Standing
 from onsale.workers import journaling
 from onsale.workers.admissions import Admitter
 from onsale.workers.lanes import work_lane
 from onsale.workers.recovery import recover
-from tests.builders import a_booking, a_buyer, an_event, open_queue, set_queue, some_buyers, until
+from tests.builders import a_booking, a_buyer, an_event, open_queue, run_sql, set_queue, some_buyers, until
 
 SLOW = QueueChange(rate_per_minute=60)
 
@@ -74,6 +76,60 @@ def test_after_an_emptied_redis_everybody_has_the_number_they_had_and_no_number_
     fresh = [join(shop, event_id, buyer_id) for buyer_id in [late, *some_buyers(engine, 20)]]
     assert len(set(fresh)) == len(fresh)
     assert min(fresh) > max(*numbers.values(), lost, proven)
+
+
+def log_of_recoveries(engine: Any, event_id: Any) -> list[tuple[str, dict[str, Any]]]:
+    with reading(engine) as connection:
+        lines = sale_log.read(connection, event_id)
+    return [(line.actor, dict(line.body)) for line in lines if line.kind == "queue_recovered"]
+
+
+@pytest.mark.parametrize("found", ["nothing", "another_server"])
+def test_a_queue_that_was_restored_is_in_the_sale_log_once_with_what_came_back(shop, engine, redis_client, found):
+    event_id = an_event(engine, queue=QueueChange(rate_per_minute=600))
+    open_queue(shop, event_id)
+    for buyer_id in some_buyers(engine, 5):
+        join(shop, event_id, buyer_id)
+    until(lambda: shop.store.advance(event_id).serving >= 3, "three are let in")
+    write_down(shop, event_id)
+    if found == "nothing":
+        redis_client.flushall()
+    else:
+        redis_client.hset(EventKeys(event_id).queue, "run_id", "0" * 40)
+
+    recover(shop, event_id)
+    recover(shop, event_id)
+
+    after = shop.store.snapshot(event_id)
+    ((actor, body),) = log_of_recoveries(engine, event_id)
+    assert actor == "recovery"
+    assert (body["found"], body["places"], body["bookings"]) == (found, 5, 0)
+    assert (body["issued"], body["serving"]) == (after.issued, after.serving)
+
+
+def test_a_new_queue_is_no_recovery(shop, engine):
+    event_id = an_event(engine)
+
+    open_queue(shop, event_id)
+
+    assert log_of_recoveries(engine, event_id) == []
+
+
+def test_a_queue_is_not_opened_again_when_the_log_cannot_say_so(shop, engine, redis_client):
+    event_id = an_event(engine)
+    open_queue(shop, event_id)
+    join(shop, event_id, a_buyer(engine))
+    redis_client.flushall()
+    run_sql(engine, "ALTER TABLE sale_log ADD CONSTRAINT no_word CHECK (kind <> 'queue_recovered') NOT VALID")
+
+    with pytest.raises((OnsaleError, SQLAlchemyError)):
+        recover(shop, event_id)
+
+    with pytest.raises(QueueRecovering):
+        join(shop, event_id, a_buyer(engine))
+    run_sql(engine, "ALTER TABLE sale_log DROP CONSTRAINT no_word")
+    recover(shop, event_id)
+    assert [body["found"] for _, body in log_of_recoveries(engine, event_id)] == ["unfinished"]
 
 
 def test_nobody_is_behind_where_they_were(shop, engine, redis_client):

@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 from onsale.queue.state import AdmissionEntry
-from onsale.sandbox.bench import freshness, rate_error, table
+from onsale.sandbox.bench import freshness, rate_error, seats, table
 from onsale.sandbox.bench.command import bench
 from onsale.sandbox.bench.many_events import ManyEvents
 from onsale.sandbox.bench.rows import Measured, Pair, Spec, alternating, judged, median_ratio
@@ -25,6 +25,19 @@ def a_spec(*, lower_is_better: bool = False) -> Spec:
 )
 def test_a_row_is_ok_when_it_reaches_its_floor(value: float, lower_is_better: bool, ok: bool) -> None:
     assert judged(a_spec(lower_is_better=lower_is_better), Measured(value))["ok"] is ok
+
+
+@pytest.mark.parametrize(
+    ("cpu_share", "read_ms", "said"),
+    [(0.9, 200.0, False), (0.91, 200.0, True), (0.9, 201.0, True)],
+)
+def test_viewers_that_could_not_keep_up_say_so(cpu_share: float, read_ms: float, said: bool) -> None:
+    watched = seats.Watched(arrived_ms=[100.0], read_ms=[read_ms], viewers_cpu_share=[0.1, cpu_share])
+
+    notes = list(seats._viewers_own(watched))
+
+    assert f"slowest 100; the viewers took {cpu_share:.2f} of a core" in notes[0]
+    assert any("could not keep up" in note for note in notes) is said
 
 
 def test_a_fault_fails_a_row_however_fast_it_was() -> None:

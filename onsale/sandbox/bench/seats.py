@@ -1,9 +1,10 @@
 """The row `seats`: how late the slowest of 2,000 viewers of one seat map sees a change while it sells.
 
 Each looks at the whole house over `onsale seats` and is answered at every change. Lateness counts from the moment the
-lane wrote, by the record's clock, to the arrival of that version or a later one, for each change and each viewer. The
-same sale runs with and without viewers, alternating: what a booking costs must not tell the difference. It sells at a
-set pace: on a machine that is taken whole by its buyers, everybody waits for a processor, viewers too.
+lane wrote, by the record's clock, until the viewer has read that version or a later one, for each change and each
+viewer; how much of it the viewers' own process took is said beside it. The same sale runs with and without viewers,
+alternating: what a booking costs must not tell the difference. It sells at a set pace: on a machine that is taken whole
+by its buyers, everybody waits for a processor, viewers too.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ from onsale.queue.ticket_marks import HELD
 from onsale.sandbox.bench.house import NOT_OURS, House, house
 from onsale.sandbox.bench.rows import Effort, Measured, Pair, Say, Spec, median_ratio
 from onsale.sandbox.embedded import PartFailed
-from onsale.sandbox.rehearsal.figures import percentiles
+from onsale.sandbox.rehearsal.figures import CPU_SHARE_MAX, LATE_MS_MAX, percentiles
 from onsale.sandbox.rehearsal.watching import processes
 from onsale.sandbox.visitor.steps import Steps, Wait
 
@@ -55,10 +56,14 @@ class Watched:
     """What came out of the sales with viewers."""
 
     late_ms: list[float] = field(default_factory=list)
+    # The same until it had arrived at the viewer's machine, and each answer's time from there until it was read.
+    arrived_ms: list[float] = field(default_factory=list)
+    read_ms: list[float] = field(default_factory=list)
     unseen: int = 0
     refused: int = 0
     lost: int = 0
     answers: int = 0
+    viewers_cpu_share: list[float] = field(default_factory=list)
     seats_cpu_share: list[float] = field(default_factory=list)
     memory_mb: float = 0.0
 
@@ -96,13 +101,26 @@ def measure(effort: Effort, say: Say) -> Measured:
         tuple(_faults(watched, median_ratio(costs), confirmed=confirmed, wanted=2 * pairs * sales)),
         (
             f"{viewers:,} viewers saw {late.count:,} changes: median {late.p50 or 0:.0f} ms, p99 {late.p99 or 0:.0f}",
-            f"their process: {median(watched.seats_cpu_share):.2f} of a core, {watched.memory_mb:.0f} MB,"
+            f"`onsale seats`: {median(watched.seats_cpu_share):.2f} of a core, {watched.memory_mb:.0f} MB,"
             f" {watched.answers:,} answers",
+            *_viewers_own(watched),
             f"a booking with its joins costs {median_ratio(costs):.3f} of what it costs alone"
             f" ({median(pair.ours for pair in costs):.4f} to {median(pair.base for pair in costs):.4f} CPU-seconds)",
             f"{SALES_PER_SECOND} sales a second take {median_ratio(times):.2f} of the time they take alone",
         ),
     )
+
+
+def _viewers_own(watched: Watched) -> Iterator[str]:
+    """How much of the lateness was the viewers' own, all of them one process."""
+    arrived, read = percentiles(watched.arrived_ms), percentiles(watched.read_ms)
+    share = max(watched.viewers_cpu_share)
+    yield (
+        f"it had arrived after {arrived.p50 or 0:.0f} ms, p99 {arrived.p99 or 0:.0f}, slowest {arrived.max or 0:.0f};"
+        f" the viewers took {share:.2f} of a core and read {read.p99 or 0:.0f} ms later at p99"
+    )
+    if share > CPU_SHARE_MAX or (read.p99 or 0.0) > LATE_MS_MAX:
+        yield "The viewers could not keep up: these times are partly their own, or their machine's."
 
 
 def _faults(watched: Watched, ratio: float, *, confirmed: int, wanted: int) -> Iterator[str]:
@@ -153,15 +171,19 @@ def _with_viewers(shop: House, sales: int, viewers: int, watched: Watched) -> So
     watched.refused += said["refused"]
     watched.lost += said["lost"]
     watched.answers += sum(map(len, said["got"]))
+    watched.viewers_cpu_share.append(said["cpu_share"])
     written_at = _written_at(shop, writes)
     for got in said["got"]:
-        numbers = [number for _, number in got]
+        numbers = [number for _, number, _ in got]
+        watched.read_ms += [unread * 1000 for _, _, unread in got]
         for number, at in written_at.items():
             seen = bisect_left(numbers, number)
             if seen == len(got):
                 watched.unseen += 1
             else:
-                watched.late_ms.append((got[seen][0] - at) * 1000)
+                read_at, _, unread = got[seen]
+                watched.late_ms.append((read_at - at) * 1000)
+                watched.arrived_ms.append((read_at - unread - at) * 1000)
     return sold
 
 
@@ -226,7 +248,7 @@ def _written_at(shop: House, writes: dict[int, bytes]) -> dict[int, float]:
 
 
 def _memory_mb(shop: House) -> float:
-    """Of the whole line: the server's parent and its worker."""
+    """Of the whole line, with whatever it has started."""
     total = 0
     with suppress(psutil.Error):
         root = psutil.Process(processes(shop.stack)[LINE])
