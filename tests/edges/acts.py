@@ -1,0 +1,183 @@
+"""What happens in a booking, act by act: people and the bank act over HTTP and repeat themselves, workers do not."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+import httpx
+import orjson
+import stripe
+from flask.testing import FlaskClient
+from sqlalchemy import text
+
+from onsale.db.engine import reading, transaction
+from onsale.db.ids import BookingId, EventId
+from onsale.workers.expiry import sweep
+from onsale.workers.lanes import work_lane
+from onsale.workers.payments import resume
+from onsale.workers.shop import Shop
+
+VISA, DECLINED, THREE_D_SECURE = "pm_card_visa", "pm_card_chargeDeclined", "pm_card_threeDSecure2Required"
+PATIENCE_SECONDS = 20.0
+
+
+@dataclass(frozen=True)
+class World:
+    """A process's parts, and whose booking it is about: one buyer of one seat."""
+
+    shop: Shop
+    client: FlaskClient
+    event_id: EventId
+    buyer_id: str
+    token: str
+    ticket: int
+
+    def asked(self, method: str, path: str, *, key: str = "", body: object = None) -> Any:
+        """The answer to the buyer's request; the same key makes it the same request."""
+        headers = {"Authorization": f"Bearer {self.token}"} | ({"Idempotency-Key": key} if key else {})
+        return self.client.open(path, method=method, headers=headers, json=body)
+
+    def booking_id(self) -> BookingId | None:
+        """The buyer's booking, if the record has one."""
+        with reading(self.shop.engine) as connection:
+            found = connection.execute(_BOOKING, {"event_id": self.event_id, "buyer_id": UUID(self.buyer_id)})
+            one = found.scalar_one_or_none()
+            return None if one is None else BookingId(one)
+
+
+@dataclass(frozen=True)
+class Act:
+    """`again`: whoever does it (or time itself) does it all the same, once more if there was no answer. A worker's work
+    is lost with the worker, and has to be found in the record.
+    """
+
+    do: Callable[[World], None]
+    again: bool = False
+
+
+@dataclass(frozen=True)
+class Story:
+    """A booking from its acceptance to its end, and how it has to end whatever was killed on the way."""
+
+    acts: tuple[Act, ...]
+    ends: str
+    captured: int
+    free: bool
+
+
+def book_with(card: str) -> Act:
+    """A hands-free booking: with a card, before the turn."""
+
+    def book(world: World) -> None:
+        body = {"wishes": [{"tickets": [world.ticket]}], "payment_method": card}
+        answer = world.asked("POST", f"/v1/events/{world.event_id}/bookings", key="book", body=body)
+        assert answer.status_code == 202, answer.text
+
+    return Act(book, again=True)
+
+
+def decide(world: World) -> None:
+    """The turn comes, and the lane decides."""
+    end = time.monotonic() + PATIENCE_SECONDS
+    while time.monotonic() < end:
+        world.shop.store.advance(world.event_id)
+        if not _waiting(world):
+            work_lane(world.shop, world.event_id, last_look=True)
+            return
+        work_lane(world.shop, world.event_id, last_look=True)
+    raise AssertionError("its turn did not come")
+
+
+def carry_on(world: World) -> None:
+    """What a payments worker does with a wake-up."""
+    if (booking_id := world.booking_id()) is not None:
+        resume(world.shop, booking_id)
+
+
+def pay_with(card: str) -> Act:
+    """Another card, by the buyer."""
+
+    def pay(world: World) -> None:
+        path = f"/v1/bookings/{world.booking_id()}/payment"
+        answer = world.asked("POST", path, key="pay", body={"payment_method": card})
+        assert answer.status_code in (200, 202), answer.text
+
+    return Act(pay, again=True)
+
+
+def say_yes_at_the_bank(world: World) -> None:
+    """The buyer on the bank's own page; clicked twice it does nothing more."""
+    with reading(world.shop.engine) as connection:
+        page = connection.execute(_BANKS_PAGE, {"booking_id": world.booking_id()}).scalar_one()
+    assert httpx.post(page, data={"outcome": "complete"}).status_code in (200, 303)
+
+
+def hear_from_the_bank(world: World) -> None:
+    """The webhook of what happened last, signed as the bank signs it."""
+    thing = {"id": "pi_1", "object": "payment_intent", "metadata": {"booking_id": str(world.booking_id())}}
+    kind = "payment_intent.amount_capturable_updated"
+    body = orjson.dumps({"id": f"evt_{world.buyer_id}", "type": kind, "data": {"object": thing}})
+    secret = world.shop.config.stripe_webhook_secret
+    signed = stripe.WebhookSignature.generate_signature_header(body.decode(), secret, int(time.time()))
+    headers = {"Stripe-Signature": signed, "Content-Type": "application/json"}
+    answer = world.client.post("/v1/webhooks/stripe", data=body, headers=headers)
+    assert answer.status_code == 204, answer.text
+
+
+def cancel(world: World) -> None:
+    """The buyer does not want it any more. 409 when it has ended by now: an earlier try was heard."""
+    answer = world.asked("DELETE", f"/v1/bookings/{world.booking_id()}")
+    assert answer.status_code in (200, 202, 204, 409), answer.text
+
+
+def let_time_pass(world: World) -> None:
+    """The hold's deadline, a second ago."""
+    with transaction(world.shop.engine) as connection:
+        connection.execute(_OVERDUE, {"event_id": world.event_id, "id": world.booking_id()})
+
+
+def sweep_up(world: World) -> None:
+    """What the sweeps worker does every second."""
+    sweep(world.shop)
+
+
+def _waiting(world: World) -> bool:
+    with reading(world.shop.engine) as connection:
+        found = connection.execute(_STATE, {"event_id": world.event_id, "buyer_id": UUID(world.buyer_id)})
+        return found.scalar_one_or_none() == "waiting"
+
+
+CARRY_ON, DECIDE = Act(carry_on), Act(decide)
+BANK_SAID_YES = (Act(say_yes_at_the_bank, again=True), Act(hear_from_the_bank, again=True), CARRY_ON)
+STORIES: Mapping[str, Story] = {
+    "paid": Story((book_with(VISA), DECIDE, CARRY_ON), "confirmed", 1, free=False),
+    "paid with another card": Story(
+        (book_with(DECLINED), DECIDE, CARRY_ON, pay_with(VISA), CARRY_ON), "confirmed", 1, free=False
+    ),
+    "paid with 3-D Secure": Story(
+        (book_with(THREE_D_SECURE), DECIDE, CARRY_ON, *BANK_SAID_YES), "confirmed", 1, free=False
+    ),
+    "cancelled while the bank asks": Story(
+        (book_with(THREE_D_SECURE), DECIDE, CARRY_ON, Act(cancel, again=True), CARRY_ON), "cancelled", 0, free=True
+    ),
+    "too late": Story(
+        (book_with(THREE_D_SECURE), DECIDE, CARRY_ON, Act(let_time_pass, again=True), Act(sweep_up), CARRY_ON),
+        "expired",
+        0,
+        free=True,
+    ),
+}
+
+_BOOKING = text("SELECT id FROM bookings WHERE event_id = :event_id AND buyer_id = :buyer_id")
+_STATE = text("SELECT state FROM bookings WHERE event_id = :event_id AND buyer_id = :buyer_id")
+_BANKS_PAGE = text("""
+    SELECT next_action_url FROM payment_attempts WHERE booking_id = :booking_id ORDER BY attempt DESC LIMIT 1
+""")
+_OVERDUE = text("""
+    UPDATE bookings SET hold_until = clock_timestamp() - interval '1 second'
+     WHERE event_id = :event_id AND id = :id AND hold_until IS NOT NULL
+""")

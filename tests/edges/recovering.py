@@ -1,0 +1,65 @@
+"""What the sweeps find in the record after a kill: nobody remembers what was under way, every wake-up is lost."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Collection
+from enum import StrEnum
+
+from onsale.db import holds
+from onsale.db.engine import reading
+from onsale.db.states import ENDED
+from onsale.workers.expiry import sweep
+from onsale.workers.lanes import work_lane
+from onsale.workers.payments import resume
+from onsale.workers.reconcile import reconcile
+from onsale.workers.resend import resend
+from tests.builders import states
+from tests.edges.acts import World
+
+ROUNDS_MAX = 40
+# Of rounds in which nothing moved: then there is nothing left to find.
+STILL_MAX = 3
+ROUND_SECONDS = 0.02
+
+
+class Sweeps(StrEnum):
+    """Who looks for what was lost; without one of them some edge is not recovered from."""
+
+    LANES = "lanes that were not woken"
+    PAYMENTS = "payments nobody carries on"
+    DEADLINES = "holds that ran out"
+
+
+def recover(world: World, *, without: Collection[Sweeps] = ()) -> None:
+    """Round by round, until the booking has ended or stands still."""
+    still, before = 0, ""
+    for _ in range(ROUNDS_MAX):
+        booking_id = world.booking_id()
+        now = "" if booking_id is None else str(states(world.shop.engine, [booking_id])[0])
+        still = still + 1 if now == before else 0
+        if still == STILL_MAX or (now in {str(state) for state in ENDED} and still):
+            return
+        before = now
+        _round(world, without)
+        time.sleep(ROUND_SECONDS)
+
+
+def _round(world: World, without: Collection[Sweeps]) -> None:
+    shop = world.shop
+    if Sweeps.LANES not in without:
+        shop.store.advance(world.event_id)
+        sent = resend(shop, older_than_seconds=0)
+        for event_id in sent.lanes:
+            work_lane(shop, event_id, last_look=True)
+        for booking_id in sent.payments:
+            resume(shop, booking_id)
+    if Sweeps.PAYMENTS not in without:
+        for booking_id in reconcile(shop, stuck_seconds=0, left_over_seconds=0).all:
+            resume(shop, booking_id)
+    if Sweeps.DEADLINES not in without:
+        sweep(shop)
+        with reading(shop.engine) as connection:
+            overdue = holds.paying_past_deadline(connection, limit=10)
+        for one in overdue:
+            resume(shop, one.booking_id)
