@@ -34,10 +34,11 @@ def suggestions(words: str, seen: Sequence[Seen], *, near: bool = False) -> tupl
     `words` are plain, `seen` in the order that counts. `near`: what is nearly so, most alike first.
     """
     fits = _nearly(words) if near else lambda text: fits_as_beginnings(words, text)
-    found: dict[tuple[Suggested, str], Suggestion] = {}
+    # Each once before it is looked at: many shows are in the same house, and half of them have one of the same artists.
+    possible: dict[tuple[Suggested, str], Suggestion] = {}
     for each in _possible(seen):
-        if fits(each.text):
-            found.setdefault((each.kind, each.text), each)
+        possible.setdefault((each.kind, each.text), each)
+    found = {key: each for key, each in possible.items() if fits(each.text)}
     ordered = sorted(found.values(), key=_likeness(words) if near else _begins_otherwise(words))
     kept: list[Suggestion] = []
     for one in ordered:

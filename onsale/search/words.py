@@ -23,6 +23,7 @@ WORDS_MAX = 10
 PLAIN_KEPT = 10_000
 # What neither a record nor an index can hold, so that nothing is called so.
 _NOT_TEXT = re.compile("[\x00\ud800-\udfff]")
+_WORD = re.compile(r"\w+")
 _MONTH = re.compile(r"[0-9]{4}-(0[1-9]|1[0-2])")
 # Letters that are letters of their own to Unicode.
 _WITHOUT_DECOMPOSITION = str.maketrans("øłđ", "old")
@@ -32,9 +33,12 @@ _WITHOUT_DECOMPOSITION = str.maketrans("øłđ", "old")
 @lru_cache(maxsize=PLAIN_KEPT)
 def plain(text: str) -> str:
     """Lower case, without accents, words with one space between: as the record's `plain_words` writes them."""
+    # Most names: nothing to take apart, and a fifth of the work.
+    if text.isascii():
+        return " ".join(_WORD.findall(text.lower()))
     decomposed = unicodedata.normalize("NFKD", text.lower())
     bare = "".join(letter for letter in decomposed if not unicodedata.combining(letter))
-    return " ".join(re.findall(r"\w+", bare.translate(_WITHOUT_DECOMPOSITION)))
+    return " ".join(_WORD.findall(bare.translate(_WITHOUT_DECOMPOSITION)))
 
 
 def fits_as_beginnings(words: str, text: str) -> bool:
