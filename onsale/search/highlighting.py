@@ -5,10 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from difflib import SequenceMatcher
 
 from onsale.search import Hit, SearchQuery
-from onsale.search.words import WORDS_MAX, plain
+from onsale.search.words import WORDS_MAX, alike, plain
 
 # Below this a word is another one: "kovasc" is 0.83 like "kovacs".
 ALIKE_MIN = 0.75
@@ -82,9 +81,4 @@ def _is_nearly(piece: str, words: tuple[str, ...]) -> bool:
     bare = plain(piece)
     if len(bare) < NEARLY_LETTERS_MIN:
         return False
-    return any(_is_alike(SequenceMatcher(None, bare, word)) for word in words)
-
-
-def _is_alike(both: SequenceMatcher[str]) -> bool:
-    # Two bounds from above that cost little: of most words it is plain that they are others.
-    return both.real_quick_ratio() >= ALIKE_MIN and both.quick_ratio() >= ALIKE_MIN and both.ratio() >= ALIKE_MIN
+    return any(alike(bare, word, least=ALIKE_MIN) >= ALIKE_MIN for word in words)
