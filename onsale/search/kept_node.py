@@ -7,6 +7,7 @@ Its own way there cost more than asking the engine and reading its answer togeth
 from __future__ import annotations
 
 import logging
+import select
 import socket
 import ssl
 import time
@@ -41,7 +42,10 @@ class Gone(Exception):
 
 
 class KeptNode(Urllib3HttpNode):
-    """A node asked over as many kept connections as questions were ever asked at once. Thread safe."""
+    """A node asked over as many kept connections as questions were ever asked at once. Thread safe.
+
+    For who only asks: a question whose connection ends before the answer begins is asked once more.
+    """
 
     def __init__(self, config: NodeConfig) -> None:
         super().__init__(config)
@@ -94,6 +98,9 @@ class KeptNode(Urllib3HttpNode):
             # Another thread was faster.
             except IndexError:
                 break
+            if _has_something_to_say(kept):
+                kept.close()
+                continue
             try:
                 return self._over(kept, question, seconds)
             except Gone:
@@ -140,6 +147,13 @@ class KeptNode(Urllib3HttpNode):
         # It is ours now: urllib3 must not close it when it forgets the connection.
         connection.sock = None
         return made
+
+
+def _has_something_to_say(kept: socket.socket) -> bool:
+    """Whether it was closed, or a proxy said unasked that it will be: taken for an answer, that would be another's."""
+    waiting = select.poll()
+    waiting.register(kept, select.POLLIN)
+    return bool(waiting.poll(0))
 
 
 def _read(first: bytes, more: Callable[[], bytes]) -> tuple[int, dict[str, str], bytes]:

@@ -108,6 +108,18 @@ def test_a_connection_that_was_closed_meanwhile_is_replaced():
     assert server.connected == 2
 
 
+def test_what_a_server_says_unasked_is_no_answer():
+    accepted: list[socket.socket] = []
+
+    with serving([[PLAIN], [PLAIN]], [[PLAIN]], wrap=lambda one: accepted.append(one) or one) as (server, node):
+        ask(node)
+        accepted[0].sendall(b"HTTP/1.1 408 Request Timeout\r\ncontent-length: 0\r\n\r\n")
+
+        assert ask(node) == b'{"took": 1}'
+
+    assert server.connected == 2
+
+
 def test_an_answer_that_ends_in_its_middle_is_a_failure_and_not_half_an_answer():
     with serving([[PLAIN[:-3]]], [[CHUNKED[:-8]]], [[CHUNKED[:-5]]]) as (_, node):
         for _ in range(3):

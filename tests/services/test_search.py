@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import count
 
 import pytest
+from elasticsearch import Elasticsearch
 from sqlalchemy import Engine
 
 from onsale.db import catalogue
