@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import structlog
-from flask import Flask, Response, g, request
+from flask import Flask, Request, Response, g, request
+from flask.sessions import SecureCookieSession, SecureCookieSessionInterface
 from flask_wtf import CSRFProtect
 from werkzeug.exceptions import HTTPException
 
@@ -27,6 +28,7 @@ def create_app(config: Config, *, office: BoxOffice | None = None) -> Flask:
     """The app for this configuration; it connects to its parts when the first request needs them."""
     app = Flask("onsale.web")
     app.config.update(_settings(config))
+    app.session_interface = FormSessions()
     app.json.sort_keys = False  # type: ignore[attr-defined]  # of Flask's own provider
     opened = office or open_box_office(config)
     app.extensions[EXTENSION] = opened
@@ -42,6 +44,14 @@ def create_app(config: Config, *, office: BoxOffice | None = None) -> Flask:
     # Last, so that every error has one way out.
     _tell_errors(app)
     return app
+
+
+class FormSessions(SecureCookieSessionInterface):
+    """Sessions of pages alone: the API takes no cookie, and need not prepare to read one."""
+
+    def open_session(self, app: Flask, request: Request) -> SecureCookieSession | None:
+        """What the cookie says; below /v1 nothing."""
+        return self.session_class() if request.path.startswith(API_PREFIX) else super().open_session(app, request)
 
 
 def _settings(config: Config) -> dict[str, object]:

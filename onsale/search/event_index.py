@@ -7,7 +7,7 @@ search fails or sees half of it. The change stream is written to both. Both name
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from hashlib import blake2b
 from types import TracebackType
 from typing import Any, Self
@@ -27,11 +27,15 @@ CONFLICT = 409
 NOT_FOUND = 404
 # A rebuild writes a thousand documents at once, on a machine that sells meanwhile.
 REQUEST_SECONDS = 30.0
+# A million events take one minute; who waits longer lets Elasticsearch go on alone.
+MERGE_SECONDS = 600.0
 FILLED_UP_TO = "filled_up_to"
 ORIGIN = "origin"
 
+REFRESH = "refresh_interval"
+
 SETTINGS: dict[str, Any] = {
-    "refresh_interval": "200ms",
+    REFRESH: "200ms",
     "gc_deletes": REMEMBER_DELETES,
     # Soonest first on disk: a list by date, and suggestions as one types, need not look at every show that fits.
     "sort.field": ["starts_at", "event_id"],
@@ -126,14 +130,27 @@ class EventIndex:
         """Give the connections back."""
         self._client.close()
 
-    def create(self, name: str, *, alias: str, origin: str = "") -> None:
+    def create(self, name: str, *, alias: str, origin: str = "", filling: bool = False) -> None:
         """A new, empty index under this alias; SearchUnavailable when there is one of this name.
 
-        `origin` says which log the versions of its documents are positions of.
+        `origin` says which log the versions of its documents are positions of. `filling`: nobody searches it before
+        `settle`.
         """
         mappings = {**MAPPINGS, "_meta": {ORIGIN: origin}}
+        # A refresh five times a second leaves a hundred thousand small segments to merge.
+        settings = {**SETTINGS, REFRESH: "-1"} if filling else SETTINGS
         with _translated():
-            self._client.indices.create(index=name, settings=SETTINGS, mappings=mappings, aliases={alias: {}})
+            self._client.indices.create(index=name, settings=settings, mappings=mappings, aliases={alias: {}})
+
+    def settle(self, name: str) -> None:
+        """Make an index that was filled ready for searches: in one piece, and showing what is written from now on."""
+        # It is only faster so: an Elasticsearch that does not merge at will, or takes its time, is as right.
+        with suppress(ApiError, TransportError):
+            patient = self._client.options(request_timeout=MERGE_SECONDS, max_retries=0)
+            patient.indices.forcemerge(index=name, max_num_segments=1)
+        with _translated():
+            self._client.indices.put_settings(index=name, settings={REFRESH: SETTINGS[REFRESH]})
+            self._client.indices.refresh(index=name)
 
     def delete(self, name: str) -> None:
         """Remove an index with all it holds; harmless when it is not there."""

@@ -14,6 +14,8 @@ from onsale.search import Search, SearchPage, SearchQuery, Suggestion
 
 # Nobody waits for an index that did not answer a moment ago.
 REST_SECONDS = 5.0
+# What the log says of it.
+AWAY, REFUSED = "search_from_the_record", "search_refused"
 
 T = TypeVar("T")
 
@@ -52,10 +54,10 @@ class FallingBack:
         except SearchUnavailable as error:
             # It is there and refuses one question: nobody else has to do without it.
             if isinstance(error.__cause__, BadRequestError):
-                log.error("search_refused", reason=str(error.__cause__))
+                log.error(REFUSED, reason=str(error.__cause__))
                 return None
             if self._rests_until is None:
-                log.warning("search_from_the_record", reason=str(error.__cause__))
+                log.warning(AWAY, reason=str(error.__cause__))
             self._rests_until = self._clock() + REST_SECONDS
             return None
         self._rests_until = None

@@ -5,15 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from difflib import SequenceMatcher
 
 from onsale.search import Hit, SearchQuery
-from onsale.search.words import WORDS_MAX, plain
+from onsale.search.words import WORDS_MAX, alike, plain
 
 # Below this a word is another one: "kovasc" is 0.83 like "kovacs".
 ALIKE_MIN = 0.75
 # What few letters resemble is everything.
 NEARLY_LETTERS_MIN = 4
+_WORDS = re.compile(r"(\w+)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,10 +45,14 @@ def highlights(hit: Hit, query: SearchQuery) -> Highlights:
 
 def parts(text: str, words: Iterable[str], *, near: bool = False) -> tuple[Part, ...]:
     """The text in pieces, marked where one of these plain words begins a word of it; `near`: or is nearly one."""
-    wanted = list(words)
+    wanted = tuple(words)
+    pieces = _WORDS.split(text)
+    begun = [len(each) if near and _is_nearly(each, wanted) else _letters_begun(each, wanted) for each in pieces]
+    # Of most texts nothing.
+    if not any(begun):
+        return (Part(text, marked=False),) if text else ()
     found: list[Part] = []
-    for piece in re.split(r"(\w+)", text):
-        letters = len(piece) if near and _is_nearly(piece, wanted) else _letters_begun(piece, wanted)
+    for piece, letters in zip(pieces, begun, strict=True):
         for one, marked in ((piece[:letters], True), (piece[letters:], False)):
             if one and found and found[-1].marked is marked:
                 found[-1] = Part(found[-1].text + one, marked)
@@ -62,18 +66,19 @@ def _of(fields: dict[str, tuple[str, list[str]]], *, near: bool) -> Highlights:
     return {name: pieces for name, pieces in cut.items() if any(piece.marked for piece in pieces)}
 
 
-def _letters_begun(piece: str, words: list[str]) -> int:
+def _letters_begun(piece: str, words: tuple[str, ...]) -> int:
     """How many letters of this word are a beginning that was asked for."""
     bare = plain(piece)
-    if not bare:
+    # Of most words none is: one look for all of them.
+    if not bare.startswith(words):
         return 0
-    begun = max((len(word) for word in words if bare.startswith(word)), default=0)
+    begun = max(len(word) for word in words if bare.startswith(word))
     # A letter that becomes two without its accent leaves no way to count: the whole word then.
     return begun if len(bare) == len(piece) else len(piece) * bool(begun)
 
 
-def _is_nearly(piece: str, words: list[str]) -> bool:
+def _is_nearly(piece: str, words: tuple[str, ...]) -> bool:
     bare = plain(piece)
     if len(bare) < NEARLY_LETTERS_MIN:
         return False
-    return any(SequenceMatcher(None, bare, word).ratio() >= ALIKE_MIN for word in words)
+    return any(alike(bare, word, least=ALIKE_MIN) >= ALIKE_MIN for word in words)

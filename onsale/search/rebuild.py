@@ -61,8 +61,9 @@ def rebuild(
         resumed.remove(other)
     name = resumed[0] if resumed else f"{ALIAS}-{datetime.now(UTC):%Y%m%d-%H%M%S-%f}"
     if not resumed:
-        index.create(name, alias=NEXT, origin=origin)
+        index.create(name, alias=NEXT, origin=origin, filling=True)
     _fill(engine, index, name, position=position, progress=progress, note_every=note_every)
+    index.settle(name)
     if found := differences(engine, index, name, agree_seconds=agree_seconds):
         raise NotTheSame(found)
     for old in index.swap(name):

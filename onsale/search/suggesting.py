@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from difflib import SequenceMatcher
 
 from onsale.search import SUGGESTIONS_MAX, Suggested, Suggestion
-from onsale.search.words import fits_as_beginnings, plain
+from onsale.search.words import alike, has_beginnings, plain
 
 # Shows that are looked at: many of them may have the same artist in the same house.
 LOOKED_AT_MAX = 60
@@ -33,27 +33,30 @@ def suggestions(words: str, seen: Sequence[Seen], *, near: bool = False) -> tupl
 
     `words` are plain, `seen` in the order that counts. `near`: what is nearly so, most alike first.
     """
-    fits = _nearly(words) if near else lambda text: fits_as_beginnings(words, text)
-    found: dict[tuple[Suggested, str], Suggestion] = {}
-    for each in _possible(seen):
-        if fits(each.text):
-            found.setdefault((each.kind, each.text), each)
-    ordered = sorted(found.values(), key=_likeness(words) if near else _begins_otherwise(words))
+    fits = _nearly(words) if near else has_beginnings(words)
+    # Each once before it is looked at: many shows are in the same house, and half of them have one of the same artists.
+    possible: dict[tuple[Suggested, str], int | None] = {}
+    for kind, text, event_id in _possible(seen):
+        possible.setdefault((kind, text), event_id)
+    found = [Suggestion(kind, text, event_id) for (kind, text), event_id in possible.items() if fits(text)]
     kept: list[Suggestion] = []
-    for one in ordered:
-        if sum(each.kind is one.kind for each in kept) < OF_A_KIND_MAX[one.kind]:
+    of_a_kind: Counter[Suggested] = Counter()
+    for one in sorted(found, key=_likeness(words) if near else _begins_otherwise(words)):
+        if of_a_kind[one.kind] < OF_A_KIND_MAX[one.kind]:
             kept.append(one)
+            of_a_kind[one.kind] += 1
     return tuple(kept[:SUGGESTIONS_MAX])
 
 
-def _possible(seen: Sequence[Seen]) -> Iterator[Suggestion]:
+def _possible(seen: Sequence[Seen]) -> Iterator[tuple[Suggested, str, int | None]]:
     for show in seen:
-        yield from (Suggestion(Suggested.ARTIST, artist) for artist in show.artists)
+        for artist in show.artists:
+            yield Suggested.ARTIST, artist, None
         # A show named after who plays is suggested as the artist alone.
         if show.name not in show.artists:
-            yield Suggestion(Suggested.EVENT, show.name, show.event_id)
-        yield Suggestion(Suggested.VENUE, show.venue)
-        yield Suggestion(Suggested.CITY, show.city)
+            yield Suggested.EVENT, show.name, show.event_id
+        yield Suggested.VENUE, show.venue, None
+        yield Suggested.CITY, show.city, None
 
 
 def _begins_otherwise(words: str) -> Callable[[Suggestion], bool]:
@@ -72,4 +75,4 @@ def _alike(words: str, text: str) -> float:
     """How much like what was typed the text is, from its beginning or from any of its words on."""
     there = plain(text).split()
     beginnings = (" ".join(there[at:])[: len(words)] for at in range(len(there)))
-    return max((SequenceMatcher(None, words, beginning).ratio() for beginning in beginnings), default=0.0)
+    return max((alike(words, beginning, least=ALIKE_MIN) for beginning in beginnings), default=0.0)

@@ -17,6 +17,7 @@ from onsale.db.engine import reading, transaction
 from onsale.db.ids import EventId
 from onsale.sandbox.postgres import EmbeddedPostgres
 from onsale.search.comparing import Difference, Which, differences
+from onsale.search.documents import documents
 from onsale.search.event_index import ALIAS, NEXT, EventIndex
 from onsale.search.rebuild import NotTheSame, rebuild
 from onsale.workers.indexing import index_changes
@@ -72,6 +73,17 @@ def house(engine: Engine, slot, elasticsearch_server) -> Iterator[House]:
             yield House(engine, index, stream)
         for name in index.written_to():
             index.delete(name)
+
+
+def test_a_rebuilt_index_shows_by_itself_what_is_written_from_then_on(house, engine: Engine):
+    (name,) = house.index.written_to()
+    event_id = house.show("A Night", "The Night Trains")
+    with transaction(engine) as connection:
+        found = documents(connection, [event_id])
+
+    house.index.write(name, found, version=1)
+
+    until(lambda: house.index.count(name) == 1, "found without a refresh")
 
 
 def test_every_kind_of_change_reaches_the_index(house):

@@ -33,6 +33,7 @@ from onsale.search import (
 )
 from onsale.search.elasticsearch import ElasticsearchSearch
 from onsale.search.event_index import ALIAS, EventIndex
+from onsale.search.opening import asking
 from onsale.search.postgres import PostgresSearch
 from tests.builders import a_show, run_sql
 
@@ -104,7 +105,7 @@ class IndexedSearch:
 @pytest.fixture(scope="module")
 def indexed_search(elasticsearch_server) -> Iterator[IndexedSearch]:
     url = elasticsearch_server.url()
-    with EventIndex(url) as index, Elasticsearch(url) as client:
+    with EventIndex(url) as index, asking(url) as client:
         yield IndexedSearch(index, client)
         index.delete(INDEX)
 

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from elasticsearch import Elasticsearch
 from sqlalchemy import NullPool, create_engine, text
 
 from onsale.db.change_stream import followed_up_to
@@ -16,6 +15,7 @@ from onsale.sandbox.seed import seed
 from onsale.search import Near, Search, SearchQuery, Sort
 from onsale.search.elasticsearch import ElasticsearchSearch
 from onsale.search.event_index import EventIndex
+from onsale.search.opening import asking
 from onsale.search.postgres import PostgresSearch
 from onsale.search.rebuild import rebuild
 from onsale.search.when import between
@@ -122,7 +122,7 @@ def record(postgres_server, migrated_template, tmp_path_factory):
 @pytest.fixture(scope="module")
 def index_search(record, elasticsearch_server) -> Iterator[Search]:
     url = elasticsearch_server.url()
-    with EventIndex(url) as index, Elasticsearch(url) as client:
+    with EventIndex(url) as index, asking(url) as client:
         rebuild(record, index, position=followed_up_to)
         yield ElasticsearchSearch(client)
         for name in index.written_to():

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from onsale.search import Hit, SearchQuery, Suggested
 from onsale.search.highlighting import Part, highlights, parts
 from onsale.search.suggesting import OF_A_KIND_MAX, Seen, suggestions
-from onsale.search.words import fits_as_beginnings, plain
+from onsale.search.words import has_beginnings, plain
 
 NOW = datetime(2026, 12, 24, tzinfo=UTC)
 
@@ -107,4 +107,4 @@ def test_no_kind_crowds_out_the_others():
 
 @given(st.text(alphabet="abé -'", max_size=12), st.text(alphabet="abé -'", max_size=12))
 def test_words_begin_a_text_that_they_were_cut_from(words, rest):
-    assert fits_as_beginnings(plain(words), f"{words}{rest}") or not plain(words) or not rest.strip()
+    assert has_beginnings(plain(words))(f"{words}{rest}") or not plain(words) or not rest.strip()

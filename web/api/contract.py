@@ -15,7 +15,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from functools import wraps
+from functools import cache, wraps
 from typing import Any, Generic, TypeVar, get_args, get_origin, get_type_hints
 
 from flask import Blueprint, Response, request
@@ -194,13 +194,19 @@ def _path(model: type[BaseModel], in_path: Mapping[str, str]) -> BaseModel:
 
 
 def _query(model: type[BaseModel], _: Mapping[str, str]) -> BaseModel:
-    lists = {name for name, field in model.model_fields.items() if get_origin(field.annotation) is list}
+    lists = _lists(model)
     twice = [name for name in request.args if name not in lists and len(request.args.getlist(name)) > 1]
     if twice:
         raise Refused(problems.of_fields([(name, "is given more than once") for name in twice]))
     given = {name: request.args.getlist(name) if name in lists else request.args[name] for name in request.args}
     # Not as strings alone, which know no lists; a number or a flag is read from its text just the same.
     return _validated(lambda: model.model_validate(given, strict=False), "query")
+
+
+@cache
+def _lists(model: type[BaseModel]) -> frozenset[str]:
+    """The fields that may be given more than once."""
+    return frozenset(name for name, field in model.model_fields.items() if get_origin(field.annotation) is list)
 
 
 def _headers(model: type[BaseModel], _: Mapping[str, str]) -> BaseModel:

@@ -19,6 +19,7 @@ from onsale.sandbox.ports import LOOPBACK
 from onsale.sandbox.stack import answers
 
 FACTORY = f"{empty_route.__name__}:application"
+LOG = "web.log"
 CONNECTIONS = 16
 START_SECONDS_MAX = 30
 LOAD_SECONDS_MAX = 180
@@ -91,7 +92,7 @@ def web_process(parts: Parts, *, factory: str = FACTORY) -> Iterator[WebProcess]
     words = ["--interface", "wsgi", "--factory", "--host", LOOPBACK, "--port", str(port), "--no-ws"]
     words += ["--workers", "1", "--blocking-threads", str(parts.config.web_threads), "--backlog", "2048"]
     command = [sys.executable, "-m", "granian", *words, "--log-level", "warning", factory]
-    with running(command, env=parts.env, log=parts.folder / "web.log") as process:
+    with running(command, env=parts.env, log=parts.folder / LOG) as process:
         address = f"http://{LOOPBACK}:{port}{empty_route.PATH}"
         up = poll(lambda: process.poll() is not None or answers(address), seconds=START_SECONDS_MAX)
         if up and process.poll() is None:
