@@ -9,9 +9,10 @@ from __future__ import annotations
 import secrets
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import structlog
 from sqlalchemy import Connection, Engine, Row, text
@@ -85,7 +86,7 @@ def set_up(engine: Engine) -> bool:
             for statement in _triggers(name, key):
                 connection.execute(text(statement))
         connection.execute(_BEGIN, {"mark": secrets.token_hex(8), "rows_max": ROWS_MAX})
-        connection.execute(_NOTE_ORIGIN)
+        connection.execute(_NOTE_ORIGIN, {"origin": origin(connection)})
     return True
 
 
@@ -191,7 +192,10 @@ class Outbox:
                 return []
 
     def confirm(self, lsn: int) -> None:
-        """Everything up to here is done and need not be told again. ChangesLost, SomebodyElseReads, RecordUnavailable."""
+        """Everything up to here is done and need not be told again.
+
+        ChangesLost, SomebodyElseReads, RecordUnavailable.
+        """
         done: _Place | None = None
         while self._unconfirmed and self._unconfirmed[0].lsn <= lsn:
             done = self._unconfirmed.popleft()
@@ -200,7 +204,7 @@ class Outbox:
             self._remove(done)
 
     def begin_anew(self, *, why: str) -> None:
-        """Nobody knows what has changed until now: forget it, under another origin, so that all copies are made anew."""
+        """Nobody knows what has changed until now: forget it, under another origin, so that copies are made anew."""
         with transaction(self._engine) as connection:
             connection.execute(_PATIENCE)
             # Waits for every transaction that found the outbox full and wrote nothing: the snapshot sees its changes.
@@ -208,7 +212,7 @@ class Outbox:
             begun = connection.execute(_BEGIN_ANEW, {"me": self._me, "mark": secrets.token_hex(8)}).one_or_none()
             if begun is None:
                 raise SomebodyElseReads
-            connection.execute(_NOTE_ORIGIN)
+            connection.execute(_NOTE_ORIGIN, {"origin": origin(connection)})
         self._seen = begun.snapshot
         log.warning("outbox_begun_anew", why=why)
 
@@ -230,7 +234,7 @@ class Outbox:
         self._seen, self._position = place.snapshot, place.lsn
         return [*_changes(rows), Commit(place.lsn, place.lsn, None)]
 
-    def _check(self, rows: list[Row]) -> None:
+    def _check(self, rows: Sequence[Row[Any]]) -> None:
         """A look without any row of ours says that somebody else took over, or that the outbox was removed."""
         if not rows:
             raise SomebodyElseReads
@@ -265,11 +269,12 @@ class Outbox:
 def _noting(engine: Engine) -> Iterator[Connection]:
     """A transaction of the reader's own, that waits for no standby: what is lost with the primary is only repeated."""
     with transaction(engine) as connection:
+        connection.execute(_PATIENCE)
         connection.execute(text("SET LOCAL synchronous_commit = local"))
         yield connection
 
 
-def _changes(rows: list[Row]) -> list[Change | Commit]:
+def _changes(rows: Sequence[Row[Any]]) -> list[Change | Commit]:
     """Which rows are to be read anew. What became of each is not written down; nobody asks."""
     if len(rows) > KEYS_MAX or any(row.key is None for row in rows):
         return [Change(rows[0].table_name, Kind.TRUNCATE, {})]
@@ -308,17 +313,20 @@ _BEGIN = text("""
     INSERT INTO change_outbox_position (mark, origin, snapshot, lsn, rows_max)
     VALUES (:mark, '', pg_current_snapshot(), pg_current_wal_insert_lsn() - '0/0'::pg_lsn, :rows_max)
         ON CONFLICT (one_row) DO UPDATE
-       SET mark = excluded.mark, snapshot = excluded.snapshot, lsn = excluded.lsn, reader = NULL, reader_until = NULL""")
+       SET mark = excluded.mark, snapshot = excluded.snapshot, lsn = excluded.lsn,
+           reader = NULL, reader_until = NULL""")
 _BEGIN_ANEW = text("""
     UPDATE change_outbox_position
        SET mark = :mark, snapshot = pg_current_snapshot(), lsn = pg_current_wal_insert_lsn() - '0/0'::pg_lsn
      WHERE reader = :me RETURNING snapshot::text""")
-_ORIGIN_SQL = """concat_ws('/', (SELECT system_identifier FROM pg_control_system()),
-               left(pg_walfile_name(pg_current_wal_lsn()), 8),
-               concat_ws('.', 'outbox ' || mark, (SELECT oid FROM pg_database WHERE datname = current_database()),
-                         'change_outbox'::regclass::oid))"""
-_ORIGIN = text(f"SELECT {_ORIGIN_SQL} FROM change_outbox_position")
-_NOTE_ORIGIN = text(f"UPDATE change_outbox_position SET origin = {_ORIGIN_SQL}")
+_ORIGIN = text("""
+    SELECT concat_ws('/', (SELECT system_identifier FROM pg_control_system()),
+                     left(pg_walfile_name(pg_current_wal_lsn()), 8),
+                     concat_ws('.', 'outbox ' || mark,
+                               (SELECT oid FROM pg_database WHERE datname = current_database()),
+                               'change_outbox'::regclass::oid))
+      FROM change_outbox_position""")
+_NOTE_ORIGIN = text("UPDATE change_outbox_position SET origin = :origin")
 _TAKE = text("""
     UPDATE change_outbox_position
        SET reader = :me, reader_until = clock_timestamp() + :seconds * interval '1 second'

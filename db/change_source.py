@@ -63,21 +63,33 @@ def set_up(engine: Engine, wanted: Source | None = None) -> SetUp:
     ChangesNotSetUp where the wanted one cannot be had; RecordUnavailable.
     """
     with asking(engine) as connection:
-        there, lacks = chosen(connection), _lacks(connection)
-    source, why = _decide(wanted, there, lacks)
+        there, lacking = chosen(connection), lacks(connection)
+    source, why = _decide(wanted, there, lacking)
     if source is Source.OUTBOX:
         made = change_outbox.set_up(engine)
         with asking(engine) as connection:
             change_stream.end_reading(connection)
             change_stream.tear_down(connection)
     else:
-        if lacks:
-            raise ChangesNotSetUp(lacks)
+        if lacking:
+            raise ChangesNotSetUp(lacking)
         with asking(engine) as connection:
             made = change_stream.set_up(connection)
         if there is Source.OUTBOX:
             change_outbox.tear_down(engine)
     return SetUp(source, why, made or source is not there)
+
+
+def lacks(connection: Connection) -> str:
+    """Why there can be no slot; empty when there can."""
+    row = connection.execute(_LOOK).one()
+    if row.wal_level != "logical":
+        return f"wal_level is {row.wal_level}; for a slot set it to logical and start PostgreSQL again"
+    if not row.may_replicate:
+        return "this user may not replicate; for a slot: ALTER ROLE ... REPLICATION"
+    if not row.may_publish:
+        return "this user may not make a publication; for a slot: GRANT CREATE ON DATABASE"
+    return ""
 
 
 def tear_down(engine: Engine) -> None:
@@ -119,26 +131,14 @@ def reading(engine: Engine) -> Iterator[Changes]:
             yield stream
 
 
-def _decide(wanted: Source | None, there: Source | None, lacks: str) -> tuple[Source, str]:
+def _decide(wanted: Source | None, there: Source | None, lacking: str) -> tuple[Source, str]:
     if wanted is not None:
         return wanted, "it was asked for"
     if there is not None:
         return there, "it was chosen before"
-    if lacks:
-        return Source.OUTBOX, lacks
+    if lacking:
+        return Source.OUTBOX, lacking
     return Source.SLOT, "the server has logical decoding"
-
-
-def _lacks(connection: Connection) -> str:
-    """Why there can be no slot; empty when there can."""
-    row = connection.execute(_LOOK).one()
-    if row.wal_level != "logical":
-        return f"wal_level is {row.wal_level}; for a slot set it to logical and start PostgreSQL again"
-    if not row.may_replicate:
-        return "this user may not replicate; for a slot: ALTER ROLE ... REPLICATION"
-    if not row.may_publish:
-        return "this user may not make a publication; for a slot: GRANT CREATE ON DATABASE"
-    return ""
 
 
 # What a hosted server gives instead of the attribute is a role.

@@ -70,7 +70,7 @@ class Follower:
     def _set_up(self) -> None:
         found = change_source.set_up(self._engine)
         if found.made:
-            log.warning(f"{found.source}_made", why=found.why)
+            log.warning("changes_set_up", source=found.source, why=found.why)
 
     def _begin_anew(self) -> None:
         if self._followed is not None:

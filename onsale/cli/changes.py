@@ -18,7 +18,7 @@ from onsale.db.change_outbox import OutboxState
 from onsale.db.change_source import Source
 from onsale.db.change_stream import Kept, Slot
 from onsale.db.engine import make_engine, reading
-from onsale.errors import ConfigError
+from onsale.errors import ChangesNotSetUp, ConfigError
 from onsale.queue.client import connect
 from onsale.queue.followed import ANSWER_SECONDS, Followed
 from onsale.search.event_index import EventIndex
@@ -39,7 +39,7 @@ def changes() -> None:
 @changes.command("setup")
 @click.option(
     "--source",
-    type=click.Choice(["auto", *Source]),
+    type=click.Choice(["auto", *(each.value for each in Source)]),
     default="auto",
     show_default=True,
     help="auto: what there is stays; without any a slot, or the outbox where the server has none to give.",
@@ -48,13 +48,16 @@ def set_up(source: str) -> None:
     """Make what changes are heard by: a slot of the record's log, or the outbox; twice changes nothing.
 
     A slot costs the record nothing and wants wal_level = logical and a user that may replicate. The outbox wants
-    neither: triggers on six tables of the catalogue write down what was changed. Switching loses nothing: the copies are
-    made anew.
+    neither: triggers on six tables of the catalogue write down what was changed. Switching loses nothing: the copies
+    are made anew.
     """
     with _opened() as engine:
-        done = change_source.set_up(engine, None if source == "auto" else Source(source))
+        try:
+            done = change_source.set_up(engine, None if source == "auto" else Source(source))
+        except ChangesNotSetUp as error:
+            raise click.ClickException(f"It cannot be had: {error}.") from error
     click.echo(f"Changes are heard by the {done.source}: {done.why}.")
-    click.echo("The change stream is set up. Next: onsale changes run" if done.made else "The change stream was set up.")
+    click.echo("The change stream is set up. Next: onsale changes run" if done.made else "It was set up.")
 
 
 @changes.command("remove")

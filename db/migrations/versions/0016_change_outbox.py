@@ -34,15 +34,15 @@ CREATE TABLE change_outbox_position (
     CONSTRAINT ck_change_outbox_position_one_row CHECK (one_row)
 )"""
 
-# By statement: a change of ten thousand rows of one event is one row here. Who finds the outbox full writes nothing, and
-# until its end keeps the reader from making room: so the reader finds it full as well, and makes everything anew.
+# By statement: a change of ten thousand rows of one event is one row here. Who finds the outbox full writes nothing,
+# and until its end keeps the reader from making room: so the reader finds it full as well, and makes everything anew.
 PUT_IN_OUTBOX = """
 CREATE FUNCTION change_is_put_in_outbox() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
     changed text := CASE TG_OP
-        WHEN 'INSERT' THEN 'SELECT %1$I FROM fresh'
-        WHEN 'DELETE' THEN 'SELECT %1$I FROM stale'
-        WHEN 'UPDATE' THEN 'SELECT %1$I FROM fresh UNION SELECT %1$I FROM stale' END;
+        WHEN 'INSERT' THEN 'SELECT %1$I AS key FROM fresh'
+        WHEN 'DELETE' THEN 'SELECT %1$I AS key FROM stale'
+        WHEN 'UPDATE' THEN 'SELECT %1$I AS key FROM fresh UNION SELECT %1$I FROM stale' END;
     keys bigint[];
 BEGIN
     IF change_outbox_is_full() THEN
@@ -54,7 +54,7 @@ BEGIN
     IF TG_OP = 'TRUNCATE' THEN
         keys := ARRAY[NULL];
     ELSE
-        EXECUTE format('SELECT array_agg(DISTINCT key) FROM (' || changed || ') AS changed (key)', TG_ARGV[0]) INTO keys;
+        EXECUTE format('SELECT array_agg(DISTINCT key) FROM (' || changed || ') AS changed', TG_ARGV[0]) INTO keys;
         IF cardinality(keys) > 10000 THEN
             keys := ARRAY[NULL];
         END IF;
