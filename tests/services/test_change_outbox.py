@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from redis import Redis
 from sqlalchemy import Connection, Engine, text
 
 from onsale import cli
+from onsale.cli.doctor import copies
 from onsale.db import change_outbox, change_source, change_stream
 from onsale.db.change_outbox import KEYS_MAX, LEASE_SECONDS, REMOVED_MAX, Outbox, OutboxState
 from onsale.db.change_source import Changes
@@ -25,6 +27,8 @@ from onsale.sandbox.embedded import PartMissing
 from onsale.sandbox.postgres import EmbeddedPostgres
 from onsale.search.comparing import differences
 from onsale.search.event_index import ALIAS, EventIndex
+from onsale.web import metrics
+from onsale.web.box_office import open_box_office
 from onsale.workers.changes import Follower
 from tests.builders import a_show, an_event, run_sql, until
 from tests.conftest import missing
@@ -423,6 +427,25 @@ def test_beginning_anew_waits_for_who_found_it_full(engine, outbox):
     with change_outbox.reading(engine) as again:
         # The first position sees it: whoever makes the copies anew reads it.
         assert told(again) == []
+
+
+# What is said of it.
+
+
+def test_metrics_and_doctor_say_how_many_wait_and_whether_somebody_reads(config, engine, outbox):
+    run_sql(engine, ARTIST.format(1))
+    limit_to(engine, 5)
+
+    with closing(open_box_office(config)) as office:
+        written = metrics.written(office).decode()
+    grown = dict(copies.examine(config))["stream"]
+    outbox.close()
+    left = dict(copies.examine(config))["stream"]
+
+    assert "onsale_changes_outbox_rows 1.0" in written
+    assert "onsale_changes_followed 1.0" in written
+    assert "The outbox grows: 1 rows wait" in grown.saw
+    assert "Nobody follows" in left.saw
 
 
 # The whole.
