@@ -33,6 +33,7 @@ TABLES = ("artists", "event_artists", "events", "organisers", "sections", "venue
 KEEP_ALIVE_SECONDS = 10
 # Whoever waits for a place in the log asks so often whether the server is there; it answers at once.
 ASK_SECONDS = 0.02
+END_SECONDS_MAX = 5.0
 
 
 class Kept(StrEnum):
@@ -89,6 +90,16 @@ def tear_down(connection: Connection) -> None:
     connection.execute(text(f"DROP PUBLICATION IF EXISTS {PUBLICATION}"))
 
 
+def end_reading(connection: Connection) -> None:
+    """Send whoever has the slot away, so that it can be removed. RecordUnavailable if that one does not go."""
+    deadline = time.monotonic() + END_SECONDS_MAX
+    while (found := slot(connection)) is not None and found.followed:
+        if time.monotonic() > deadline:
+            raise RecordUnavailable(f"the slot was not let go of within {END_SECONDS_MAX:.0f} s")
+        connection.execute(_END_READING, {"slot": SLOT})
+        time.sleep(ASK_SECONDS)
+
+
 def slot(connection: Connection) -> Slot | None:
     """How the slot stands; None without one."""
     row = connection.execute(_SLOT, {"slot": SLOT}).one_or_none()
@@ -118,6 +129,13 @@ def end_of_log(connection: Connection) -> int:
         # What no commit waits for is not sent for seconds; a commit of our own, that waits for no standby, sends it.
         connection.execute(_SEND_THE_LOG)
     return int(end)
+
+
+def next_place(connection: Connection) -> int:
+    """A place in the log past every one that anybody was told of before this, and safe from a crash."""
+    # A commit of our own that waits for the disk, and for no standby.
+    connection.execute(_SEND_THE_LOG)
+    return int(connection.execute(_END_OF_LOG).one()[1])
 
 
 def are_visible(connection: Connection, xids: Collection[int]) -> bool:
@@ -226,6 +244,7 @@ _CREATE_PUBLICATION = text(f"CREATE PUBLICATION {PUBLICATION} FOR TABLE {', '.jo
 _SET_TABLES = text(f"ALTER PUBLICATION {PUBLICATION} SET TABLE {', '.join(TABLES)}")
 _CREATE_SLOT = text("SELECT pg_create_logical_replication_slot(:slot, 'pgoutput')")
 _DROP_SLOT = text("SELECT pg_drop_replication_slot(:slot)")
+_END_READING = text("SELECT pg_terminate_backend(active_pid) FROM pg_replication_slots WHERE slot_name = :slot")
 _FOLLOWED = text("""
     SELECT pg_wal_lsn_diff(coalesce(
                (SELECT confirmed_flush_lsn FROM pg_replication_slots WHERE slot_name = :slot),

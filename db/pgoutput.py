@@ -36,12 +36,12 @@ class Change:
 class Commit:
     """The end of a transaction. Confirm `end_lsn`: with the LSN of the commit itself the server would send it again.
 
-    `xid` has 32 bits, as the protocol sends it.
+    `xid` has 32 bits, as the protocol sends it; None when all that is told is visible already.
     """
 
     lsn: int
     end_lsn: int
-    xid: int
+    xid: int | None
 
 
 class UnknownMessage(Exception):

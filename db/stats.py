@@ -81,7 +81,8 @@ def bookings_by_state(connection: Connection, event_id: EventId | None = None) -
 
 def attempts_by_outcome(connection: Connection, event_id: EventId | None = None) -> Mapping[str, int]:
     """How many cards ended how; the words of `charges.AttemptOutcome`."""
-    return dict(connection.execute(_ATTEMPTS_BY_OUTCOME, {"event_id": event_id}).tuples().all())
+    rows = connection.execute(_ATTEMPTS_BY_OUTCOME, {"event_id": event_id})
+    return {str(outcome): int(count) for outcome, count in rows}
 
 
 def sale_numbers(connection: Connection, event_id: EventId) -> SaleNumbers:

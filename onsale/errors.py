@@ -154,6 +154,10 @@ class SomebodyElseReads(OnsaleError):
     """Another process reads the change stream; this one takes over when it ends."""
 
 
+class ChangesLost(OnsaleError):
+    """More changed than anybody has read. Every copy is made anew; `onsale changes run` does it."""
+
+
 class SearchUnavailable(OnsaleError):
     """The search does not answer. Try again in a moment."""
 

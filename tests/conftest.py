@@ -24,7 +24,8 @@ import redis
 import sqlalchemy
 
 from onsale.config import Config
-from onsale.db import change_stream
+from onsale.db import change_source, change_stream
+from onsale.db.change_source import Source
 from onsale.db.engine import migrate
 from onsale.sandbox.elasticsearch import EmbeddedElasticsearch
 from onsale.sandbox.embedded import EmbeddedServer, PartMissing, launch, poll
@@ -177,6 +178,14 @@ def slot(record_url: str) -> Iterator[None]:
     yield
     with admin.connect() as connection:
         change_stream.tear_down(connection)
+
+
+@pytest.fixture(params=list(Source))
+def source(request: pytest.FixtureRequest, engine: sqlalchemy.Engine) -> Iterator[Source]:
+    """Changes of this test's record, heard by the slot and again by the outbox."""
+    change_source.set_up(engine, request.param)
+    yield request.param
+    change_source.tear_down(engine)
 
 
 # Stripe. The tests of payments talk to the simulator over HTTP, as the house does.

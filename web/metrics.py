@@ -11,7 +11,7 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST as CONTENT_TYPE
 from prometheus_client.exposition import generate_latest
 from prometheus_client.registry import Collector
 
-from onsale.db import queue_settings, stats
+from onsale.db import change_outbox, change_stream, queue_settings, stats
 from onsale.db.engine import reading
 from onsale.db.ids import EventId
 from onsale.errors import OnsaleError
@@ -40,7 +40,7 @@ class _Numbers(Collector):
         self._office = office
 
     def collect(self) -> Iterator[Metric]:
-        for part in (self._of_record, self._of_queues):
+        for part in (self._of_record, self._of_changes, self._of_queues):
             try:
                 yield from part()
             except OnsaleError as error:
@@ -61,6 +61,20 @@ class _Numbers(Collector):
         for outcome, count in by_outcome.items():
             payments.add_metric([outcome], count)
         yield payments
+
+    def _of_changes(self) -> Iterator[Metric]:
+        """Of what is set up; who reads events from the record alone has none of these."""
+        with reading(self._office.engine) as connection:
+            outbox, slot = change_outbox.state(connection), change_stream.slot(connection)
+        if outbox is not None:
+            name, says = "onsale_changes_outbox_rows", "Changes that nobody is done with."
+            yield GaugeMetricFamily(name, says, value=outbox.rows)
+        elif slot is not None:
+            name, says = "onsale_changes_behind_bytes", "The record's log that its follower has not confirmed."
+            yield GaugeMetricFamily(name, says, value=slot.behind_bytes)
+        if found := outbox or slot:
+            name, says = "onsale_changes_followed", "Whether somebody follows the record's changes."
+            yield GaugeMetricFamily(name, says, value=found.followed)
 
     def _of_queues(self) -> Iterator[Metric]:
         with reading(self._office.engine) as connection:

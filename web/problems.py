@@ -56,6 +56,7 @@ STATUS: dict[type[e.OnsaleError], int] = {
     e.SearchUnavailable: 503,
     # Only commands read the change stream.
     e.ChangesNotSetUp: 503,
+    e.ChangesLost: 503,
     e.SomebodyElseReads: 503,
     e.QueueUnavailable: 503,
 }

@@ -1,7 +1,7 @@
 """`onsale changes run`: reads the change stream and keeps the index and the caches fresh, for as long as it runs.
 
-Run two, and the second waits for the slot that the first has. Without any, events are read from the record and searches
-of an index show what was; nothing is lost, but the server keeps its log for us until somebody reads on.
+Run two, and the second waits until the first has ended. Without any, events are read from the record and searches of an
+index show what was; nothing is lost, but the server keeps its log, or the outbox, for us until somebody reads on.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ from collections.abc import Callable
 import structlog
 from sqlalchemy import Engine
 
-from onsale.db import change_stream, locks
-from onsale.db.change_stream import ChangeStream
+from onsale.db import change_source, change_stream, locks
+from onsale.db.change_source import Changes
 from onsale.db.engine import reading, transaction
-from onsale.errors import RecordUnavailable, SearchUnavailable, SomebodyElseReads
+from onsale.errors import ChangesLost, RecordUnavailable, SearchUnavailable, SomebodyElseReads
 from onsale.queue.followed import Followed, Mark
 from onsale.search.event_index import ALIAS, EventIndex
 from onsale.search.rebuild import NotTheSame, Rebuilt, rebuild
@@ -50,25 +50,27 @@ class Follower:
         self._said = ""
 
     def run(self, stop: threading.Event) -> None:
-        """Follow until told to stop, with a new slot where the old one is lost. ChangesNotSetUp when it cannot be."""
+        """Follow until told to stop, and anew where changes were lost. ChangesNotSetUp when it cannot be."""
         while not stop.is_set():
             try:
                 self._set_up()
-                with change_stream.reading(self._engine) as stream:
+                with change_source.reading(self._engine) as stream:
                     self._say("following")
                     self._begin_anew()
                     while not stop.is_set():
                         self._go_round(stream)
             except SomebodyElseReads:
-                self._say("waiting_for_the_slot")
+                self._say("somebody_else_follows")
+            except ChangesLost:
+                self._say("changes_lost")
             except RecordUnavailable:
                 self._say("record_away")
             stop.wait(AWAY_SECONDS)
 
     def _set_up(self) -> None:
-        with reading(self._engine) as connection:
-            if change_stream.set_up(connection):
-                log.warning("slot_made", why="there was none, or the server has thrown away what it had to tell")
+        found = change_source.set_up(self._engine)
+        if found.made:
+            log.warning("changes_set_up", source=found.source, why=found.why)
 
     def _begin_anew(self) -> None:
         if self._followed is not None:
@@ -76,9 +78,9 @@ class Follower:
             self._followed.begin_anew()
         if self._index is not None:
             with reading(self._engine) as connection:
-                self._index.begin_anew(change_stream.origin(connection))
+                self._index.begin_anew(change_source.origin(connection))
 
-    def _go_round(self, stream: ChangeStream) -> None:
+    def _go_round(self, stream: Changes) -> None:
         """Follow up to where the log ends now, vouch for that, wait a moment for more, and write the index."""
         mark = self._followed.mark() if self._followed else None
         if mark is not None:
@@ -103,7 +105,7 @@ class Follower:
         else:
             self._told = dirty.end_lsn
 
-    def _confirm(self, stream: ChangeStream) -> None:
+    def _confirm(self, stream: Changes) -> None:
         """What caches and index have both been told."""
         done, self._told = (self._told, None) if self._index is None else (self._index.write_if_due(), None)
         if done is not None:
@@ -211,5 +213,5 @@ def rebuild_alone(engine: Engine, index: EventIndex, *, progress: Callable[[int]
         if not locks.try_alone(connection, "rebuild"):
             raise RebuildUnderWay
         with reading(engine) as other:
-            origin = change_stream.origin(other)
-        return rebuild(engine, index, position=change_stream.followed_up_to, origin=origin, progress=progress)
+            origin = change_source.origin(other)
+        return rebuild(engine, index, position=change_source.followed_up_to, origin=origin, progress=progress)

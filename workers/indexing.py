@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from sqlalchemy import Engine
 
 from onsale.db import catalogue, change_stream
-from onsale.db.change_stream import ChangeStream
+from onsale.db.change_source import Changes
 from onsale.db.engine import reading
 from onsale.db.pgoutput import Change, Kind
 from onsale.errors import RecordUnavailable
@@ -78,7 +78,7 @@ _KEYS = {
 }
 
 
-def index_changes(stream: ChangeStream, engine: Engine, index: EventIndex, *, wait_seconds: float) -> int:
+def index_changes(stream: Changes, engine: Engine, index: EventIndex, *, wait_seconds: float) -> int:
     """Write what came next, waiting for it at most so long; how many documents were news to an index.
 
     RecordUnavailable; SearchUnavailable. Nothing is confirmed then, and all of it comes again.
@@ -92,7 +92,7 @@ def index_changes(stream: ChangeStream, engine: Engine, index: EventIndex, *, wa
     return written
 
 
-def gather(stream: ChangeStream, *, wait_seconds: float, up_to: int | None = None) -> Dirty:
+def gather(stream: Changes, *, wait_seconds: float, up_to: int | None = None) -> Dirty:
     """Changes up to the end of a transaction, for whoever waits for a place in the log up to there; `end_lsn` is None
     when none came.
     """
@@ -106,7 +106,8 @@ def gather(stream: ChangeStream, *, wait_seconds: float, up_to: int | None = Non
                 dirty.add(each)
             else:
                 dirty.end_lsn = each.end_lsn
-                dirty.xids.add(each.xid)
+                if each.xid is not None:
+                    dirty.xids.add(each.xid)
         until = min(until, time.monotonic() + GATHER_SECONDS_MAX)
         if not unfinished and (not told or time.monotonic() >= until):
             return dirty
@@ -116,7 +117,7 @@ def gather(stream: ChangeStream, *, wait_seconds: float, up_to: int | None = Non
 def wait_until_visible(engine: Engine, dirty: Dirty) -> None:
     """The stream is ahead of what others see: a document read too early would be the old one, for good."""
     deadline = time.monotonic() + VISIBLE_SECONDS_MAX
-    while True:
+    while dirty.xids:
         with reading(engine) as connection:
             if change_stream.are_visible(connection, dirty.xids):
                 return

@@ -5,17 +5,20 @@ from __future__ import annotations
 import os
 import signal
 import threading
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 
 import click
-import sqlalchemy
+from sqlalchemy import Engine
 
 from onsale import logs
 from onsale.config import Config
-from onsale.db import change_stream
+from onsale.db import change_outbox, change_source, change_stream
+from onsale.db.change_outbox import OutboxState
+from onsale.db.change_source import Source
 from onsale.db.change_stream import Kept, Slot
-from onsale.db.engine import make_engine
-from onsale.errors import ConfigError
+from onsale.db.engine import make_engine, reading
+from onsale.errors import ChangesNotSetUp, ConfigError
 from onsale.queue.client import connect
 from onsale.queue.followed import ANSWER_SECONDS, Followed
 from onsale.search.event_index import EventIndex
@@ -28,41 +31,80 @@ MEBIBYTE = 1024 * 1024
 def changes() -> None:
     """The change stream that keeps the caches and the search index fresh.
 
-    Set it up once, then keep `onsale changes run` running beside the web. It reads the record's own log, so that
-    nothing which changes the record has to think of its copies.
+    Set it up once, then keep `onsale changes run` running beside the web. It reads the record's own log, or what
+    triggers write down, so that nothing which changes the record has to think of its copies.
     """
 
 
 @changes.command("setup")
-def set_up() -> None:
-    """Make the publication and the replication slot; twice changes nothing."""
-    with _autocommit(Config.from_env(os.environ)) as connection:
-        made = change_stream.set_up(connection)
-    click.echo("The change stream is set up. Next: onsale changes run" if made else "The change stream was set up.")
+@click.option(
+    "--source",
+    type=click.Choice(["auto", *(each.value for each in Source)]),
+    default="auto",
+    show_default=True,
+    help="auto: what there is stays; without any a slot, or the outbox where the server has none to give.",
+)
+def set_up(source: str) -> None:
+    """Make what changes are heard by: a slot of the record's log, or the outbox; twice changes nothing.
+
+    A slot costs the record nothing and wants wal_level = logical and a user that may replicate. The outbox wants
+    neither: triggers on six tables of the catalogue write down what was changed. Switching loses nothing: the copies
+    are made anew.
+    """
+    with _opened() as engine:
+        try:
+            done = change_source.set_up(engine, None if source == "auto" else Source(source))
+        except ChangesNotSetUp as error:
+            raise click.ClickException(f"It cannot be had: {error}.") from error
+    click.echo(f"Changes are heard by the {done.source}: {done.why}.")
+    click.echo("The change stream is set up. Next: onsale changes run" if done.made else "It was set up.")
 
 
 @changes.command("remove")
-@click.confirmation_option(prompt="Searches will not hear of changes any more. Remove the slot?")
+@click.confirmation_option(prompt="Searches will not hear of changes any more. Remove slot and outbox?")
 def remove() -> None:
-    """Remove both, so that the server keeps no log for a reader that will not come back."""
-    with _autocommit(Config.from_env(os.environ)) as connection:
-        change_stream.tear_down(connection)
+    """Remove slot or outbox, so that the server keeps nothing for a reader that will not come back."""
+    with _opened() as engine:
+        with reading(engine) as connection:
+            followed = [each for each in (change_stream.slot(connection), change_outbox.state(connection)) if each]
+        if any(each.followed for each in followed):
+            raise click.ClickException("Somebody follows the changes. Stop `onsale changes run` first.")
+        change_source.tear_down(engine)
     click.echo("The change stream is removed. After setting it up again: onsale index rebuild")
 
 
 @changes.command("status")
 def status() -> None:
-    """How much of its log the record keeps for us, and what to do about it; exits with 1 when something is wrong."""
-    with _autocommit(Config.from_env(os.environ)) as connection:
-        slot = change_stream.slot(connection)
-    if slot is None:
-        raise click.ClickException("There is no slot. Run: onsale changes setup")
-    click.echo(f"{slot.behind_bytes / MEBIBYTE:.1f} MiB of the record's log are not confirmed.")
-    found = slot_words(slot)
-    if slot.kept in (Kept.UNRESERVED, Kept.LOST):
+    """How much the record keeps for us, and what to do about it; exits with 1 when something is wrong."""
+    with _opened() as engine, reading(engine) as connection:
+        outbox, slot = change_outbox.state(connection), change_stream.slot(connection)
+    if outbox is not None:
+        click.echo(f"The outbox: {outbox.rows:,} rows are not done with, of {outbox.rows_max:,}.")
+        found, wrong = outbox_words(outbox), outbox.is_full
+    elif slot is not None:
+        click.echo(f"The slot: {slot.behind_bytes / MEBIBYTE:.1f} MiB of the record's log are not confirmed.")
+        found, wrong = slot_words(slot), slot.kept in (Kept.UNRESERVED, Kept.LOST)
+    else:
+        raise click.ClickException("There is neither slot nor outbox. Run: onsale changes setup")
+    if wrong:
         raise click.ClickException(found)
     if found:
         click.echo(found)
+
+
+def outbox_words(outbox: OutboxState) -> str:
+    """What is wrong or dangerous with the outbox, and what to do; empty when nothing is."""
+    if outbox.is_full:
+        return (
+            "The outbox is full: changes are not written down any more. "
+            "`onsale changes run` empties it, and makes the copies and the index anew."
+        )
+    if outbox.grows:
+        return (
+            f"The outbox grows: {outbox.rows:,} rows wait; beyond {outbox.rows_max:,} none is written, "
+            "and the index is made anew. See that `onsale changes run` runs, and that Elasticsearch answers it."
+        )
+    return ""
 
 
 def slot_words(slot: Slot) -> str:
@@ -117,6 +159,10 @@ def search_url(config: Config) -> str:
     return config.search_url
 
 
-def _autocommit(config: Config) -> sqlalchemy.Connection:
-    engine = make_engine(config.database_url, application_name="onsale changes")
-    return engine.connect().execution_options(isolation_level="AUTOCOMMIT")
+@contextmanager
+def _opened() -> Iterator[Engine]:
+    engine = make_engine(Config.from_env(os.environ).database_url, application_name="onsale changes")
+    try:
+        yield engine
+    finally:
+        engine.dispose()

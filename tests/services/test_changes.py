@@ -60,7 +60,7 @@ def onsale(settings: dict[str, str], elasticsearch_server) -> Callable[..., Resu
     return lambda *words, **changed: CliRunner().invoke(cli.main, words, env={**env, **changed})
 
 
-def test_the_first_index_is_made_by_itself_and_changes_follow(engine, slot, index):
+def test_the_first_index_is_made_by_itself_and_changes_follow(engine, source, index):
     event_id = a_show(engine, "Before")
     with following(engine, index):
         assert arrives(index, event_id, "Before")
@@ -70,7 +70,7 @@ def test_the_first_index_is_made_by_itself_and_changes_follow(engine, slot, inde
         assert arrives(index, event_id, "After")
 
 
-def test_a_second_follower_takes_over_when_the_first_has_ended(engine, slot, index):
+def test_a_second_follower_takes_over_when_the_first_has_ended(engine, source, index):
     event_id = a_show(engine, "Before")
     with following(engine, index):
         assert arrives(index, event_id, "Before")
@@ -94,7 +94,7 @@ def test_one_rebuild_at_a_time(engine, index):
     assert rebuild_alone(engine, index, progress=another).events == 1
 
 
-def test_the_commands_make_an_index_and_find_what_is_wrong_with_it(engine, slot, index, onsale):
+def test_the_commands_make_an_index_and_find_what_is_wrong_with_it(engine, source, index, onsale):
     event_id = a_show(engine, "Lanterns")
 
     assert "Run: onsale index rebuild" in onsale("index", "check").output
@@ -108,7 +108,9 @@ def test_the_commands_make_an_index_and_find_what_is_wrong_with_it(engine, slot,
 
 def test_the_stream_is_set_up_shown_and_removed(onsale, record_url):
     assert onsale("changes", "status").exit_code == 1
-    assert "Next: onsale changes run" in onsale("changes", "setup").output
+    said = onsale("changes", "setup").output
+    assert "heard by the slot: the server has logical decoding" in said
+    assert "Next: onsale changes run" in said
     assert "not confirmed" in onsale("changes", "status").output
     assert onsale("changes", "remove", "--yes").exit_code == 0
     assert onsale("changes", "status").exit_code == 1

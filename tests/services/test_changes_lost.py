@@ -14,7 +14,8 @@ from redis import Redis
 from sqlalchemy import Engine, text
 
 from onsale.cli.changes import slot_words
-from onsale.db import change_stream, locks
+from onsale.db import change_source, change_stream, locks
+from onsale.db.change_source import Source
 from onsale.db.change_stream import Kept, Slot
 from onsale.db.engine import make_engine, migrate, reading, transaction
 from onsale.queue.followed import Followed
@@ -149,6 +150,47 @@ def test_another_slot_is_another_origin_and_the_same_one_is_not(engine, slot):
         change_stream.set_up(connection)
 
     assert origin() != before
+
+
+@contextmanager
+def renaming(engine: Engine) -> Iterator[None]:
+    """Somebody changes events all the time."""
+    stop = threading.Event()
+
+    def rename() -> None:
+        number = 0
+        while not stop.wait(0.02):
+            number += 1
+            run_sql(engine, f"UPDATE events SET name = 'Name {number}'")
+
+    thread = threading.Thread(target=rename)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join(SECONDS_MAX)
+
+
+def test_switching_from_one_source_to_the_other_and_back_loses_nothing(engine, index, redis_client):
+    def is_of_this_source() -> bool:
+        with reading(engine) as connection:
+            return index.origin(ALIAS) == change_source.origin(connection)
+
+    for number in range(3):
+        a_show(engine, f"Show {number}")
+    change_source.set_up(engine, Source.SLOT)
+    try:
+        with following(engine, index, redis_client):
+            until(lambda: equal(engine, index), "the first index is made", seconds=60)
+            for source in (Source.OUTBOX, Source.SLOT):
+                with renaming(engine):
+                    assert change_source.set_up(engine, source).made
+                    until(lambda: redis_client.exists(CatalogueKeys.followed), "it is followed")
+                until(is_of_this_source, f"the {source} has an index of its own", seconds=60)
+                until(lambda: equal(engine, index), "nothing is missing", seconds=60)
+    finally:
+        change_source.tear_down(engine)
 
 
 def test_caches_forget_everything_when_the_stream_is_begun_anew(engine, slot, redis_client):

@@ -154,7 +154,7 @@ def several(engine: Engine, client: Redis, seed: int, **sources: str) -> list[Pr
     return [a_front(engine, client, random.Random(seed - n), **sources) for n in range(FRONTS)]
 
 
-def test_nobody_reads_a_price_that_was_another_a_second_ago(pooled, slot, redis_client, seed):
+def test_nobody_reads_a_price_that_was_another_a_second_ago(pooled, source, redis_client, seed):
     with following(pooled, redis_client):
         seen = a_hundred(pooled, several(pooled, redis_client, seed), seed, half_way=lambda: None)
 
@@ -162,14 +162,14 @@ def test_nobody_reads_a_price_that_was_another_a_second_ago(pooled, slot, redis_
     assert seen.violations() == []
 
 
-def test_nobody_does_when_the_follower_ends_meanwhile(pooled, slot, redis_client, seed):
+def test_nobody_does_when_the_follower_ends_meanwhile(pooled, source, redis_client, seed):
     with following(pooled, redis_client) as stop:
         seen = a_hundred(pooled, several(pooled, redis_client, seed), seed, half_way=stop.set)
 
     assert seen.violations() == []
 
 
-def test_nobody_does_when_redis_loses_everything_meanwhile(pooled, slot, redis_client, seed):
+def test_nobody_does_when_redis_loses_everything_meanwhile(pooled, source, redis_client, seed):
     with following(pooled, redis_client):
         seen = a_hundred(pooled, several(pooled, redis_client, seed), seed, half_way=redis_client.flushall)
 
@@ -205,7 +205,7 @@ CHANGES = {
 
 
 @pytest.mark.parametrize("change", CHANGES)
-def test_whatever_an_event_is_made_of_is_seen_within_a_second(change, web, slot, engine, redis_client):
+def test_whatever_an_event_is_made_of_is_seen_within_a_second(change, web, source, engine, redis_client):
     statement, is_seen = CHANGES[change]
     event_id = an_event(engine)
     with following(engine, web.office.copies_client):
@@ -216,7 +216,7 @@ def test_whatever_an_event_is_made_of_is_seen_within_a_second(change, web, slot,
         until(lambda: is_seen(web.office.shows.event(event_id)), f"{change} is seen", seconds=ALLOWED_SECONDS)
 
 
-def test_a_withdrawn_show_is_gone_and_a_published_one_there_within_a_second(web, slot, engine, redis_client):
+def test_a_withdrawn_show_is_gone_and_a_published_one_there_within_a_second(web, source, engine, redis_client):
     event_id = an_event(engine)
 
     def there() -> bool:
@@ -234,7 +234,7 @@ def test_a_withdrawn_show_is_gone_and_a_published_one_there_within_a_second(web,
         until(there, "the show is there", seconds=ALLOWED_SECONDS)
 
 
-def test_a_search_sees_a_change_within_a_second(web, slot, engine, redis_client):
+def test_a_search_sees_a_change_within_a_second(web, source, engine, redis_client):
     event_id = a_show(engine, "Lanterns")
 
     def found() -> list[int]:
@@ -248,7 +248,7 @@ def test_a_search_sees_a_change_within_a_second(web, slot, engine, redis_client)
         until(lambda: another in found(), "the new show is found", seconds=ALLOWED_SECONDS)
 
 
-def test_a_house_has_the_new_price_within_a_second(web, slot, engine, redis_client):
+def test_a_house_has_the_new_price_within_a_second(web, source, engine, redis_client):
     event_id = an_event(engine)
     with following(engine, web.office.copies_client):
         web.office.shows.seat_map(event_id)

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from dataclasses import replace
 
 import pytest
 from sqlalchemy import Connection, Engine, create_engine, text
 
+from onsale.cli.doctor import reads as doctor_reads
+from onsale.cli.doctor.finding import Seen
 from onsale.config import Config
 from onsale.db.catalogue import event_by_id
 from onsale.db.engine import make_engine
@@ -17,6 +20,7 @@ from onsale.queue.followed import Followed
 from onsale.sandbox.pair import PostgresPair
 from onsale.workers.shop import open_shop
 from tests.builders import an_event, open_queue, run_sql, until
+from tests.conftest import NOWHERE
 from tests.services.serving import Web, serving
 
 
@@ -153,3 +157,29 @@ def vouch(followed: Followed, engine: Engine) -> None:
     mark = followed.mark()
     assert mark is not None
     assert followed.vouch(mark, position(engine))
+
+
+def seen_by_the_doctor(config: Config, primary: Engine, read_url: str) -> Seen:
+    database_url = primary.url.render_as_string(hide_password=False)
+    return doctor_reads.examine(replace(config, database_url=database_url, read_url=read_url))
+
+
+def test_the_doctor_says_where_reads_go_and_how_far_behind_that_is(config, pair, primary, standby_url, record_url):
+    said = {
+        "standby": seen_by_the_doctor(config, primary, standby_url),
+        "primary": seen_by_the_doctor(config, primary, primary.url.render_as_string(hide_password=False)),
+        "another": seen_by_the_doctor(config, primary, record_url),
+        "nobody": seen_by_the_doctor(config, primary, f"postgresql+psycopg2://{NOWHERE}/nowhere"),
+    }
+    with replay_paused(pair):
+        an_event(primary)
+        run_sql(primary, "CREATE TABLE much AS SELECT repeat('x', 1000) FROM generate_series(1, 20000)")
+        said["paused"] = seen_by_the_doctor(config, primary, standby_url)
+
+    assert {name: seen.answer.name for name, seen in said.items()} == {
+        "standby": "OK",
+        "primary": "WARNING",
+        "another": "BROKEN",
+        "nobody": "WARNING",
+        "paused": "WARNING",
+    }

@@ -8,7 +8,21 @@ from dataclasses import replace
 
 import pytest
 
-from onsale.cli.doctor import PARTS, clocks, machine, payments, pools, promises, record, report, rooms, settings, stores
+from onsale.cli.doctor import (
+    PARTS,
+    clocks,
+    copies,
+    machine,
+    payments,
+    pools,
+    promises,
+    reads,
+    record,
+    report,
+    rooms,
+    settings,
+    stores,
+)
 from onsale.cli.doctor import web as web_part
 from onsale.cli.doctor import workers as worker_part
 from onsale.cli.doctor.asking import Said
@@ -17,10 +31,12 @@ from onsale.cli.doctor.examining import Part, examine
 from onsale.cli.doctor.finding import Answer, Finding, Seen, broken, not_checked, ok
 from onsale.cli.doctor.payments import Endpoint
 from onsale.cli.doctor.promises import Kept, judge
+from onsale.cli.doctor.reads import Server
 from onsale.cli.doctor.record import Facts, Slot, Standby
 from onsale.cli.doctor.sales import Numbers, Pulse
 from onsale.cli.doctor.signs import Asked
 from onsale.config import Config
+from onsale.db.change_outbox import OutboxState
 from onsale.db.ids import EventId
 from onsale.payments.webhooks import RESUMES, SAVES_A_CARD
 
@@ -650,3 +666,50 @@ def test_the_report_names_the_part_and_says_what_to_do_and_keeps_its_lines_short
     assert "The promises" in said
     assert said[-1] == "2 checks: 1 warning, 1 ok."
     assert max(map(len, said)) <= report.WIDTH
+
+
+# Where the web reads from.
+
+PRIMARY = Server(cluster=7, database="onsale", started=1.0, in_recovery=False, lsn=100 << 20, old_seconds=0.0)
+STANDBY = replace(PRIMARY, started=2.0, in_recovery=True)
+
+
+@pytest.mark.parametrize(
+    ("standby", "answer", "words"),
+    [
+        (STANDBY, OK, "0.0 MiB behind"),
+        # A primary where nothing happens: the last commit is old, and nothing is missing.
+        (replace(STANDBY, old_seconds=900.0), OK, "0.0 MiB behind"),
+        (replace(STANDBY, lsn=99 << 20), OK, "1.0 MiB behind"),
+        (replace(STANDBY, lsn=99 << 20, old_seconds=11.0), WARNING, "11 s"),
+        (replace(STANDBY, lsn=80 << 20), WARNING, "20.0 MiB behind"),
+        (replace(STANDBY, cluster=8), BROKEN, "another record"),
+        (replace(STANDBY, database="other"), BROKEN, "another record"),
+        (replace(STANDBY, in_recovery=False), BROKEN, "was promoted"),
+        (PRIMARY, WARNING, "the primary itself"),
+        (None, WARNING, "Nobody answers"),
+    ],
+)
+def test_reads_lead_to_a_standby_of_this_record_that_is_in_step(standby, answer, words):
+    seen = reads.reads(PRIMARY, standby)
+
+    assert (seen.answer, words in seen.saw) == (answer, True)
+    assert seen.do or answer is OK
+
+
+# Who hears of changes by the outbox.
+
+
+@pytest.mark.parametrize(
+    ("rows", "followed", "indexed", "answer"),
+    [
+        (0, True, True, OK),
+        (99_999, True, True, OK),
+        (100_000, True, True, WARNING),
+        (1_000_000, True, True, BROKEN),
+        (0, False, False, WARNING),
+        (0, False, True, BROKEN),
+    ],
+)
+def test_an_outbox_is_followed_and_does_not_grow(rows, followed, indexed, answer):
+    assert copies.outbox(OutboxState(rows, 1_000_000, followed), indexed=indexed).answer is answer

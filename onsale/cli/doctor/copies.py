@@ -9,11 +9,12 @@ from redis.exceptions import RedisError
 from sqlalchemy import Engine
 from sqlalchemy.exc import ArgumentError
 
-from onsale.cli.changes import slot_words
+from onsale.cli.changes import outbox_words, slot_words
 from onsale.cli.doctor.examining import Part
 from onsale.cli.doctor.finding import Seen, broken, not_checked, ok, warning
 from onsale.config import Config
-from onsale.db import change_stream
+from onsale.db import change_outbox, change_stream
+from onsale.db.change_outbox import OutboxState
 from onsale.db.change_stream import Kept, Slot
 from onsale.db.engine import make_engine, reading
 from onsale.errors import RecordUnavailable, SearchUnavailable
@@ -37,11 +38,12 @@ def examine(config: Config) -> Iterator[tuple[str, Seen]]:
         engine = make_engine(config.database_url, application_name="onsale doctor", pool_size=1, max_overflow=0)
         with reading(engine) as connection:
             slot = change_stream.slot(connection)
+            box = change_outbox.state(connection)
     except (RecordUnavailable, ArgumentError, ValueError):
         for check in CHECKS:
             yield check, not_checked("The record does not answer.")
         return
-    yield "stream", stream(slot, indexed=indexed)
+    yield "stream", stream(slot, indexed=indexed) if box is None else outbox(box, indexed=indexed)
     with closing(connect(config.cache_url, answer_seconds=ANSWER_SECONDS)) as client:
         try:
             yield "caches", caches(vouched=Followed(client).is_vouched_for(), sandbox=config.environment == "sandbox")
@@ -59,8 +61,8 @@ def stream(slot: Slot | None, *, indexed: bool) -> Seen:
     """Whether what changes is told to anybody, and will be."""
     if slot is None:
         if indexed:
-            return broken("There is no slot: the index does not hear of changes.", FOLLOW)
-        return ok("There is no slot: searches and events are read from the record.")
+            return broken("There is neither slot nor outbox: the index does not hear of changes.", FOLLOW)
+        return ok("There is neither slot nor outbox: searches and events are read from the record.")
     words = slot_words(slot)
     if slot.kept in (Kept.LOST, Kept.UNRESERVED) or (indexed and not slot.followed):
         return broken(words or "Nobody follows the changes: the index says what was.", FOLLOW)
@@ -69,6 +71,19 @@ def stream(slot: Slot | None, *, indexed: bool) -> Seen:
     if slot.keep_bytes_max is None:
         return warning("Followed. " + words, "Set max_slot_wal_keep_size to what the disk can spare.")
     return ok("Followed, and the log it may keep has a limit.")
+
+
+def outbox(state: OutboxState, *, indexed: bool) -> Seen:
+    """The same of the outbox."""
+    words = outbox_words(state)
+    if state.is_full:
+        return broken(words, FOLLOW)
+    if not state.followed:
+        saw = f"Nobody follows the changes, and the outbox has {state.rows:,} rows for whoever should."
+        return broken(saw, FOLLOW) if indexed else warning(saw, FOLLOW)
+    if words:
+        return warning(words, "See that Elasticsearch answers, and what the log of `onsale changes run` says.")
+    return ok("Followed by the outbox, and nearly nothing waits.")
 
 
 def caches(*, vouched: bool, sandbox: bool) -> Seen:

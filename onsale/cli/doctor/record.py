@@ -11,6 +11,7 @@ from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import ArgumentError
 
+from onsale.cli.doctor import reads
 from onsale.cli.doctor.connecting import LIMITS, addresses, limits
 from onsale.cli.doctor.examining import Part
 from onsale.cli.doctor.finding import Seen, broken, not_checked, ok, warning, worst_for
@@ -100,6 +101,7 @@ def examine(config: Config) -> Iterator[tuple[str, Seen]]:
     yield "commits", commits(facts)
     yield "disk writes", disk_writes(facts, sandbox=sandbox)
     yield "standby", standby(facts, sandbox=sandbox)
+    yield "reads", reads.examine(config)
     yield "log level", log_level(facts)
     yield "slots", slots(facts)
     yield "idle transactions", idle_transactions(facts)
@@ -336,6 +338,7 @@ CHECKS = (
     "commits",
     "disk writes",
     "standby",
+    "reads",
     "log level",
     "slots",
     "idle transactions",

@@ -17,7 +17,8 @@ from pathlib import Path
 from elasticsearch import Elasticsearch
 from sqlalchemy import Engine, text
 
-from onsale.db import change_stream
+from onsale.db import change_source
+from onsale.db.change_source import Source
 from onsale.db.engine import transaction
 from onsale.db.ids import EventId
 from onsale.sandbox.bench.parts import Parts, parts, put_on_sale
@@ -42,10 +43,10 @@ FIRST_DATE = datetime(2030, 1, 1, tzinfo=UTC)
 Seen = tuple[float, int]
 
 
-def measure(effort: Effort, say: Say) -> Measured:
+def measure(effort: Effort, say: Say, *, source: Source = Source.SLOT) -> Measured:
     seconds = 3.0 if effort.quick else max(SECONDS_MIN, effort.seconds * effort.pairs)
     with parts() as own, EmbeddedElasticsearch(own.folder / "elasticsearch") as node:
-        _set_up(own)
+        _set_up(own, source)
         env = own.env | {"ONSALE_SEARCH_URL": node.url()}
         follower = [str(Path(sys.executable).with_name("onsale")), "changes", "run"]
         with running(follower, env=env, log=own.folder / "changes.log"), EventIndex(node.url()) as index:
@@ -60,13 +61,12 @@ def measure(effort: Effort, say: Say) -> Measured:
     return Measured(took.p99, faults, notes)
 
 
-def _set_up(own: Parts) -> None:
-    """A record with EVENTS events and a slot."""
+def _set_up(own: Parts, source: Source) -> None:
+    """A record with EVENTS events, and what changes are heard by."""
     event_id = put_on_sale(own.shop, rows=1, now=datetime.now(UTC))
     with transaction(own.shop.engine) as connection:
         connection.execute(_MANY, {"like": event_id, "count": EVENTS})
-    with own.shop.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        change_stream.set_up(connection)
+    change_source.set_up(own.shop.engine, source)
 
 
 def _delays(engine: Engine, url: str, seconds: float, say: Say) -> list[float]:
