@@ -111,7 +111,7 @@ def test_a_second_terminal_gets_the_settings_of_the_run_but_its_own_win(tmp_path
 
 def test_the_procfile_has_the_lines_of_a_whole_house():
     assert list(procfile()) == [
-        *("web", "seats", "lanes", "payments", "sweeps", "admit", "changes", "simulator", "crowd")
+        *("web", "seats", "lanes", "payments", "mail", "sweeps", "admit", "changes", "simulator", "crowd")
     ]
 
 
