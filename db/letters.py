@@ -29,6 +29,8 @@ AWAY_SECONDS = 30
 WAIT_SECONDS_MAX = 3 * 24 * 3_600
 LISTED_MAX = 500
 GIVEN_UP_MAX = 500
+# What has been stuck for longer somebody has seen, and left as it is.
+STUCK_SECONDS = 24 * 3_600
 # Words of a mail server that are kept.
 WHY_CHARACTERS_MAX = 300
 
@@ -93,8 +95,9 @@ class Letter:
 
 @dataclass(frozen=True, slots=True)
 class Numbers:
-    """How many letters are not on their way as they should be. `late_seconds`: how long the oldest has been waiting;
-    None when none waits.
+    """How many letters have not been sent: all that wait, and those that failed or became unclear within a day.
+
+    `late_seconds`: how long the oldest has been waiting; None when none waits.
     """
 
     by_state: Mapping[LetterState, int]
@@ -171,7 +174,7 @@ def listed(connection: Connection, states: Collection[LetterState], *, limit: in
 
 def numbers(connection: Connection) -> Numbers:
     """What waits, is stuck or is late; what was sent is not counted, which would read the whole table."""
-    rows = list(connection.execute(_NUMBERS))
+    rows = list(connection.execute(_NUMBERS, {"seconds": STUCK_SECONDS}))
     late = [row.late_seconds for row in rows if row.late_seconds is not None]
     return Numbers({S(row.state): row.many for row in rows}, max(late, default=None))
 
@@ -248,5 +251,7 @@ _NUMBERS = text("""
                AS late_seconds
       FROM letters WHERE state IN ('waiting', 'sending') GROUP BY state
      UNION ALL  -- Each half by its index.
-    SELECT state, count(*), NULL FROM letters WHERE state IN ('unclear', 'failed') GROUP BY state
+    SELECT state, count(*), NULL FROM letters
+     WHERE state IN ('unclear', 'failed') AND updated_at > clock_timestamp() - :seconds * interval '1 second'
+     GROUP BY state
 """)

@@ -8,7 +8,7 @@ import socketserver
 import ssl
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from email import message_from_bytes, policy
 from email.message import EmailMessage
@@ -66,10 +66,9 @@ def mail_server(**offers: object) -> Iterator[MailServer]:
 
     class Session(socketserver.StreamRequestHandler):
         def handle(self) -> None:
-            try:
-                _Conversation(self.connection, house).hold()
-            except (OSError, ssl.SSLError):
-                return
+            conversation = _Conversation(self.connection, house)
+            with suppress(OSError), closing(conversation):
+                conversation.hold()
 
     class Server(socketserver.ThreadingTCPServer):
         allow_reuse_address = True
@@ -100,7 +99,7 @@ class _Conversation:
         while line := self._file.readline(2_000):
             command = line.decode("utf-8").rstrip("\r\n")
             verb = command.split(" ")[0].split(":")[0].upper()
-            self._house.commands.append(command)
+            self._house.commands.append(verb + command[len(verb) :])
             if verb == self._house.hang_up:
                 return
             if verb in self._house.says:
@@ -109,6 +108,11 @@ class _Conversation:
                     return
             elif not getattr(self, f"_{verb.lower()}")(command):
                 return
+
+    def close(self) -> None:
+        """Hang up."""
+        self._file.close()
+        self._socket.close()
 
     def _say(self, text: str) -> bool:
         self._socket.sendall(f"{text}\r\n".encode())

@@ -11,9 +11,10 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST as CONTENT_TYPE
 from prometheus_client.exposition import generate_latest
 from prometheus_client.registry import Collector
 
-from onsale.db import queue_settings, stats
+from onsale.db import letters, queue_settings, stats
 from onsale.db.engine import reading
 from onsale.db.ids import EventId
+from onsale.db.letters import STUCK, LetterState
 from onsale.errors import OnsaleError
 from onsale.queue.state import QueueState
 from onsale.web.box_office import BoxOffice
@@ -40,7 +41,7 @@ class _Numbers(Collector):
         self._office = office
 
     def collect(self) -> Iterator[Metric]:
-        for part in (self._of_record, self._of_queues):
+        for part in (self._of_record, self._of_mail, self._of_queues):
             try:
                 yield from part()
             except OnsaleError as error:
@@ -61,6 +62,20 @@ class _Numbers(Collector):
         for outcome, count in by_outcome.items():
             payments.add_metric([outcome], count)
         yield payments
+
+    def _of_mail(self) -> Iterator[Metric]:
+        with reading(self._office.engine) as connection:
+            numbers = letters.numbers(connection)
+        name, says = "onsale_oldest_waiting_letter_seconds", "How long the oldest letter has been waiting to be sent."
+        yield GaugeMetricFamily(name, says, value=numbers.late_seconds or 0)
+        unsent = GaugeMetricFamily(
+            "onsale_letters",
+            "Letters not sent, by state; what failed or is unclear: in the last day.",
+            labels=["state"],
+        )
+        for state in (LetterState.WAITING, LetterState.SENDING, *sorted(STUCK)):
+            unsent.add_metric([state], numbers.by_state.get(state, 0))
+        yield unsent
 
     def _of_queues(self) -> Iterator[Metric]:
         with reading(self._office.engine) as connection:

@@ -44,6 +44,7 @@ def drawn(connection: Connection, letter: Letter, *, public_url: str) -> Drawn:
         total=written(booking.amount_minor or 0, booking.currency),
         link=f"{public_url}/bookings/{booking.id}",
         reference=str(booking.id),
+        free=not booking.amount_minor,
         until=_until(booking.hold_until) if booking.hold_until else "",
         declined=declined,
     )

@@ -38,8 +38,8 @@ class Show:
 class Contents:
     """All that a letter says. `link` is the booking's page: it shows nothing to whoever is not its buyer.
 
-    `until` and `declined` are for a buyer who is needed: how long the hold lasts, and whether the card was refused
-    (else the bank asks for a confirmation).
+    `free`: there was nothing to pay. `until` and `declined` are for a buyer who is needed: how long the hold lasts, and
+    whether the card was refused (else the bank asks for a confirmation).
     """
 
     show: Show
@@ -47,6 +47,7 @@ class Contents:
     total: str
     link: str
     reference: str
+    free: bool = False
     until: str = ""
     declined: bool = False
 
@@ -68,6 +69,7 @@ def draw(kind: str, contents: Contents) -> Drawn:
         "total": contents.total,
         "link": contents.link,
         "reference": contents.reference,
+        "free": contents.free,
         "until": contents.until,
         "declined": contents.declined,
     }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from email.errors import HeaderParseError
 from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import SMTP
@@ -40,13 +41,15 @@ def address_of(text: str) -> Address:
         raise ValueError("not an e-mail address")
     try:
         ascii_domain = domain if domain.isascii() else idna.encode(domain, uts46=True).decode()
-        found = Address(addr_spec=f"{local}@{ascii_domain}")
-    except (idna.IDNAError, ValueError, IndexError) as error:
+        # The standard library reads the grammar of ASCII alone; a letter of another script may stand wherever an x may.
+        plain = "".join(one if one.isascii() else "x" for one in local)
+        read = Address(addr_spec=f"{plain}@{ascii_domain}")
+    except (UnicodeError, ValueError, IndexError, HeaderParseError) as error:
         raise ValueError("not an e-mail address") from error
     # A comma, a bracket or a comment would be read as something else by somebody on the way.
-    if found.username != local or found.domain != ascii_domain or not _is_domain(ascii_domain):
+    if read.username != plain or read.domain != ascii_domain or not _is_domain(ascii_domain):
         raise ValueError("not an e-mail address")
-    return found
+    return Address(username=local, domain=ascii_domain)
 
 
 def sender_of(text: str) -> Address:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import product
+
 import pytest
 from sqlalchemy import text
 
@@ -132,15 +134,15 @@ def letter(shop):
     return the_letter(shop.engine, booking_id)
 
 
-@pytest.mark.parametrize("before", list(S))
-@pytest.mark.parametrize("after", list(S))
-def test_only_the_legal_moves_can_be_made(engine, letter, before, after):
-    run_sql(engine, "UPDATE letters SET state = :state", state=before.value)
+def test_only_the_legal_moves_can_be_made(engine, letter):
+    made = set()
+    for before, after in product(S, S):
+        run_sql(engine, "UPDATE letters SET state = :state", state=before.value)
+        with transaction(engine) as connection:
+            if letters.end(connection, letter, after):
+                made.add((before, after))
 
-    with transaction(engine) as connection:
-        moved = letters._move(connection, letter, after)
-
-    assert moved == (after in LEGAL_MOVES[before])
+    assert made == {(before, after) for before in S for after in LEGAL_MOVES[before]}
 
 
 def test_a_letter_that_was_taken_is_nobody_elses_until_the_lease_is_over(engine, letter):
