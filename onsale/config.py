@@ -68,6 +68,7 @@ class Config:
     payment_rate_per_second: int
     # The server that takes our letters; empty: they are written to `outbox_dir`.
     smtp_url: str = field(repr=False)
+    # Who writes; with a server it must be set, for a letter from nobody's domain ends as spam.
     mail_from: str
     outbox_dir: Path
     # Guards a negative control switches off; refused outside the sandbox.
@@ -82,13 +83,11 @@ class Config:
 
         environment = read("environment", _environment, default="production")
         sandbox = environment == "sandbox"
-        database_url = read("database_url", _database_url)
-        queue_url = read("queue_url", _url("a Redis URL such as redis://host:6379/0", *_REDIS))
         port = read("web_port", _whole(1, 65_535), default="8000")
         return cls(
-            database_url=database_url,
+            database_url=read("database_url", _database_url),
             read_url=read("read_url", lambda text: text and _database_url(text), default=""),
-            queue_url=queue_url,
+            queue_url=(queue_url := read("queue_url", _url("a Redis URL such as redis://host:6379/0", *_REDIS))),
             cache_url=read("cache_url", _url("a Redis URL such as redis://host:6379/1", *_REDIS), default=queue_url),
             broker_url=read("broker_url", _url(_BROKER_WANTED, *_REDIS, *_BROKERS), default=queue_url),
             search_url=read("search_url", _search_url, default=""),
@@ -112,7 +111,6 @@ class Config:
             payment_concurrency=read("payment_concurrency", _whole(1, 256), default="16"),
             payment_rate_per_second=read("payment_rate_per_second", _whole(1, 10_000), default="25"),
             smtp_url=(smtp_url := read("smtp_url", _smtp_url, default="")),
-            # A letter from nobody's domain ends as spam: with a server, somebody must say who writes.
             mail_from=read("mail_from", _sender, default=None if smtp_url else "Onsale <tickets@onsale.example>"),
             outbox_dir=read("outbox_dir", _folder, default=".onsale/outbox"),
             guards_off=read("guards_off", _guards(sandbox), default=""),
