@@ -15,7 +15,7 @@ from uuid import UUID
 from sqlalchemy import Connection, Row, text
 
 from onsale.db import sql
-from onsale.db.ids import BookingId, EventId
+from onsale.db.ids import BookingId, EventId, event_of_booking
 from onsale.errors import IllegalMove, NotFound
 
 # A try is over long before; a worker that was stopped for longer has lost the letter (`version` says so).
@@ -162,8 +162,8 @@ def get(connection: Connection, letter_id: UUID) -> Letter | None:
 
 def of_booking(connection: Connection, booking_id: BookingId) -> tuple[Letter, ...]:
     """The letters about a booking, oldest first."""
-    event_id = EventId(booking_id.int >> 96)
-    return tuple(_letter(row) for row in connection.execute(_OF_BOOKING, {"event_id": event_id, "id": booking_id}))
+    arguments = {"event_id": event_of_booking(booking_id), "id": booking_id}
+    return tuple(_letter(row) for row in connection.execute(_OF_BOOKING, arguments))
 
 
 def listed(connection: Connection, states: Collection[LetterState], *, limit: int = 50) -> tuple[Letter, ...]:
@@ -224,7 +224,8 @@ _GIVE_UP = text("""
          LIMIT :limit FOR UPDATE SKIP LOCKED)
     UPDATE letters l
        SET state = CASE l.state WHEN 'sending' THEN 'unclear' ELSE 'failed' END, updated_at = clock_timestamp(),
-           why = coalesce(l.why, 'The worker that had it did not come back.')
+           why = CASE WHEN l.state = 'waiting' AND l.why IS NOT NULL THEN l.why
+                      ELSE 'The worker that had it did not come back.' END
       FROM over
      WHERE l.id = over.id
     RETURNING l.*
@@ -244,7 +245,7 @@ _OF_BOOKING = text("SELECT * FROM letters WHERE event_id = :event_id AND booking
 _LISTED = text("""
     SELECT * FROM letters WHERE state = ANY (CAST(:states AS text[])) ORDER BY created_at DESC, id LIMIT :limit
 """)
-# `created_at`: a letter that is put off again and again is as late as it was.
+# `since`: a letter that is put off again and again is as late as it was.
 _NUMBERS = text("""
     SELECT state, count(*) AS many,
            CAST(extract(epoch FROM clock_timestamp() - min(since) FILTER (WHERE state = 'waiting')) AS float)

@@ -128,6 +128,9 @@ def _deliver(shop: Shop, post: Post, letter: Letter, *, marked: bool) -> tuple[L
     except Lost:
         log.warning("letter_lost", **_about(letter))
         return S.WAITING, False
+    except RecordUnavailable as why:
+        # Nothing was handed over, whether `sending` is committed or not.
+        return _noted(shop, letter, S.WAITING, why=f"The record did not answer: {why}", untried=True), True
     return _note(shop, letter, answer), answer.said is Said.AWAY
 
 

@@ -27,7 +27,7 @@ UNSENT = frozenset(LetterState) - {LetterState.SENT, LetterState.DROPPED}
 MEANS = {
     LetterState.WAITING: "It waits for its first or next try",
     LetterState.SENDING: "It is being sent now",
-    LetterState.SENT: "The mail server took it",
+    LetterState.SENT: "The mail server took it, or it was written to the folder",
     LetterState.UNCLEAR: "Cut off while it was sent: the mail server may have it, and its log says whether",
     LetterState.FAILED: "It is not sent again by itself",
     LetterState.DROPPED: "It was not sent, because it was no longer so",
@@ -66,7 +66,8 @@ def list_(states: tuple[str, ...], limit: int, as_json: bool) -> None:
             {"letters": [asdict(each) for each in found], "unsent": counted, "late_seconds": numbers.late_seconds}
         )
         return
-    out("\n".join(_line(each) for each in found) if found else f"No letter is {' or '.join(wanted)}.")
+    nothing = f"No letter is {' or '.join(states)}." if states else "No letter waits, and none failed or is unclear."
+    out("\n".join(_line(each) for each in found) or nothing)
 
 
 @mail.command("show")

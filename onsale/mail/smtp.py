@@ -24,6 +24,8 @@ TAKEN_SECONDS_MAX = 60
 PORTS = {("smtp", True): 587, ("smtp", False): 25, ("smtps", True): 465}
 # RFC 5321, 4.2.1: the first digit decides. 421: the server closes the connection, whatever it was asked.
 CLOSING = 421
+# The last one: a host's name that is none.
+NO_CONVERSATION = (OSError, smtplib.SMTPException, UnicodeError)
 STARTS = 354
 
 
@@ -70,7 +72,7 @@ class SmtpPost:
         try:
             client = self._connected()
             refused = self._announce(client, envelope)
-        except (OSError, smtplib.SMTPException) as error:
+        except NO_CONVERSATION as error:
             self.close()
             return Answer(Said.AWAY, _why(error))
         if refused is not None:
@@ -87,7 +89,7 @@ class SmtpPost:
         """Whether the server lets us in, without a letter."""
         try:
             code, said = self._connected().noop()
-        except (OSError, smtplib.SMTPException) as error:
+        except NO_CONVERSATION as error:
             return Answer(Said.AWAY, _why(error))
         finally:
             self.close()

@@ -173,8 +173,9 @@ def test_what_an_operator_sends_once_more_is_the_same_letter(office, server, boo
     assert the_letter(office.engine, booking_id).state is S.SENT
 
 
-def test_a_server_that_is_not_there_stops_the_run_and_uses_up_no_tries(shop):
-    office = with_server(shop, MailServer(port=9))
+@pytest.mark.parametrize("url", ["smtp://127.0.0.1:9?starttls=off", "smtp://a..b", "smtp://no-such-host.invalid"])
+def test_a_server_that_is_not_there_stops_the_run_and_uses_up_no_tries(shop, url):
+    office = with_server(shop, MailServer(), smtp_url=url)
     confirmed_free(office, 3)
 
     delivered = deliver(office)
@@ -310,6 +311,29 @@ def test_a_worker_that_was_stopped_for_long_does_not_send_what_another_has_sent(
 
     assert server.addresses() == [ADA]
     assert the_letter(office.engine, booking_id).state is S.SENT
+
+
+def test_a_record_that_goes_away_at_the_brink_sends_nothing_and_tries_again(office, server, booking_id):
+    run_sql(office.engine, _GOES_AWAY)
+    run_sql(office.engine, "CREATE TRIGGER away BEFORE UPDATE ON letters FOR EACH ROW EXECUTE FUNCTION away()")
+    went_away = deliver(office).away
+    run_sql(office.engine, "DROP TRIGGER away ON letters")
+    left = the_letter(office.engine, booking_id)
+    make_due(office.engine)
+
+    deliver(office)
+
+    assert (went_away, left.state, left.tries) == (True, S.WAITING, 0)
+    assert server.addresses() == [ADA]
+
+
+# As a server says that shuts down (57P01), at the one step that is asked about.
+_GOES_AWAY = """
+    CREATE FUNCTION away() RETURNS trigger LANGUAGE plpgsql AS $$
+    BEGIN
+        IF NEW.state = 'sending' THEN RAISE 'it goes away' USING ERRCODE = '57P01'; END IF;
+        RETURN NEW;
+    END $$"""
 
 
 # Encrypted, and as whom.

@@ -44,7 +44,7 @@ def refused(shop, server):
     return the_letter(shop.engine, made[1])
 
 
-def test_the_list_names_what_was_not_sent_and_why(settings, refused):
+def test_the_list_names_what_was_not_sent_and_why(settings, shop, refused):
     text = said(settings, "list")
 
     assert len(text.splitlines()) == 1
@@ -52,6 +52,8 @@ def test_the_list_names_what_was_not_sent_and_why(settings, refused):
         assert word in text
     assert "250 taken" in said(settings, "list", "--state", "sent")
     assert said(settings, "list", "--state", "waiting") == "No letter is waiting.\n"
+    run_sql(shop.engine, "UPDATE letters SET state = 'sent'")
+    assert said(settings, "list") == "No letter waits, and none failed or is unclear.\n"
 
 
 def test_the_list_is_also_one_object(settings, refused):
