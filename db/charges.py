@@ -173,7 +173,8 @@ def intent_seen(
 def declined(
     connection: Connection, booking_id: BookingId, attempt: int, *, decline_code: str, message: str
 ) -> Booking | None:
-    """authorising or requires_action -> held, and the attempt is over; the deadline stays.
+    """authorising or requires_action -> held, and the attempt is over; the deadline stays. A letter tells a buyer who
+    is away.
 
     None: not in these states any more, being voided, or another card is the newest.
     """
@@ -184,7 +185,10 @@ def declined(
 def requires_action(
     connection: Connection, booking_id: BookingId, attempt: int, *, next_action_url: str
 ) -> Booking | None:
-    """authorising -> requires_action: the buyer must confirm with their bank. None: not in this state (any more)."""
+    """authorising -> requires_action: the buyer must confirm with their bank; a letter tells one who is away.
+
+    None: not in this state (any more).
+    """
     outcome = Outcome(AttemptOutcome.REQUIRES_ACTION, next_action_url=next_action_url)
     return _move(connection, booking_id, attempt, outcome, state=S.REQUIRES_ACTION, before=(S.AUTHORISING,))
 
@@ -225,13 +229,16 @@ def commit(connection: Connection, booking_id: BookingId, *, twin_guard: bool = 
 
 
 def captured(connection: Connection, booking_id: BookingId, *, amount_minor: int) -> bool:
-    """The money is taken: write the capture and move committed -> confirmed. False when that was done before."""
-    return connection.execute(sql.load("capture"), {**_of(booking_id), "amount_minor": amount_minor}).rowcount == 1
+    """The money is taken: write the capture and the letter with the tickets, move committed -> confirmed. False when
+    that was done before.
+    """
+    arguments = {**_of(booking_id), "amount_minor": amount_minor}
+    return bool(connection.execute(sql.load("capture"), arguments).scalar_one())
 
 
 def confirm_without_charge(connection: Connection, booking_id: BookingId) -> bool:
-    """committed -> confirmed for a booking that costs nothing. False when that was done before."""
-    return connection.execute(_CONFIRM_WITHOUT_CHARGE, _of(booking_id)).rowcount == 1
+    """committed -> confirmed for a booking that costs nothing, and its letter. False when that was done before."""
+    return bool(connection.execute(sql.load("confirm_without_charge"), _of(booking_id)).scalar_one())
 
 
 def webhook_received(
@@ -342,10 +349,6 @@ _INTENT_SEEN = text("""
            void_reason = coalesce(void_reason, :void_reason), settled = settled OR :settled,
            updated_at = clock_timestamp()
      WHERE event_id = :event_id AND booking_id = :id
-""")
-_CONFIRM_WITHOUT_CHARGE = text("""
-    UPDATE bookings SET state = 'confirmed', version = version + 1, ended_at = clock_timestamp()
-     WHERE event_id = :event_id AND id = :id AND state = 'committed' AND amount_minor = 0
 """)
 _WEBHOOK_RECEIVED = text("""
     WITH noted AS (INSERT INTO webhook_events (id, type) VALUES (:id, :type) ON CONFLICT DO NOTHING RETURNING id)

@@ -6,11 +6,12 @@ all of them for a laptop; outside the sandbox no secret has a default.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Literal, TypeVar
-from urllib.parse import SplitResult, urlsplit, urlunsplit
+from urllib.parse import SplitResult, unquote, urlsplit, urlunsplit
 
 from onsale.errors import ConfigError
 
@@ -65,7 +66,10 @@ class Config:
     payment_concurrency: int
     # One bucket for all workers together, so that the provider does not answer 429.
     payment_rate_per_second: int
-    # Mail is written here in the sandbox.
+    # The server that takes our letters; empty: they are written to `outbox_dir`.
+    smtp_url: str = field(repr=False)
+    # Who writes; with a server it must be set, for a letter from nobody's domain ends as spam.
+    mail_from: str
     outbox_dir: Path
     # Guards a negative control switches off; refused outside the sandbox.
     guards_off: frozenset[str]
@@ -79,13 +83,11 @@ class Config:
 
         environment = read("environment", _environment, default="production")
         sandbox = environment == "sandbox"
-        database_url = read("database_url", _database_url)
-        queue_url = read("queue_url", _url("a Redis URL such as redis://host:6379/0", *_REDIS))
         port = read("web_port", _whole(1, 65_535), default="8000")
         return cls(
-            database_url=database_url,
+            database_url=read("database_url", _database_url),
             read_url=read("read_url", lambda text: text and _database_url(text), default=""),
-            queue_url=queue_url,
+            queue_url=(queue_url := read("queue_url", _url("a Redis URL such as redis://host:6379/0", *_REDIS))),
             cache_url=read("cache_url", _url("a Redis URL such as redis://host:6379/1", *_REDIS), default=queue_url),
             broker_url=read("broker_url", _url(_BROKER_WANTED, *_REDIS, *_BROKERS), default=queue_url),
             search_url=read("search_url", _search_url, default=""),
@@ -108,6 +110,8 @@ class Config:
             trusted_proxies=read("trusted_proxies", _whole(0, 10), default="0"),
             payment_concurrency=read("payment_concurrency", _whole(1, 256), default="16"),
             payment_rate_per_second=read("payment_rate_per_second", _whole(1, 10_000), default="25"),
+            smtp_url=(smtp_url := read("smtp_url", _smtp_url, default="")),
+            mail_from=read("mail_from", _sender, default=None if smtp_url else "Onsale <tickets@onsale.example>"),
             outbox_dir=read("outbox_dir", _folder, default=".onsale/outbox"),
             guards_off=read("guards_off", _guards(sandbox), default=""),
         )
@@ -128,6 +132,10 @@ _BROKERS = ("amqp", "amqps", "sentinel")
 _BROKER_WANTED = "a broker URL such as redis://host:6379/2 or amqp://user:password@host//"
 _DATABASE_WANTED = "a PostgreSQL URL such as postgresql+psycopg2://user:password@host/onsale"
 _SECRETS_WANTED = f"key ids and secrets of at least {SECRET_CHARACTERS_MIN} characters, newest first: k2:...,k1:..."
+_SMTP_WANTED = "a mail server such as smtp://user:password@host:587 or smtps://user:password@host"
+# Our own, so the plain form will do.
+_ADDRESS = re.compile(r"[A-Za-z0-9._%+-]+@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*")
+_NOT_IN_A_NAME = frozenset('",;:()[]<>@\\')
 _SECRET_FIELDS = {"secret_keys", "stripe_secret_key", "stripe_webhook_secret"}
 
 
@@ -214,6 +222,30 @@ def _url(wanted: str, *schemes: str) -> Callable[[str], str]:
 
 def _search_url(text: str) -> str:
     return text and _url("an Elasticsearch URL such as http://host:9200", "http", "https")(text).rstrip("/")
+
+
+def _smtp_url(text: str) -> str:
+    parts = _split(text)
+    if not text:
+        return text
+    if parts is None or parts.scheme not in ("smtp", "smtps") or not parts.hostname or parts.path.strip("/"):
+        raise _Wanted(_SMTP_WANTED, secret=True)
+    if parts.query not in ("", "starttls=off") or bool(parts.username) != bool(parts.password):
+        raise _Wanted(_SMTP_WANTED, secret=True)
+    if not unquote(text).isascii():
+        raise _Wanted("a user and a password in ASCII", secret=True)
+    if parts.username and parts.scheme == "smtp" and parts.query:
+        raise _Wanted("no password with starttls=off, which shows it to everybody on the way", secret=True)
+    return text
+
+
+def _sender(text: str) -> str:
+    name, bracket, rest = text.rpartition("<")
+    address = rest.removesuffix(">") if bracket and rest.endswith(">") else text
+    # Quotes and commas belong to the grammar of mail headers; a name can do without.
+    if text.isprintable() and not set(name) & _NOT_IN_A_NAME and _ADDRESS.fullmatch(address):
+        return text
+    raise _Wanted("an address such as Onsale <tickets@example.org>")
 
 
 def _seats_url(sandbox: bool) -> Callable[[str], str]:

@@ -16,7 +16,7 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 from onsale.db.ids import EventId
-from onsale.queue.keys import EventKeys
+from onsale.queue.keys import MAIL_WAKE, EventKeys
 from onsale.queue.outage import Outage
 from onsale.queue.probes import KEPT_SECONDS
 
@@ -29,26 +29,32 @@ def _queue(name: str) -> Any:
     return Queue(name, DIRECT, routing_key=name, durable=True)  # type: ignore[no-untyped-call]  # kombu has no types
 
 
-LANES, PAYMENTS, SWEEPS = _queue("lanes"), _queue("payments"), _queue("sweeps")
-QUEUES = (LANES, PAYMENTS, SWEEPS)
+LANES, PAYMENTS, MAIL, SWEEPS = _queue("lanes"), _queue("payments"), _queue("mail"), _queue("sweeps")
+QUEUES = (LANES, PAYMENTS, MAIL, SWEEPS)
 
 WORK_LANE = "onsale.work_lane"
 AUTHORISE = "onsale.authorise"
 RESUME = "onsale.resume"
+SEND_MAIL = "onsale.send_mail"
 PROBE = "onsale.probe"
 ROUTES = {
     WORK_LANE: {"queue": LANES.name},
     AUTHORISE: {"queue": PAYMENTS.name},
     RESUME: {"queue": PAYMENTS.name},
+    # Of their own: a mail server that takes its time must not keep a sweep waiting.
+    SEND_MAIL: {"queue": MAIL.name},
     "onsale.sweep": {"queue": SWEEPS.name},
     "onsale.reconcile": {"queue": SWEEPS.name},
     "onsale.resend": {"queue": SWEEPS.name},
+    "onsale.watch_mail": {"queue": SWEEPS.name},
     # Sent to every queue in turn, by name.
     PROBE: {"queue": SWEEPS.name},
 }
 
 # One wake-up of a lane is enough while none has been taken. The flag falls by itself, for a message that got lost.
 WAKE_FLAG_MS = 1_000
+# Where nobody sends letters, the wake-ups that nobody takes must not fill the broker.
+MAIL_WAKE_FLAG_MS = 10_000
 # A buyer's request waits at most so long for a broker that hangs.
 BROKER_SECONDS_MAX = 2.0
 
@@ -116,6 +122,22 @@ class Wakes:
         """Something happened to this booking's payment; look now, or in a moment."""
         return self._send(RESUME, str(booking_id), countdown=after_seconds)
 
+    def wake_mail(self) -> bool:
+        """There are letters to send; many wake-ups become one. False when nothing was sent."""
+        try:
+            if not self._queue_client.set(MAIL_WAKE, b"1", nx=True, px=MAIL_WAKE_FLAG_MS):
+                return False
+        except RedisError:
+            return self._send(SEND_MAIL)
+        return self._send(SEND_MAIL)
+
+    def mail_started(self) -> None:
+        """Somebody begins to send letters: another wake-up brings another one."""
+        try:
+            self._queue_client.delete(MAIL_WAKE)
+        except RedisError:
+            return
+
     def probe(self, queue: str, probe: str) -> bool:
         """Ask whoever works on this queue for a sign of life; `queue/probes.py` has the answer."""
         # Left in a queue that nobody serves, it must not be answered tomorrow.
@@ -125,13 +147,13 @@ class Wakes:
         """Let go of the broker."""
         self._app.close()
 
-    def _send(self, task: str, argument: int | str, **options: Any) -> bool:
+    def _send(self, task: str, *arguments: int | str, **options: Any) -> bool:
         # What is not sent now is sent again from the record.
         if self._outage.resting:
             return False
         try:
             # No retries: they would hold a buyer's request for as long as the broker is away.
-            self._app.send_task(task, args=(argument,), retry=False, **options)
+            self._app.send_task(task, args=arguments, retry=False, **options)
         except (OperationalError, KombuError, RedisError, OSError) as error:
             self._outage.failed(error)
             return False

@@ -101,6 +101,10 @@ class EventKeys:
 SEATS_WATCHED = "q:seats:watched"
 
 
+# String: a wake-up of whoever sends letters is under way.
+MAIL_WAKE = "wake:{mail}"
+
+
 class CatalogueKeys:
     """The keys of the copies of events and searches, on the cache's Redis; one hash tag, so a script may use all."""
 

@@ -27,7 +27,7 @@ EMPTY_NAMES = {"utils", "util", "helpers", "helper", "common", "misc"}
 FOR_ALL = {"onsale", "config", "errors", "logs"}
 # The shared words: plain ids and states, without I/O. Everything else of a part is its own affair.
 WORDS = {"onsale.db.ids", "onsale.db.states"}
-BELOW = {"queue", "db", "search", "payments"}
+BELOW = {"queue", "db", "search", "payments", "mail"}
 EVERYTHING = BELOW | {"verify", "live", "web", "workers", "sandbox", "cli", "printing"}
 ARROWS = {
     "web": BELOW,
@@ -36,6 +36,7 @@ ARROWS = {
     "db": set(),
     "search": set(),
     "payments": set(),
+    "mail": set(),
     # Lets viewers wait: it reads the copy of the seats, and must stay small without the record.
     "live": {"queue"},
     # Audits the record; asked by sandbox and cli alone.

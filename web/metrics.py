@@ -11,9 +11,10 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST as CONTENT_TYPE
 from prometheus_client.exposition import generate_latest
 from prometheus_client.registry import Collector
 
-from onsale.db import change_outbox, change_stream, queue_settings, stats
+from onsale.db import change_outbox, change_stream, letters, queue_settings, stats
 from onsale.db.engine import reading
 from onsale.db.ids import EventId
+from onsale.db.letters import STUCK, LetterState
 from onsale.errors import OnsaleError
 from onsale.queue.state import QueueState
 from onsale.web.box_office import BoxOffice
@@ -40,7 +41,7 @@ class _Numbers(Collector):
         self._office = office
 
     def collect(self) -> Iterator[Metric]:
-        for part in (self._of_record, self._of_changes, self._of_queues):
+        for part in (self._of_record, self._of_changes, self._of_mail, self._of_queues):
             try:
                 yield from part()
             except OnsaleError as error:
@@ -75,6 +76,20 @@ class _Numbers(Collector):
         if found := outbox or slot:
             name, says = "onsale_changes_followed", "Whether somebody follows the record's changes."
             yield GaugeMetricFamily(name, says, value=found.followed)
+
+    def _of_mail(self) -> Iterator[Metric]:
+        with reading(self._office.engine) as connection:
+            numbers = letters.numbers(connection)
+        name, says = "onsale_oldest_waiting_letter_seconds", "How long the oldest letter has been waiting to be sent."
+        yield GaugeMetricFamily(name, says, value=numbers.late_seconds or 0)
+        unsent = GaugeMetricFamily(
+            "onsale_letters",
+            "Letters not sent, by state; what failed or is unclear: in the last day.",
+            labels=["state"],
+        )
+        for state in (LetterState.WAITING, LetterState.SENDING, *sorted(STUCK)):
+            unsent.add_metric([state], numbers.by_state.get(state, 0))
+        yield unsent
 
     def _of_queues(self) -> Iterator[Metric]:
         with reading(self._office.engine) as connection:

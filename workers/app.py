@@ -1,7 +1,8 @@
 """The Celery application: which queues there are, how a task is delivered, and what is deliberately switched off.
 
-Run as `celery -A onsale.workers.app worker -Q lanes|payments|sweeps ...`. A message is only a wake-up: whatever is lost
-here is sent again from the record by the `resend` sweep, so every option below prefers "once more" to "maybe never".
+Run as `celery -A onsale.workers.app worker -Q lanes|payments|mail|sweeps ...`. A message is only a wake-up: whatever is
+lost here is sent again from the record by the `resend` sweep, so every option below prefers "once more" to "maybe
+never".
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ SWEEPS = {
     "sweep": {"task": "onsale.sweep", "schedule": 1.0},
     "resend": {"task": "onsale.resend", "schedule": 1.0},
     "reconcile": {"task": "onsale.reconcile", "schedule": 5.0},
+    "watch_mail": {"task": "onsale.watch_mail", "schedule": 60.0},
 }
 
 

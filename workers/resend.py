@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import structlog
 
-from onsale.db import charges, lane, locks
+from onsale.db import charges, lane, letters, locks
 from onsale.db import engine as record
 from onsale.db.ids import BookingId, EventId
 from onsale.errors import QueueRecovering, QueueUnavailable
@@ -32,10 +32,14 @@ class Resent:
 
     lanes: tuple[EventId, ...] = ()
     payments: tuple[BookingId, ...] = ()
+    mail: bool = False
 
 
 def resend(shop: Shop, *, older_than_seconds: float = LOST_SECONDS) -> Resent:
-    """Wake every lane and every payment that should have moved by now. A second copy at the same time does nothing."""
+    """Wake every lane and every payment that should have moved by now, and whoever sends letters when any is due.
+
+    A second copy at the same time does nothing.
+    """
     with record.transaction(shop.engine) as connection:
         if not locks.try_alone(connection, "resend"):
             return Resent()
@@ -45,14 +49,17 @@ def resend(shop: Shop, *, older_than_seconds: float = LOST_SECONDS) -> Resent:
         waiting = lane.with_waiting(connection, limit=EVENTS_MAX)
         unpaid = charges.unpaid_with_card(connection, older_than_seconds=older_than_seconds, limit=BOOKINGS_MAX)
         undecided = lane.undecided(connection, older_than_seconds=UNDECIDED_SECONDS)
+        mail = letters.any_due(connection)
     lanes = tuple(dict.fromkeys([*late, *_admitted(shop, waiting)]))
     for event_id in lanes:
         shop.wakes.wake_lane(event_id)
     shop.wakes.wake_authorise(unpaid)
     follow_up.undecided(shop, undecided)
+    if mail:
+        shop.wakes.wake_mail()
     if lanes or unpaid:
         log.info("resent", lanes=len(lanes), payments=len(unpaid))
-    return Resent(lanes, unpaid)
+    return Resent(lanes, unpaid, mail)
 
 
 def _admitted(shop: Shop, events: Iterable[EventId]) -> list[EventId]:

@@ -9,7 +9,7 @@ from celery import Task
 
 from onsale.config import Config
 from onsale.db.ids import BookingId, EventId
-from onsale.workers import expiry, lanes, payments, reconcile, resend
+from onsale.workers import expiry, lanes, mail, payments, reconcile, resend
 from onsale.workers.app import app
 from onsale.workers.shop import ShopOfThisProcess, open_shop
 
@@ -42,6 +42,19 @@ def _again(task: Task, booking_id: str, paid: payments.Resumed) -> None:
     """Come back later instead of holding a thread. Should the message be lost, the reconciler comes by."""
     if paid.again_seconds is not None:
         task.apply_async((booking_id,), countdown=paid.again_seconds)
+
+
+@app.task(name="onsale.send_mail")
+def send_mail() -> None:
+    """Send the letters that are due."""
+    shop().wakes.mail_started()
+    mail.deliver(shop())
+
+
+@app.task(name="onsale.watch_mail")
+def watch_mail() -> None:
+    """Say so when letters do not get away, also where nobody sends them."""
+    mail.watch(shop())
 
 
 @app.task(name="onsale.sweep", bind=True)

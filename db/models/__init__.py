@@ -3,9 +3,20 @@
 Statements are written by hand beside the functions that need them; the constraints are explained in the migrations.
 """
 
-from onsale.db.models import catalogue, changes, payments, people, queue, sales, search
+from onsale.db.models import catalogue, changes, letters, payments, people, queue, sales, search
 from onsale.db.models.base import Base
 
 metadata = Base.metadata
 
-__all__ = ["Base", "catalogue", "changes", "metadata", "payments", "people", "queue", "sales", "search"]
+__all__ = [
+    "Base",
+    "catalogue",
+    "changes",
+    "letters",
+    "metadata",
+    "payments",
+    "people",
+    "queue",
+    "sales",
+    "search",
+]

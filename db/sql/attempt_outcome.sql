@@ -1,4 +1,4 @@
--- What came of a card, for booking and attempt alike. Raw: one guarded statement for both, or they could disagree after a crash.
+-- What came of a card, for booking, attempt and a buyer who is away. Raw: one guarded statement, or they could disagree after a crash.
 WITH moved AS (
     UPDATE bookings b SET state = :state, version = b.version + 1
      WHERE b.event_id = :event_id AND b.id = :id
@@ -14,5 +14,12 @@ WITH moved AS (
            updated_at = clock_timestamp()
       FROM moved
      WHERE a.event_id = moved.event_id AND a.booking_id = moved.id AND a.attempt = :attempt
+), written AS (
+    -- Only the card saved with a hands-free booking is tried while its buyer is away.
+    INSERT INTO letters (event_id, booking_id, kind, address)
+    SELECT moved.event_id, moved.id, 'needs_buyer', buyers.email
+      FROM moved JOIN buyers ON buyers.id = moved.buyer_id AND buyers.email IS NOT NULL
+     WHERE moved.payment_method IS NOT NULL AND :attempt = 1 AND moved.state IN ('requires_action', 'held')
+    ON CONFLICT DO NOTHING
 )
 SELECT * FROM moved

@@ -19,9 +19,9 @@ from onsale.config import Config
 from onsale.db.engine import make_engine, migrate, transaction
 from onsale.sandbox.environment import RUN_ENV, write_env
 from onsale.sandbox.passwords import passwords
-from onsale.sandbox.screen import Facts, screen
+from onsale.sandbox.screen import Facts, screen, shown_path
 from onsale.sandbox.seed import seed
-from onsale.sandbox.settings import given_settings
+from onsale.sandbox.settings import given_settings, host_and_port
 from onsale.sandbox.signals import StopAsked, StopSignals
 from onsale.sandbox.stack import CROWD, Stack
 
@@ -47,6 +47,7 @@ def run(folder: Path, crowd: bool, search: str) -> None:
       ONSALE_QUEUE_URL          Redis 7 or Valkey; also ONSALE_CACHE_URL, ONSALE_BROKER_URL
       ONSALE_SEARCH_URL         Elasticsearch 9; without it searches run on PostgreSQL
       ONSALE_STRIPE_SECRET_KEY  a Stripe test key, with ONSALE_STRIPE_PUBLISHABLE_KEY
+      ONSALE_SMTP_URL           a mail server, with ONSALE_MAIL_FROM; without it letters are files
 
     Data, secrets and logs stay in .onsale/ and are used again by the next run; remove the folder to begin anew.
     """
@@ -111,6 +112,13 @@ def _facts(stack: Stack, *, crowd: bool, seconds: float) -> Facts:
         simulator=stack.settings["ONSALE_STRIPE_API_BASE"] if stack.wanted.simulator else "",
         folder=stack.folder,
         passwords=stack.folder / "passwords",
+        mail=_mail(stack),
         crowd=crowd,
         seconds=seconds,
     )
+
+
+def _mail(stack: Stack) -> str:
+    if server := stack.settings.get("ONSALE_SMTP_URL"):
+        return f"sent by {host_and_port(server)}"
+    return f"{shown_path(Path(stack.settings['ONSALE_OUTBOX_DIR']))}   open a letter there"

@@ -17,6 +17,8 @@ class Facts:
     simulator: str
     folder: Path
     passwords: Path
+    # Where letters go: a folder, or a server without its password.
+    mail: str
     crowd: bool
     seconds: float
 
@@ -45,6 +47,7 @@ def screen(facts: Facts) -> str:
   Passwords       {shown_path(facts.passwords)}
   API             {facts.web}/v1/docs
   Payments        {payments}
+  Mail            {facts.mail}
   Logs            {shown_path(facts.folder / "logs")}
 
 Test cards (the pages and the API take them by name)

@@ -42,13 +42,13 @@ READY_SECONDS_MAX = 90
 LOOK_SECONDS = 0.2
 # A part that fell over starts again so often; then something is wrong that starting does not mend.
 PART_RESTARTS_MAX = 5
-WORKERS = ("lanes", "payments", "sweeps", "admit", "changes")
+WORKERS = ("lanes", "payments", "mail", "sweeps", "admit", "changes")
 CHANGES = "changes"
 CROWD = "crowd"
 SIMULATOR = "simulator"
 # Who ends before whom: nobody new comes in, then what is begun is ended, then the parts it needed.
 STOP_ORDER = ((CROWD,), ("web", "seats"), WORKERS, (SIMULATOR,))
-STOP_SECONDS = {"web": 12, "seats": 7, "lanes": 10, "payments": 30, "sweeps": 10}
+STOP_SECONDS = {"web": 12, "seats": 7, "lanes": 10, "payments": 30, "mail": 30, "sweeps": 10}
 Part = EmbeddedPostgres | PostgresPair | EmbeddedValkey | EmbeddedElasticsearch
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from types import SimpleNamespace
 
+import httpx
 from sqlalchemy import create_engine, event
 
 from onsale.db import lane
@@ -45,3 +46,15 @@ def test_a_booking_decided_while_its_page_is_read_is_shown_as_it_was_and_whole_t
     assert [move.to_state for move in torn.history] == ["queued"]
     assert (whole.booking.state, len(whole.tickets)) == ("held", 2)
     assert whole.booking.amount_minor == sum(ticket.price_minor for ticket in whole.tickets)
+
+
+def test_who_comes_from_a_letter_and_is_not_signed_in_is_asked_to_and_goes_on(web, engine):
+    event_id = an_event(engine)
+    booking_id = a_booking(engine, event_id, Wish(quantity=1), number=1)
+    one_that_is_not_there = f"{str(booking_id)[:-1]}{'0' if str(booking_id)[-1] != '0' else '1'}"
+
+    answers = [httpx.get(f"{web.address}/bookings/{each}") for each in (booking_id, one_that_is_not_there)]
+
+    # Whether there is such a booking is not told.
+    assert [answer.status_code for answer in answers] == [303, 303]
+    assert answers[0].headers["Location"] == f"/sign-in?next=/bookings/{booking_id}"

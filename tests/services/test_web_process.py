@@ -100,6 +100,8 @@ def test_the_numbers_of_the_sale_can_be_scraped(web, engine, shop):
         "onsale_oldest_undecided_booking_seconds",
         "onsale_admissions_total",
         "onsale_holds",
+        "onsale_oldest_waiting_letter_seconds",
+        'onsale_letters{state="unclear"} 0.0',
         "onsale_queue_waiting",
     ):
         assert name in text

@@ -6,6 +6,8 @@ import pytest
 
 from onsale.config import GUARDS, SECRET_CHARACTERS_MIN, Config
 from onsale.errors import ConfigError
+from onsale.mail.message import sender_of
+from onsale.mail.smtp import server_of
 
 LONG = "s" * SECRET_CHARACTERS_MIN
 SANDBOX = {
@@ -22,6 +24,10 @@ PRODUCTION = SANDBOX | {
     "ONSALE_PUBLIC_URL": "https://tickets.example",
     "ONSALE_STRIPE_SECRET_KEY": "rk_live_secret",
     "ONSALE_STRIPE_PUBLISHABLE_KEY": "pk_live_public",
+}
+MAIL = {
+    "ONSALE_SMTP_URL": "smtp://shop:pass-of-mail@mail.example.org:587",
+    "ONSALE_MAIL_FROM": "Example Tickets <tickets@example.org>",
 }
 
 
@@ -117,6 +123,20 @@ BAD = [
     ("ONSALE_PAYMENT_RATE_PER_SECOND", "1.5"),
     ("ONSALE_OUTBOX_DIR", "mail\x00"),
     ("ONSALE_GUARDS_OFF", "everything"),
+    ("ONSALE_SMTP_URL", "mail.example.org:587"),
+    ("ONSALE_SMTP_URL", "http://mail.example.org"),
+    ("ONSALE_SMTP_URL", "smtp://"),
+    ("ONSALE_SMTP_URL", "smtp://mail.example.org:99999"),
+    ("ONSALE_SMTP_URL", "smtp://mail.example.org/box"),
+    ("ONSALE_SMTP_URL", "smtp://mail.example.org?tls=off"),
+    ("ONSALE_SMTP_URL", "smtp://user@mail.example.org"),
+    ("ONSALE_SMTP_URL", "smtp://user:pass-of-mail@mail.example.org?starttls=off"),
+    ("ONSALE_SMTP_URL", "smtps://user:pass-of-mail%C3%A9@mail.example.org"),
+    ("ONSALE_MAIL_FROM", "tickets"),
+    ("ONSALE_MAIL_FROM", "a@example.org, b@example.org"),
+    ("ONSALE_MAIL_FROM", "Shop, Inc. <a@example.org>"),
+    ("ONSALE_MAIL_FROM", "Shop <a@example.org"),
+    ("ONSALE_MAIL_FROM", "Shop\r\nBcc: x <a@example.org>"),
 ]
 
 
@@ -157,13 +177,42 @@ def test_every_whole_number_is_accepted_at_its_limits():
             assert getattr(Config.from_env(SANDBOX | {f"ONSALE_{name}": str(value)}), name.lower()) == value
 
 
+def test_a_mail_server_needs_to_be_told_who_writes():
+    with pytest.raises(ConfigError, match=r"^ONSALE_MAIL_FROM is not set; it wants an address such as Onsale <"):
+        Config.from_env(SANDBOX | {"ONSALE_SMTP_URL": MAIL["ONSALE_SMTP_URL"]})
+
+    assert Config.from_env(SANDBOX | MAIL).mail_from == "Example Tickets <tickets@example.org>"
+    assert Config.from_env(SANDBOX).smtp_url == ""
+
+
+@pytest.mark.parametrize(
+    ("url", "port", "user", "at_once", "starttls"),
+    [
+        ("smtp://u:p%40ss@h", 587, "u", False, True),
+        ("smtp://h:2525", 2525, "", False, True),
+        ("smtp://127.0.0.1?starttls=off", 25, "", False, False),
+        ("smtps://u:p%40ss@h", 465, "u", True, False),
+    ],
+)
+def test_a_mail_server_is_spoken_to_as_its_address_says(url, port, user, at_once, starttls):
+    at = server_of(Config.from_env(SANDBOX | MAIL | {"ONSALE_SMTP_URL": url}).smtp_url)
+
+    assert (at.port, at.user, at.tls_at_once, at.starttls) == (port, user, at_once, starttls)
+    assert at.password == ("p@ss" if user else "")
+
+
+@pytest.mark.parametrize("text", ["t@example.org", "Onsale <t@example.org>", "Kasse Süd <t+x@sub.example.org>"])
+def test_who_may_write_can_be_written_into_a_letter(text):
+    assert sender_of(Config.from_env(SANDBOX | {"ONSALE_MAIL_FROM": text}).mail_from).addr_spec in text
+
+
 def test_all_guards_may_be_switched_off_in_the_sandbox():
     assert Config.from_env(SANDBOX | {"ONSALE_GUARDS_OFF": ", ".join(GUARDS)}).guards_off == GUARDS
 
 
 def test_no_secret_is_shown_or_in_the_repr_or_in_a_refusal():
-    hidden = [LONG, "pass-of-db", "pass-of-queue", "sk_test_secret"]
-    config = Config.from_env(SANDBOX)
+    hidden = [LONG, "pass-of-db", "pass-of-queue", "pass-of-mail", "sk_test_secret"]
+    config = Config.from_env(SANDBOX | MAIL)
 
     said = [repr(config), *config.shown().values()]
     for name, value in BAD:

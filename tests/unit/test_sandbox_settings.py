@@ -111,7 +111,7 @@ def test_a_second_terminal_gets_the_settings_of_the_run_but_its_own_win(tmp_path
 
 def test_the_procfile_has_the_lines_of_a_whole_house():
     assert list(procfile()) == [
-        *("web", "seats", "lanes", "payments", "sweeps", "admit", "changes", "simulator", "crowd")
+        *("web", "seats", "lanes", "payments", "mail", "sweeps", "admit", "changes", "simulator", "crowd")
     ]
 
 
@@ -125,10 +125,27 @@ def test_a_procfile_may_have_comments_and_says_which_line_is_wrong():
 def test_the_screen_fits_80_columns_and_names_every_door(tmp_path):
     for simulator in ("http://127.0.0.1:8001", ""):
         for crowd in (True, False):
-            facts = Facts("http://127.0.0.1:8000", simulator, Path(".onsale"), Path(".onsale/passwords"), crowd, 9.3)
+            facts = Facts(
+                "http://127.0.0.1:8000",
+                simulator,
+                Path(".onsale"),
+                Path(".onsale/passwords"),
+                ".onsale/outbox",
+                crowd,
+                9.3,
+            )
 
             text = screen(facts)
 
             assert max(map(len, text.splitlines())) <= 80
-            doors = ("/demo", "/admin", "buyer@", "passwords", "4242", "pm_card_chargeDeclined", "Ctrl-C")
+            doors = (
+                "/demo",
+                "/admin",
+                "buyer@",
+                "passwords",
+                ".onsale/outbox",
+                "4242",
+                "pm_card_chargeDeclined",
+                "Ctrl-C",
+            )
             assert [word for word in doors if word not in text] == []

@@ -62,7 +62,7 @@ def test_every_name_a_wake_up_is_sent_under_is_a_task_with_a_queue_that_a_proces
     ours = {name for name in app.tasks if name.startswith("onsale.")}
     lines = " ".join(procfile().values())
 
-    assert {broker.WORK_LANE, broker.AUTHORISE, broker.RESUME} <= ours
+    assert {broker.WORK_LANE, broker.AUTHORISE, broker.RESUME, broker.SEND_MAIL} <= ours
     assert {entry["task"] for entry in SWEEPS.values()} <= ours
     assert ours == set(broker.ROUTES)
     for queue in broker.QUEUES:

@@ -97,6 +97,9 @@ def mine() -> Response:
 def show(booking_id: UUID) -> Response:
     """One booking as it stands; coming back from the bank ends here too."""
     office = box_office()
+    if auth.buyer_if_any() is None and event_of_booking(booking_id) is not None:
+        # From a letter, on a device where nobody is signed in.
+        return going.to("accounts.sign_in", next=request.path)
     mine_id, buyer_id = _mine(booking_id)
     if request.args:
         # The provider adds its own secrets to the address; they stay in no history.

@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 import orjson
 
-from onsale.cli.doctor import clocks, copies, machine, payments, record, report, settings, stores, web, workers
+from onsale.cli.doctor import clocks, copies, machine, mail, payments, record, report, settings, stores, web, workers
 from onsale.cli.doctor.examining import Part, examine
 from onsale.cli.doctor.promises import judge
 from onsale.config import Config
@@ -31,6 +31,7 @@ PARTS: tuple[Part, ...] = (
     copies.PART,
     clocks.PART,
     payments.PART,
+    mail.PART,
     workers.PART,
     web.PART,
     machine.PART,

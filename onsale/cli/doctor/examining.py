@@ -70,7 +70,7 @@ def _hidden(text: str, secrets: Sequence[str]) -> str:
 def _secrets(config: Config) -> list[str]:
     """Everything that must not be printed, however it got into a sentence; the longest first."""
     found = {config.stripe_secret_key, config.stripe_webhook_secret, *(secret for _, secret in config.secret_keys)}
-    for url in (config.database_url, config.queue_url, config.cache_url, config.broker_url):
+    for url in (config.database_url, config.queue_url, config.cache_url, config.broker_url, config.smtp_url):
         parts = urlsplit(url)
         # By hand: a URL with several hosts has no port that `urlsplit` could read.
         password = parts.netloc.rpartition("@")[0].partition(":")[2]

@@ -17,7 +17,7 @@ from onsale.web.box_office import open_box_office
 from onsale.workers.changes import CONNECTIONS_MAX
 from onsale.workers.shop import open_shop
 
-WORKERS = ("lanes", "payments", "sweeps", "admit")
+WORKERS = ("lanes", "payments", "mail", "sweeps", "admit")
 # Between this share and the limit there is no room for a second web process, a backup or a person with psql.
 SHARE_MAX = 0.8
 # `-c 4`, or `-c ${ONSALE_PAYMENT_CONCURRENCY:-16}`, which the configuration has read.

@@ -1,0 +1,107 @@
+"""Draws a letter: a subject, a text and an HTML that says the same, from words that are ready to be shown.
+
+Nothing an organiser or a buyer typed can become markup, a header or a second line.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from dataclasses import dataclass
+from functools import cache
+
+from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+
+SUBJECT_CHARACTERS_MAX = 150
+# Emoji and some scripts are joined by these; every other invisible character can turn a line around or hide a part.
+_JOINERS = frozenset("\u200c\u200d")
+
+
+@dataclass(frozen=True, slots=True)
+class TicketLine:
+    """A ticket: where, and what it cost."""
+
+    place: str
+    price: str
+
+
+@dataclass(frozen=True, slots=True)
+class Show:
+    """What the buyer goes to."""
+
+    name: str
+    when: str
+    venue: str
+    organiser: str
+
+
+@dataclass(frozen=True, slots=True)
+class Contents:
+    """All that a letter says. `link` is the booking's page: it shows nothing to whoever is not its buyer.
+
+    `free`: there was nothing to pay. `until` and `declined` are for a buyer who is needed: how long the hold lasts, and
+    whether the card was refused (else the bank asks for a confirmation).
+    """
+
+    show: Show
+    tickets: tuple[TicketLine, ...]
+    total: str
+    link: str
+    reference: str
+    free: bool = False
+    until: str = ""
+    declined: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    """A letter, drawn."""
+
+    subject: str
+    text: str
+    html: str
+
+
+def draw(kind: str, contents: Contents) -> Drawn:
+    """The letter of this kind (the name of its templates); a word the templates do not know is an error."""
+    words = {
+        "show": contents.show,
+        "tickets": contents.tickets,
+        "total": contents.total,
+        "link": contents.link,
+        "reference": contents.reference,
+        "free": contents.free,
+        "until": contents.until,
+        "declined": contents.declined,
+    }
+    subject = _drawn(f"{kind}.subject.txt", words)
+    return Drawn(
+        subject=one_line(subject)[:SUBJECT_CHARACTERS_MAX],
+        text=_drawn(f"{kind}.txt", words).strip() + "\n",
+        html=_drawn(f"{kind}.html", words | {"subject": one_line(subject)}),
+    )
+
+
+def one_line(text: str) -> str:
+    """The text on one line, without the characters that end one, turn one around or cannot be seen."""
+    spaced = "".join(" " if unicodedata.category(one) in ("Cc", "Zl", "Zp") else one for one in text)
+    seen = (one for one in spaced if one in _JOINERS or unicodedata.category(one) not in ("Cf", "Cs", "Co"))
+    # Not a no-break space: that one is meant.
+    return " ".join(part for part in "".join(seen).split(" ") if part)
+
+
+def _drawn(template: str, words: dict[str, object]) -> str:
+    return _environment().get_template(template).render(words)
+
+
+@cache
+def _environment() -> Environment:
+    made = Environment(
+        loader=PackageLoader("onsale.mail"),
+        # A letter's text is no HTML: escaped there, `Rock & Roll` would read `Rock &amp; Roll`.
+        autoescape=select_autoescape(["html"], default=False),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    made.filters["one_line"] = one_line
+    return made

@@ -1,0 +1,104 @@
+"""What a letter says: read from the record when it is sent, so that it tells what is so, or is not sent at all."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from email.message import EmailMessage
+
+from sqlalchemy import Connection
+
+from onsale.config import Config
+from onsale.db import bookings, catalogue, clock
+from onsale.db.bookings import BookedTicket, Booking
+from onsale.db.catalogue import Event
+from onsale.db.letters import Letter, LetterKind
+from onsale.db.prices import written
+from onsale.db.states import BookingState
+from onsale.mail import drawing
+from onsale.mail.drawing import Contents, Drawn, Show, TicketLine
+from onsale.mail.message import Envelope, address_of, message, sender_of
+
+S = BookingState
+
+
+class NotNeeded(Exception):
+    """What the letter would say is not so any more; the message says why."""
+
+
+class NoAddress(Exception):
+    """The buyer's address is none that mail can be sent to."""
+
+
+def drawn(connection: Connection, letter: Letter, *, public_url: str) -> Drawn:
+    """The letter in words. NotNeeded when it would come too late or be wrong."""
+    booking = bookings.get(connection, letter.booking_id)
+    event = catalogue.event_by_id(connection, letter.event_id)
+    if booking is None or event is None:
+        raise NotNeeded("There is no such booking.")
+    declined = letter.kind is LetterKind.NEEDS_BUYER and booking.state is S.HELD
+    _check(letter, booking, now=clock.now(connection))
+    taken = [each for each in bookings.tickets_of(connection, booking.id) if each.released_at is None]
+    contents = Contents(
+        show=_show(event),
+        tickets=tuple(TicketLine(_place(each), written(each.price_minor, booking.currency)) for each in taken),
+        total=written(booking.amount_minor or 0, booking.currency),
+        link=f"{public_url}/bookings/{booking.id}",
+        reference=str(booking.id),
+        free=not booking.amount_minor,
+        until=_until(booking.hold_until) if booking.hold_until else "",
+        declined=declined,
+    )
+    return drawing.draw(letter.kind.value, contents)
+
+
+def addressed(config: Config, letter: Letter) -> Envelope:
+    """From whom to whom. NoAddress."""
+    sender = sender_of(config.mail_from)
+    try:
+        return Envelope(letter.id, sender, address_of(letter.address))
+    except ValueError as error:
+        raise NoAddress("The buyer's address is none that mail can be sent to.") from error
+
+
+def composed(connection: Connection, letter: Letter, *, config: Config) -> tuple[Envelope, EmailMessage]:
+    """The letter, ready to be handed over. NotNeeded, NoAddress."""
+    envelope = addressed(config, letter)
+    words = drawn(connection, letter, public_url=config.public_url)
+    return envelope, message(envelope, words, written_at=letter.created_at)
+
+
+def _check(letter: Letter, booking: Booking, *, now: datetime) -> None:
+    if letter.kind is LetterKind.TICKETS:
+        if booking.state is not S.CONFIRMED:
+            raise NotNeeded(f"The booking is {booking.state} now.")
+        return
+    if booking.state not in (S.REQUIRES_ACTION, S.HELD) or booking.voiding:
+        raise NotNeeded(f"The booking is {'ending' if booking.voiding else booking.state} now.")
+    if booking.hold_until is None or booking.hold_until <= now:
+        raise NotNeeded("The time to pay was over.")
+
+
+def _show(event: Event) -> Show:
+    return Show(
+        name=event.name,
+        when=_day_and_time(event.starts_at),
+        venue=f"{event.venue.name}, {event.venue.city}",
+        organiser=event.organiser_name,
+    )
+
+
+def _place(ticket: BookedTicket) -> str:
+    if ticket.row_name and ticket.seat_name:
+        return f"{ticket.section_name}, row {ticket.row_name}, seat {ticket.seat_name}"
+    return f"{ticket.section_name}, standing"
+
+
+def _day_and_time(moment: datetime) -> str:
+    moment = moment.astimezone(UTC)
+    return f"{moment:%a} {moment.day} {moment:%b %Y, %H:%M} UTC"
+
+
+def _until(moment: datetime) -> str:
+    # Cut off, never rounded up: a minute that is not there must not be promised.
+    moment = moment.astimezone(UTC)
+    return f"{moment:%H:%M} UTC on {moment.day} {moment:%b}"
