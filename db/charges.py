@@ -126,8 +126,8 @@ def intent_created(
     status: str,
     amount_minor: int,
     currency: str,
-) -> None:
-    """Store the booking's intent; the first one stays (the same booking gets the same one anyway)."""
+) -> Payment | None:
+    """Store the booking's intent; None: the first one stays (the same booking gets the same one anyway)."""
     arguments = {
         **_of(booking_id),
         "intent_id": intent_id,
@@ -136,7 +136,8 @@ def intent_created(
         "amount_minor": amount_minor,
         "currency": currency,
     }
-    connection.execute(_INTENT_CREATED, arguments)
+    row = connection.execute(_INTENT_CREATED, arguments).one_or_none()
+    return Payment(*row) if row else None
 
 
 def intent_seen(
@@ -305,6 +306,8 @@ _INTENT_CREATED = text("""
     VALUES (:event_id, :id, :intent_id, :client_secret, :status, :amount_minor, :currency)
     -- Without a target: twins store the same intent, and the index on intent_id may be the one that notices first.
     ON CONFLICT DO NOTHING
+    RETURNING event_id, booking_id, intent_id, client_secret, status, amount_minor, currency, captured_minor,
+              void_reason, created_at, updated_at
 """)
 _INTENT_SEEN = text("""
     UPDATE payments
