@@ -138,8 +138,8 @@ def intent_created(
     status: str,
     amount_minor: int,
     currency: str,
-) -> None:
-    """Store the booking's intent; the first one stays (the same booking gets the same one anyway)."""
+) -> Payment | None:
+    """Store the booking's intent; None: the first one stays (the same booking gets the same one anyway)."""
     arguments = {
         **_of(booking_id),
         "intent_id": intent_id,
@@ -148,7 +148,8 @@ def intent_created(
         "amount_minor": amount_minor,
         "currency": currency,
     }
-    connection.execute(_INTENT_CREATED, arguments)
+    row = connection.execute(_INTENT_CREATED, arguments).one_or_none()
+    return Payment(*row) if row else None
 
 
 def intent_seen(
@@ -342,6 +343,8 @@ _INTENT_CREATED = text("""
     VALUES (:event_id, :id, :intent_id, :client_secret, :status, :amount_minor, :currency)
     -- Without a target: twins store the same intent, and the index on intent_id may be the one that notices first.
     ON CONFLICT DO NOTHING
+    RETURNING event_id, booking_id, intent_id, client_secret, status, amount_minor, currency, captured_minor,
+              void_reason, created_at, updated_at
 """)
 _INTENT_SEEN = text("""
     UPDATE payments
@@ -350,8 +353,10 @@ _INTENT_SEEN = text("""
            updated_at = clock_timestamp()
      WHERE event_id = :event_id AND booking_id = :id
 """)
+# Waits for no disk and no standby: what is forgotten comes again or is asked for, and a wake-up twice does no harm.
 _WEBHOOK_RECEIVED = text("""
-    WITH noted AS (INSERT INTO webhook_events (id, type) VALUES (:id, :type) ON CONFLICT DO NOTHING RETURNING id)
+    WITH relaxed AS MATERIALIZED (SELECT set_config('synchronous_commit', 'off', true)),
+    noted AS (INSERT INTO webhook_events (id, type) SELECT :id, :type FROM relaxed ON CONFLICT DO NOTHING RETURNING id)
     SELECT EXISTS (SELECT FROM noted) AS new, b.state, b.claimed_until > clock_timestamp() AS worked_on
       FROM (SELECT) AS told
       LEFT JOIN bookings b ON b.event_id = CAST(:event_id AS bigint) AND b.id = CAST(:booking_id AS uuid)

@@ -201,7 +201,8 @@ _DUE = text("""
 """)
 _VERSIONS = text("""
     SELECT t.id, t.version FROM booking_tickets bt JOIN tickets t ON t.event_id = bt.event_id AND t.id = bt.ticket_id
-     WHERE bt.event_id = :event_id AND bt.booking_id = :id AND bt.released_at IS NULL
+     -- Not "IS NULL", as in commit_booking.sql.
+     WHERE bt.event_id = :event_id AND bt.booking_id = :id AND coalesce(bt.released_at, 'infinity') = 'infinity'
 """)
 _OVERDUE = text("""
     SELECT b.id, p.intent_id, extract(epoch FROM clock_timestamp() - b.hold_until)::float, b.voiding

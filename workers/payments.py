@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TypeVar
 
@@ -19,6 +19,7 @@ from onsale.db import engine as record
 from onsale.db.bookings import Booking
 from onsale.db.charges import Charge, Commit
 from onsale.db.ids import BookingId
+from onsale.db.states import BookingState
 from onsale.errors import (
     HoldExpired,
     IllegalMove,
@@ -126,7 +127,7 @@ def _walk(shop: Shop, charge: Charge | None) -> Resumed:
             return Resumed(tuple(steps), AWAY_SECONDS)
         steps.append(step)
         try:
-            STEPS[step](shop, charge)
+            left = STEPS[step](shop, charge)
         except Later as later:
             return Resumed(tuple(steps), later.seconds)
         except ProviderUnavailable as away:
@@ -135,7 +136,7 @@ def _walk(shop: Shop, charge: Charge | None) -> Resumed:
             # Our request is wrong, and would be again: an operator reads this, the sweeper frees the tickets in time.
             log.error("payment_refused", booking_id=str(booking_id), step=step.value, why=str(refused))
             return Resumed(tuple(steps))
-        charge = _read(shop, booking_id)
+        charge = left or _read(shop, booking_id)
     return Resumed(tuple(steps))
 
 
@@ -144,7 +145,12 @@ def _read(shop: Shop, booking_id: BookingId) -> Charge | None:
         return charges.charge_of(connection, booking_id)
 
 
-def _begin(shop: Shop, charge: Charge) -> None:
+def _moved(charge: Charge, state: BookingState) -> Charge:
+    """The charge as our own confirmed move left it; whatever somebody else wrote since, the next move's guard sees."""
+    return replace(charge, booking=replace(charge.booking, state=state, version=charge.booking.version + 1))
+
+
+def _begin(shop: Shop, charge: Charge) -> Charge | None:
     """The card saved with a hands-free booking becomes its first attempt."""
     booking = charge.booking
     try:
@@ -155,29 +161,33 @@ def _begin(shop: Shop, charge: Charge) -> None:
                 payment_method=booking.payment_method or "",
                 return_url=f"{shop.config.public_url}/bookings/{booking.id}",
             )
+            return charges.charge_of(connection, booking.id)
     except (HoldExpired, IllegalMove):
         # The sweeper or a twin was quicker; what is true now is in the record.
         raise Later(None) from None
 
 
-def _authorise(shop: Shop, charge: Charge) -> None:
+def _authorise(shop: Shop, charge: Charge) -> Charge | None:
     """Ask for the money. The intent's id is committed before the first confirmation: a crash can always ask by id."""
     began, confirmed = time.monotonic(), False
     try:
-        intent = _create(shop, charge) if charge.payment is None else _retrieve(shop, charge)
+        if charge.payment is None:
+            intent, charge = _create(shop, charge)
+        else:
+            intent = _retrieve(shop, charge)
         now = charge.read_at + timedelta(seconds=time.monotonic() - began)
         if overdue_seconds(charge, now) > 0 and not intent.authorised:
             _begin_voiding(shop, charge, reason="expired")
-            return
+            return None
         if seen(intent, confirmed=False, state=charge.booking.state) is Seen.UNSENT:
             intent, confirmed = _confirm(shop, charge, intent), True
     except PaymentRefused as refused:
         _decline(shop, charge, code="payment_refused", message=str(refused))
-        return
-    _note(shop, charge, intent, confirmed=confirmed)
+        return None
+    return _note(shop, charge, intent, confirmed=confirmed)
 
 
-def _create(shop: Shop, charge: Charge) -> Intent:
+def _create(shop: Shop, charge: Charge) -> tuple[Intent, Charge]:
     booking = charge.booking
     intent = _call(
         shop,
@@ -190,7 +200,7 @@ def _create(shop: Shop, charge: Charge) -> Intent:
         ),
     )
     with record.transaction(shop.engine) as connection:
-        charges.intent_created(
+        payment = charges.intent_created(
             connection,
             booking.id,
             intent_id=intent.id,
@@ -199,7 +209,7 @@ def _create(shop: Shop, charge: Charge) -> Intent:
             amount_minor=intent.amount_minor,
             currency=intent.currency,
         )
-    return intent
+    return intent, replace(charge, payment=payment)
 
 
 def _retrieve(shop: Shop, charge: Charge) -> Intent:
@@ -218,14 +228,15 @@ def _confirm(shop: Shop, charge: Charge, intent: Intent) -> Intent:
     )
 
 
-def _note(shop: Shop, charge: Charge, intent: Intent, *, confirmed: bool) -> None:
+def _note(shop: Shop, charge: Charge, intent: Intent, *, confirmed: bool) -> Charge | None:
     """Write down what the provider said; every move is guarded, so a late answer changes nothing."""
     booking, attempt = charge.booking, charge.attempt.attempt if charge.attempt else 0
     meaning = seen(intent, confirmed=confirmed, state=booking.state)
+    authorised: Booking | None = None
     with record.transaction(shop.engine) as connection:
         charges.intent_seen(connection, booking.id, status=intent.status, captured_minor=intent.captured_minor)
         if meaning is Seen.AUTHORISED:
-            charges.authorised(connection, booking.id, attempt)
+            authorised = charges.authorised(connection, booking.id, attempt)
         elif meaning is Seen.ACTION:
             charges.requires_action(connection, booking.id, attempt, next_action_url=intent.next_action_url or "")
         elif meaning is Seen.DECLINED:
@@ -237,6 +248,8 @@ def _note(shop: Shop, charge: Charge, intent: Intent, *, confirmed: bool) -> Non
         raise Later(PROCESSING_SECONDS)
     if meaning is Seen.CANCELED:
         _begin_voiding(shop, charge, reason="payment_cancelled")
+    # Without a payment a twin stored it: what is asked about next is read.
+    return replace(charge, booking=authorised) if authorised and charge.payment else None
 
 
 def _decline(shop: Shop, charge: Charge, *, code: str, message: str) -> None:
@@ -246,7 +259,7 @@ def _decline(shop: Shop, charge: Charge, *, code: str, message: str) -> None:
         charges.declined(connection, charge.booking.id, attempt, decline_code=code, message=message)
 
 
-def _commit(shop: Shop, charge: Charge) -> None:
+def _commit(shop: Shop, charge: Charge) -> Charge | None:
     """Sell the tickets; then the hold is spent and the money may be taken."""
     booking = charge.booking
     with record.transaction(shop.engine) as connection:
@@ -254,8 +267,10 @@ def _commit(shop: Shop, charge: Charge) -> None:
         tickets = holds.versions_of(connection, booking.id) if result is Commit.DONE else {}
     if result is Commit.DONE:
         follow_up.sold(shop, booking, tickets)
+        return _moved(charge, BookingState.COMMITTED)
     if result is Commit.GONE:
         _lost(shop, charge)
+    return None
 
 
 def _lost(shop: Shop, charge: Charge) -> None:
@@ -266,18 +281,20 @@ def _lost(shop: Shop, charge: Charge) -> None:
         raise Later(None)
 
 
-def _capture(shop: Shop, charge: Charge) -> None:
+def _capture(shop: Shop, charge: Charge) -> Charge | None:
     booking = charge.booking
     intent = _call(shop, lambda: shop.provider.capture_intent(_intent_id(charge), key=f"{booking.id}-capture"))
+    confirmed = False
     with record.transaction(shop.engine) as connection:
         if intent.captured:
-            charges.captured(connection, booking.id, amount_minor=intent.captured_minor)
+            confirmed = charges.captured(connection, booking.id, amount_minor=intent.captured_minor)
         else:
             charges.intent_seen(connection, booking.id, status=intent.status, captured_minor=intent.captured_minor)
     if not intent.captured:
         # Sold, and the money is gone: someone cancelled it at the provider. Tickets are not taken back by a machine.
         log.error("capture_impossible", booking_id=str(booking.id), status=intent.status)
         raise Later(None)
+    return _moved(charge, BookingState.CONFIRMED) if confirmed else None
 
 
 def _confirm_free(shop: Shop, charge: Charge) -> None:
@@ -351,7 +368,8 @@ def _call(shop: Shop, call: Callable[[], T]) -> T:
     return call()
 
 
-STEPS: dict[Step, Callable[[Shop, Charge], None]] = {
+# Each returns the charge as it left it, when nothing that comes next could be read anew; else None.
+STEPS: dict[Step, Callable[[Shop, Charge], Charge | None]] = {
     Step.BEGIN: _begin,
     Step.AUTHORISE: _authorise,
     Step.COMMIT: _commit,

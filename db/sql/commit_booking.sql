@@ -7,7 +7,9 @@ WITH mine AS (
 ), ours AS (
     SELECT t.event_id, t.id, t.version
       FROM mine
-      JOIN booking_tickets bt ON bt.event_id = mine.event_id AND bt.booking_id = mine.id AND bt.released_at IS NULL
+      -- Not "IS NULL": before its first ANALYZE the planner takes sale_index for that, and reads all sales of the event.
+      JOIN booking_tickets bt ON bt.event_id = mine.event_id AND bt.booking_id = mine.id
+                             AND coalesce(bt.released_at, 'infinity') = 'infinity'
       JOIN tickets t ON t.event_id = bt.event_id AND t.id = bt.ticket_id
      WHERE t.state = 'held' AND t.booking_id = mine.id AND t.version = bt.hold_version
 ), sold AS (

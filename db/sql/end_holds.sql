@@ -9,7 +9,8 @@ WITH ended AS (
 ), released AS (
     UPDATE booking_tickets bt SET released_at = clock_timestamp()
       FROM ended
-     WHERE bt.event_id = ended.event_id AND bt.booking_id = ended.id AND bt.released_at IS NULL
+     -- Not "IS NULL", as in commit_booking.sql.
+     WHERE bt.event_id = ended.event_id AND bt.booking_id = ended.id AND coalesce(bt.released_at, 'infinity') = 'infinity'
     RETURNING bt.event_id, bt.booking_id, bt.ticket_id, bt.hold_version
 ), freed AS (
     UPDATE tickets t

@@ -10,8 +10,9 @@ from typing import Any
 import httpx
 import pytest
 from sqlalchemy import text
+from sqlalchemy.event import listen
 
-from onsale.db import charges, holds
+from onsale.db import charges, holds, sql
 from onsale.db.catalogue import NewSection
 from onsale.db.engine import transaction
 from onsale.db.ids import BookingId
@@ -105,6 +106,19 @@ def test_a_card_is_charged_once_the_tickets_are_sold(paying_shop):
     assert now.state is BookingState.CONFIRMED
     assert intent(paying_shop, booking_id).captured_minor == now.amount_minor == 4500
     assert ticket_states(paying_shop.engine, now.event_id)[seat(now.event_id, 1)] == "sold"
+
+
+def test_a_payment_that_goes_well_is_read_once(paying_shop):
+    booking_id = held(paying_shop)
+    pay(paying_shop, booking_id, VISA)
+    read_whole = str(sql.load("charge_of")).splitlines()[0]
+    statements: list[str] = []
+    listen(paying_shop.engine, "before_cursor_execute", lambda *told: statements.append(told[2]))
+
+    resume(paying_shop, booking_id)
+
+    assert booking(paying_shop.engine, booking_id).state is BookingState.CONFIRMED
+    assert sum(read_whole in statement for statement in statements) == 1
 
 
 def test_a_saved_card_is_charged_without_its_buyer(paying_shop):
