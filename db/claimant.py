@@ -22,21 +22,22 @@ class Claimant:
 
     def __init__(self, url: str) -> None:
         self.engine = record.make_engine(url, application_name="onsale-claimant", pool_size=1, max_overflow=0)
-        self._number = secrets.randbits(NUMBER_BITS)
 
     def number(self) -> int:
-        """To be written on a lease; seen to be locked a second ago at most. RecordUnavailable like any statement."""
+        """To be written on a lease; seen to be locked a second ago at most. RecordUnavailable like any statement.
+
+        It is its connection's: after a failover there is another one, and the leases before count as forsaken.
+        """
         with record.reading(self.engine) as connection:
-            # Of this connection alone: a new one, after a failover, begins without.
             if "claimant" not in connection.info:
-                connection.execute(_LOCK, {"key": locks.claimant(self._number)})
-                connection.info["claimant"] = self._number
-        return self._number
+                number = secrets.randbits(NUMBER_BITS)
+                connection.execute(_LOCK, {"key": locks.claimant(number)})
+                connection.info["claimant"] = number
+            return int(connection.info["claimant"])
 
     def close(self) -> None:
         """Let go of the lock: the leases left, if any, may be given to others."""
         self.engine.dispose()
 
 
-# Shared: the server may not have noticed yet that the connection before is gone, and the lock is our own.
-_LOCK = text("SELECT pg_advisory_lock_shared(:key)")
+_LOCK = text("SELECT pg_advisory_lock(:key)")

@@ -13,26 +13,29 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import orjson
+from flask import Flask
 
 from onsale.config import Config
 from onsale.db.ids import EventId
 from onsale.web import create_app
-from onsale.workers.shop import open_shop
+from onsale.workers.shop import Shop, open_shop
 from tests.edges.acts import STORIES, World
 from tests.edges.edges import Edges
 from tests.edges.recovering import Sweeps, recover
 
+Parts = tuple[Shop, Flask]
+
 
 @dataclass(frozen=True)
 class Told:
-    """One story about one buyer's seat; `die_at` is the edge, from 1 on, or 0 for none."""
+    """One story about one buyer's seat; `die_at` names the edge, or is empty."""
 
     story: str
     event_id: int
     buyer_id: str
     token: str
     ticket: int
-    die_at: int = 0
+    die_at: str = ""
     without: tuple[str, ...] = ()
 
 
@@ -48,22 +51,24 @@ class Heard:
 def main() -> None:
     """One line after the other, until there are no more."""
     config = Config.from_env(os.environ)
+    # Made once, and connected to nothing until a fork of this process needs it.
+    parts = open_shop(config), create_app(config)
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "wb", buffering=0)
     # What is logged on the way is no answer.
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
     for line in sys.stdin:
-        heard = tell(config, Told(**orjson.loads(line)))
+        heard = tell(parts, Told(**orjson.loads(line)))
         answers.write(orjson.dumps(asdict(heard)) + b"\n")
 
 
-def tell(config: Config, told: Told) -> Heard:
+def tell(parts: Parts, told: Told) -> Heard:
     """The story until its end or its edge, and, if it was killed, what came of it when others took over."""
-    story, died, failed = _forked(lambda say: _tell(config, told, say))
+    story, died, failed = _forked(lambda say: _tell(parts, told, say))
     edges = tuple(one["edge"] for one in story if "edge" in one)
     if failed or not told.die_at:
         return Heard(edges, died, failed)
     act = max((one["act"] for one in story if "act" in one), default=0)
-    _, _, failed = _forked(lambda say: _take_over(config, told, act))
+    _, _, failed = _forked(lambda say: _take_over(parts, told, act))
     return Heard(edges, died, failed)
 
 
@@ -95,28 +100,27 @@ def _child(do: Any, pipe: int) -> None:
         os._exit(0)
 
 
-def _tell(config: Config, told: Told, say: Any) -> None:
-    world = _world(config, told)
-    edges = Edges(told.die_at or None, seen=lambda edge: say(edge=edge))
+def _tell(parts: Parts, told: Told, say: Any) -> None:
+    world = _world(parts, told)
+    edges = Edges(told.die_at, seen=lambda edge: say(edge=edge))
     edges.install()
     for number, act in enumerate(STORIES[told.story].acts):
         say(act=number)
         act.do(world)
 
 
-def _take_over(config: Config, told: Told, act: int) -> None:
+def _take_over(parts: Parts, told: Told, act: int) -> None:
     """The rest of the story by others: people repeat what had no answer, workers find what is left in the record."""
-    world, without = _world(config, told), {Sweeps(one) for one in told.without}
+    world, without = _world(parts, told), {Sweeps(one) for one in told.without}
     for left in STORIES[told.story].acts[act:]:
         if left.again:
             left.do(world)
         recover(world, without=without)
 
 
-def _world(config: Config, told: Told) -> World:
-    shop = open_shop(config)
-    client = create_app(config).test_client()
-    return World(shop, client, EventId(told.event_id), told.buyer_id, told.token, told.ticket)
+def _world(parts: Parts, told: Told) -> World:
+    shop, app = parts
+    return World(shop, app.test_client(), EventId(told.event_id), told.buyer_id, told.token, told.ticket)
 
 
 if __name__ == "__main__":

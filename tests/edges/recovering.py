@@ -6,6 +6,8 @@ import time
 from collections.abc import Collection
 from enum import StrEnum
 
+from sqlalchemy import text
+
 from onsale.db import holds
 from onsale.db.engine import reading
 from onsale.db.states import ENDED
@@ -14,7 +16,6 @@ from onsale.workers.lanes import work_lane
 from onsale.workers.payments import resume
 from onsale.workers.reconcile import reconcile
 from onsale.workers.resend import resend
-from tests.builders import states
 from tests.edges.acts import World
 
 ROUNDS_MAX = 40
@@ -32,17 +33,26 @@ class Sweeps(StrEnum):
 
 
 def recover(world: World, *, without: Collection[Sweeps] = ()) -> None:
-    """Round by round, until the booking has ended or stands still."""
+    """Round by round, until the booking has ended or stands still; with a dead worker's lease on it, it does not."""
     still, before = 0, ""
     for _ in range(ROUNDS_MAX):
-        booking_id = world.booking_id()
-        now = "" if booking_id is None else str(states(world.shop.engine, [booking_id])[0])
-        still = still + 1 if now == before else 0
+        now, leased = _where_it_is(world)
+        still = still + 1 if now == before and not leased else 0
         if still == STILL_MAX or (now in {str(state) for state in ENDED} and still):
             return
         before = now
         _round(world, without)
         time.sleep(ROUND_SECONDS)
+
+
+def _where_it_is(world: World) -> tuple[str, bool]:
+    """The booking's state, empty when there is none; whether somebody, or somebody dead, has its lease."""
+    with reading(world.shop.engine) as connection:
+        found = connection.execute(_STATE, {"id": world.booking_id()}).one_or_none()
+    return (found.state, bool(found.leased)) if found else ("", False)
+
+
+_STATE = text("SELECT state, claimed_until > clock_timestamp() AS leased FROM bookings WHERE id = :id")
 
 
 def _round(world: World, without: Collection[Sweeps]) -> None:
