@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from redis import Redis
 from sqlalchemy import Engine
 
 from onsale.config import Config
@@ -45,10 +46,13 @@ class Shop:
     provider: PaymentProvider
     pace: Pace
     houses: Houses
+    clients: tuple[Redis, ...]
 
     def close(self) -> None:
         """Give every connection back."""
         self.wakes.close()
+        for client in self.clients:
+            client.close()
         self.claimant.close()
         self.lane_engine.dispose()
         self.engine.dispose()
@@ -56,7 +60,8 @@ class Shop:
 
 def open_shop(config: Config) -> Shop:
     """The shop of one process; connects lazily, so a part that is away now may come up later."""
-    queue_client = connect(config.queue_url)
+    queue_client, cache_client = connect(config.queue_url), connect(config.cache_url)
+    probing_client = connect(config.cache_url, answer_seconds=ANSWER_SECONDS)
     return Shop(
         config=config,
         engine=record.make_engine(
@@ -73,12 +78,13 @@ def open_shop(config: Config) -> Shop:
         ),
         claimant=Claimant(config.database_url),
         store=QueueStore(queue_client),
-        ticket_cache=TicketCache(connect(config.cache_url)),
+        ticket_cache=TicketCache(cache_client),
         wakes=Wakes(config.broker_url, queue_client),
-        probes=Probes(connect(config.cache_url, answer_seconds=ANSWER_SECONDS)),
+        probes=Probes(probing_client),
         provider=StripeProvider(secret_key=config.stripe_secret_key, api_base=config.stripe_api_base),
         pace=Pace(queue_client, name="provider", per_second=config.payment_rate_per_second),
         houses=Houses(),
+        clients=(queue_client, cache_client, probing_client),
     )
 
 

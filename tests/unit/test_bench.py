@@ -96,7 +96,7 @@ def test_one_row_measured_for_real_prints_one_object_and_nothing_else() -> None:
 
     assert said.exit_code == 0, said.output
     (row,) = json.loads(said.stdout)
-    assert row.keys() == {"name", "value", "unit", "floor", "goal", "ok"}
+    assert row.keys() == {"name", "value", "unit", "floor", "goal", "ok", "notes"}
     assert (row["name"], row["ok"]) == ("admission", True)
 
 

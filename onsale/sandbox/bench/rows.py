@@ -31,7 +31,7 @@ class Measured:
 
     value: float
     faults: tuple[str, ...] = ()
-    # For whoever watches; not part of the result.
+    # What else was seen on the way: part of the result, and not judged.
     notes: tuple[str, ...] = ()
 
 
@@ -57,6 +57,7 @@ class Row(TypedDict):
     floor: float
     goal: float
     ok: bool
+    notes: list[str]
 
 
 def judged(spec: Spec, measured: Measured) -> Row:
@@ -70,6 +71,7 @@ def judged(spec: Spec, measured: Measured) -> Row:
         floor=spec.floor,
         goal=spec.goal,
         ok=reached and not measured.faults,
+        notes=[*measured.faults, *measured.notes],
     )
 
 
