@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import errno
+import secrets
 import socket
 
 LOOPBACK = "127.0.0.1"
+# Below what systems give to outgoing connections (from 32768 on Linux, 49152 elsewhere): one of those would take the
+# port between our look and its server's start, and keep it.
+FOR_SERVERS = range(12_000, 32_000)
 # How far a busy port is moved before giving up: beyond this something else is wrong.
 TRIES_MAX = 100
 
@@ -25,12 +29,13 @@ def is_free(port: int, host: str = LOOPBACK) -> bool:
 
 
 def free_port(preferred: int | None = None) -> int:
-    """`preferred` if it is free, else any free port of the system's choosing."""
+    """`preferred` if it is free, else any that is; OSError after TRIES_MAX."""
     if preferred and is_free(preferred):
         return preferred
-    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
-        probe.bind((LOOPBACK, 0))
-        return int(probe.getsockname()[1])
+    for _ in range(TRIES_MAX):
+        if is_free(candidate := secrets.choice(FOR_SERVERS)):
+            return candidate
+    raise OSError(errno.EADDRINUSE, f"No port was free among {TRIES_MAX}")
 
 
 def first_free(port: int, *, host: str = LOOPBACK) -> int:

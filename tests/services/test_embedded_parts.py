@@ -366,3 +366,10 @@ def test_a_busy_port_is_passed_over():
         assert first_free(port) > port
         assert free_port(port) != port
     assert free_port(port) == port
+
+
+def test_a_port_for_a_server_is_none_that_a_connection_of_somebodys_may_take():
+    with socket.create_server(("127.0.0.1", 0)) as server, socket.create_connection(server.getsockname()) as outgoing:
+        given_by_the_system = min(outgoing.getsockname()[1], server.getsockname()[1])
+
+    assert all(free_port() < given_by_the_system for _ in range(50))
