@@ -9,7 +9,7 @@ from __future__ import annotations
 import secrets
 import time
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -38,6 +38,8 @@ POLL_SECONDS = 0.05
 # A reader that died is followed by the next one so much later.
 LEASE_SECONDS = 5.0
 RENEW_SECONDS = 1.0
+# To have all the tables to itself, half a second each.
+LOCK_TRIES_MAX = 40
 # Between what was told and what was done with it; of more the oldest is confirmed together with later ones.
 UNCONFIRMED_MAX = 1_000
 
@@ -77,28 +79,35 @@ def set_up(engine: Engine) -> bool:
     Waits for whoever is writing to the tables at this moment, and keeps others waiting for as long: every change that
     no trigger has seen is visible to the first position. RecordUnavailable when somebody writes for too long.
     """
-    with transaction(engine) as connection:
+    with asking(engine) as connection:
         if state(connection) is not None and _is_complete(connection):
             return False
-        connection.execute(_PATIENCE)
-        connection.execute(_LOCK_TABLES)
-        for name, key in KEYS.items():
-            for statement in _triggers(name, key):
-                connection.execute(text(statement))
-        connection.execute(_BEGIN, {"mark": secrets.token_hex(8), "rows_max": ROWS_MAX})
-        connection.execute(_NOTE_ORIGIN, {"origin": origin(connection)})
+    _alone(engine, "SHARE ROW EXCLUSIVE", _install)
     return True
 
 
+def _install(connection: Connection) -> None:
+    for name, key in KEYS.items():
+        for statement in _triggers(name, key):
+            connection.execute(text(statement))
+    connection.execute(_BEGIN, {"mark": secrets.token_hex(8), "rows_max": ROWS_MAX})
+    connection.execute(_NOTE_ORIGIN, {"origin": origin(connection)})
+
+
 def tear_down(engine: Engine) -> None:
-    """Remove the triggers, the position and what was not read; whoever reads stops at once."""
-    with transaction(engine) as connection:
-        connection.execute(_PATIENCE)
-        for name in KEYS:
-            for trigger in _TRIGGERS:
-                connection.execute(text(f"DROP TRIGGER IF EXISTS onsale_outbox_{trigger} ON {name}"))
-        connection.execute(text("TRUNCATE change_outbox"))
-        connection.execute(text("DELETE FROM change_outbox_position"))
+    """Remove the triggers, the position and what was not read; whoever reads stops at once.
+
+    RecordUnavailable when somebody writes for too long.
+    """
+    _alone(engine, "ACCESS EXCLUSIVE", _remove_all)
+
+
+def _remove_all(connection: Connection) -> None:
+    for name in KEYS:
+        for trigger in _TRIGGERS:
+            connection.execute(text(f"DROP TRIGGER IF EXISTS onsale_outbox_{trigger} ON {name}"))
+    connection.execute(text("TRUNCATE change_outbox"))
+    connection.execute(text("DELETE FROM change_outbox_position"))
 
 
 def state(connection: Connection) -> OutboxState | None:
@@ -265,6 +274,20 @@ class Outbox:
         self._more_to_remove = removed == REMOVED_MAX
 
 
+def _alone(engine: Engine, mode: str, do: Callable[[Connection], None]) -> None:
+    """Do it with all the tables locked in this mode. Tried again and again: writers come and go."""
+    for tries_left in reversed(range(LOCK_TRIES_MAX)):
+        try:
+            with transaction(engine) as connection:
+                connection.execute(_IMPATIENCE)
+                connection.execute(text(f"LOCK TABLE {', '.join((*TABLES, 'change_outbox'))} IN {mode} MODE"))
+                do(connection)
+            return
+        except RecordUnavailable:
+            if not tries_left:
+                raise
+
+
 @contextmanager
 def _noting(engine: Engine) -> Iterator[Connection]:
     """A transaction of the reader's own, that waits for no standby: what is lost with the primary is only repeated."""
@@ -307,7 +330,9 @@ def _triggers(table: str, key: str) -> Iterator[str]:
 
 # Whoever waits longer for a table keeps everybody behind it waiting.
 _PATIENCE = text("SELECT set_config('lock_timeout', '3s', true)")
-_LOCK_TABLES = text(f"LOCK TABLE {', '.join(TABLES)} IN SHARE ROW EXCLUSIVE MODE")
+# Shorter than a second, after which PostgreSQL looks for deadlocks: who has one table and waits for another is not the
+# one to be ended, when that is somebody who sells tickets.
+_IMPATIENCE = text("SELECT set_config('lock_timeout', '500ms', true)")
 # Of an earlier one nothing is known any more: triggers were missing.
 _BEGIN = text("""
     INSERT INTO change_outbox_position (mark, origin, snapshot, lsn, rows_max)

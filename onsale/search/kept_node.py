@@ -11,6 +11,7 @@ import select
 import socket
 import ssl
 import time
+import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -51,6 +52,9 @@ class KeptNode(Urllib3HttpNode):
         super().__init__(config)
         # Last in, first out: what is not needed is not used. A list's pop and append are atomic.
         self._idle: list[socket.socket] = []
+        self._closed = False
+        # For who forgets it without closing it, as urllib3 does for its own.
+        weakref.finalize(self, _close_all, self._idle)
         self._host_header = self.base_url.partition("://")[2].partition("/")[0]
 
     def perform_request(
@@ -80,9 +84,9 @@ class KeptNode(Urllib3HttpNode):
         return NodeApiResponse(meta, answer)
 
     def close(self) -> None:
-        """Close what is kept, and what urllib3 keeps."""
-        while self._idle:
-            self._idle.pop().close()
+        """Close what is kept, and what urllib3 keeps; whoever still asks closes their own when they have an answer."""
+        self._closed = True
+        _close_all(self._idle)
         super().close()
 
     def _written(self, method: str, target: str, body: bytes | None, headers: HttpHeaders | None) -> bytes:
@@ -125,7 +129,7 @@ class KeptNode(Urllib3HttpNode):
             whole = told.get("connection", "").lower() != "close"
         finally:
             # An answer that was not read would be taken for the next question's.
-            if whole:
+            if whole and not self._closed:
                 self._idle.append(kept)
             else:
                 kept.close()
@@ -147,6 +151,11 @@ class KeptNode(Urllib3HttpNode):
         # It is ours now: urllib3 must not close it when it forgets the connection.
         connection.sock = None
         return made
+
+
+def _close_all(idle: list[socket.socket]) -> None:
+    while idle:
+        idle.pop().close()
 
 
 def _has_something_to_say(kept: socket.socket) -> bool:
