@@ -62,10 +62,8 @@ def teller(settings: dict[str, str]) -> Iterator[Teller]:
         cwd=ROOT,
         env={**ours, **settings},
     ) as process:
+        # It ends with its input, which the end of the block closes.
         yield Teller(process)
-        # It ends with its input.
-        assert process.stdin is not None
-        process.stdin.close()
 
 
 class Sale:

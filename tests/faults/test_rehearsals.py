@@ -71,7 +71,8 @@ def test_a_bank_that_fails_now_and_then_charges_nobody_without_tickets() -> None
 
     assert found.why_not == ()
     assert found.faults is not None
-    assert min(found.faults["late"], found.faults["webhook_doubled"], sum(found.faults.values()) - 5) > 0, found.faults
+    assert found.faults["late"], found.faults
+    assert found.faults["webhook_doubled"], found.faults
 
 
 @pytest.mark.slow

@@ -152,8 +152,7 @@ def test_a_booking_that_raises_ends_failed_and_the_next_is_decided_within_a_seco
         waited = connection.execute(text(WAITED_BEHIND), {"number": place}).scalar_one()
         logged = connection.execute(text("SELECT kind, body FROM sale_log WHERE kind = 'booking_failed'")).one()
     assert tuple(row) == ("failed", "lane_error")
-    # A second on a machine that has nothing else to do.
-    assert waited is None or waited < 3
+    assert waited is None or waited < 1
     assert logged.body["booking_id"] == str(poisoned)
     # The others keep their order around it.
     assert states(engine, posted) == [HELD] * 100 + [UNAVAILABLE] * 19

@@ -262,34 +262,36 @@ def test_a_worker_killed_between_two_steps_sends_nothing_twice(office, settings,
     assert len(server.received) == (0 if edge.startswith("begun") else 1)
 
 
-def test_a_worker_killed_while_the_server_thinks_sends_nothing_twice(office, settings, server, booking_id):
-    server.answer.clear()
-    env = {**os.environ, **settings, "ONSALE_SMTP_URL": server.url, "ONSALE_MAIL_FROM": FROM, "PYTHONPATH": str(ROOT)}
-    process = subprocess.Popen([sys.executable, "-c", _KILLED, "none"], env=env, cwd=ROOT)
-    until(server.came.is_set, "the server has the letter")
-    process.kill()
-    process.wait(20)
-    server.answer.set()
-    make_due(office.engine)
+@pytest.fixture
+def kill_while_the_server_thinks(office, settings, server):
+    """Kill a worker that has handed its letter over and has no answer, and let the next one come by."""
 
-    deliver(office)
+    def kill(how: str) -> None:
+        server.answer.clear()
+        env = {**os.environ, **settings, "ONSALE_SMTP_URL": server.url, "ONSALE_MAIL_FROM": FROM}
+        process = subprocess.Popen([sys.executable, "-c", _KILLED, how], env={**env, "PYTHONPATH": str(ROOT)}, cwd=ROOT)
+        until(server.came.is_set, "the server has the letter")
+        process.kill()
+        process.wait(20)
+        server.answer.set()
+        make_due(office.engine)
+        deliver(office)
+
+    return kill
+
+
+def test_a_worker_killed_while_the_server_thinks_sends_nothing_twice(
+    office, server, booking_id, kill_while_the_server_thinks
+):
+    kill_while_the_server_thinks("none")
 
     assert the_letter(office.engine, booking_id).state is S.UNCLEAR
     assert server.addresses() == [ADA]
 
 
-def test_without_the_mark_a_killed_worker_would_have_sent_it_twice(office, settings, server, booking_id):
+def test_without_the_mark_a_killed_worker_would_have_sent_it_twice(server, booking_id, kill_while_the_server_thinks):
     """The guard's negative control: the commit before the server may take a letter is left out."""
-    server.answer.clear()
-    env = {**os.environ, **settings, "ONSALE_SMTP_URL": server.url, "ONSALE_MAIL_FROM": FROM, "PYTHONPATH": str(ROOT)}
-    process = subprocess.Popen([sys.executable, "-c", _KILLED, "unmarked"], env=env, cwd=ROOT)
-    until(server.came.is_set, "the server has the letter")
-    process.kill()
-    process.wait(20)
-    server.answer.set()
-    make_due(office.engine)
-
-    deliver(office)
+    kill_while_the_server_thinks("unmarked")
 
     assert server.addresses() == [ADA, ADA]
 

@@ -22,6 +22,8 @@ GAVE_UP_REASONS_MAX = 20
 GAVE_UP = "gave up"
 OTHER_REASONS = "other reasons"
 ACCEPTED = 202
+# What is said of an invariant for which `verify` found this.
+NOT_OK = {False: "does not hold", None: "could not be checked"}
 # Nobody's work for a booking: the simulator stands for a bank, the crowd for people.
 NOT_OURS = ("simulator", "crowd")
 
@@ -193,10 +195,10 @@ def reasons(found: Results) -> list[str]:
         ),
         (not found.confirmed, "nothing was sold: no buyer was told of tickets"),
     ]
-    words = {False: "does not hold", None: "could not be checked", True: ""}
     said += [
-        (not ok, f"{name} {words[ok]}: {found.verify_because.get(name, 'see `onsale verify`')}")
+        (True, f"{name} {NOT_OK[ok]}: {found.verify_because.get(name, 'see `onsale verify`')}")
         for name, ok in found.verify.items()
+        if not ok
     ]
     said += [
         (True, f"{kill} never happened: only {found.accepted} bookings were accepted") for kill in found.kills_missed

@@ -13,6 +13,7 @@ from onsale.sandbox.stripe_simulator.errors import invalid
 
 LATE_MS = 30_000
 LATE_MS_MAX = 60_000
+SEED_MAX = (1 << 63) - 1
 
 
 class Fault(StrEnum):
@@ -91,16 +92,23 @@ class Draws:
 
 def chances(sent: Any) -> Chances:
     """What was sent as `chances`; refuses unknown names and wrong values by name."""
-    known = {each.name: each.type for each in fields(Chances)}
+    known = [each.name for each in fields(Chances)]
     if not isinstance(sent, dict) or not set(sent) <= set(known):
         raise invalid(f"chances is an object with any of {', '.join(known)}.", param="chances")
     for name, value in sent.items():
         if name in SHARES:
             if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= 1:
                 raise invalid(f"{name} is a share from 0 to 1.", param="chances")
-        elif isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= LATE_MS_MAX:
-            raise invalid(f"{name} is a whole number from 0 to {LATE_MS_MAX}.", param="chances")
+        else:
+            whole(name, value, 0, SEED_MAX if name == "seed" else LATE_MS_MAX)
     found = Chances(**sent)
     if sum(getattr(found, kind) for kind in Fault) > 1:
         raise invalid(f"{', '.join(Fault)} add up to more than 1.", param="chances")
     return found
+
+
+def whole(name: str, value: Any, lowest: int, highest: int) -> int:
+    """The value, if it is a whole number between these."""
+    if isinstance(value, bool) or not isinstance(value, int) or not lowest <= value <= highest:
+        raise invalid(f"{name} is a whole number from {lowest} to {highest}.", param=name)
+    return value

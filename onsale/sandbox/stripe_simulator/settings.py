@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from onsale.payments.webhooks import RESUMES, SAVES_A_CARD
-from onsale.sandbox.stripe_simulator.chances import LATE_MS, Chances, Draws, Fault, chances
+from onsale.sandbox.stripe_simulator.chances import LATE_MS, LATE_MS_MAX, Chances, Draws, Fault, chances, whole
 from onsale.sandbox.stripe_simulator.errors import invalid
 
 DELAY_MS_MAX = 60_000
@@ -110,7 +110,7 @@ def changed(settings: Settings, sent: Mapping[str, Any]) -> Settings:
 
 
 def _delay(name: str, value: Any) -> int:
-    return _whole(name, value, 0, DELAY_MS_MAX)
+    return whole(name, value, 0, DELAY_MS_MAX)
 
 
 def _switch(name: str, value: Any) -> bool:
@@ -144,16 +144,10 @@ def _plan(sent: Any) -> Plan:
         raise invalid(wanted, param="fail_next")
     return Plan(
         kind=Fault(sent["kind"]),
-        times=_whole("times", sent.get("times", 1), 1, FAULTS_MAX),
+        times=whole("times", sent.get("times", 1), 1, FAULTS_MAX),
         path=path,
-        late_ms=_whole("late_ms", sent.get("late_ms", LATE_MS), 0, DELAY_MS_MAX),
+        late_ms=whole("late_ms", sent.get("late_ms", LATE_MS), 0, LATE_MS_MAX),
     )
-
-
-def _whole(name: str, value: Any, lowest: int, highest: int) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or not lowest <= value <= highest:
-        raise invalid(f"{name} is a whole number from {lowest} to {highest}.", param=name)
-    return value
 
 
 KINDS: Mapping[str, Callable[[str, Any], Any]] = {
