@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
@@ -23,7 +21,6 @@ from onsale.db.pgoutput import Change, Commit, Kind
 from onsale.errors import ChangesLost, ChangesNotSetUp, RecordUnavailable, SomebodyElseReads
 from onsale.queue.followed import Followed
 from onsale.queue.keys import CatalogueKeys
-from onsale.sandbox.embedded import PartMissing
 from onsale.sandbox.postgres import EmbeddedPostgres
 from onsale.search.comparing import differences
 from onsale.search.event_index import ALIAS, EventIndex
@@ -31,7 +28,7 @@ from onsale.web import metrics
 from onsale.web.box_office import open_box_office
 from onsale.workers.changes import Follower
 from tests.builders import a_show, an_event, run_sql, until
-from tests.conftest import missing
+from tests.conftest import started
 
 ARTIST = "INSERT INTO artists (id, name) VALUES ({0}, 'Number {0}')"
 MANY_ARTISTS = "INSERT INTO artists (name) SELECT 'Artist ' || n FROM generate_series({}, {}) AS n"
@@ -50,16 +47,8 @@ class Plain(EmbeddedPostgres):
 
 @pytest.fixture(scope="module")
 def plain_server() -> Iterator[EmbeddedPostgres]:
-    with tempfile.TemporaryDirectory(prefix="onsale-test-") as folder:
-        server = Plain(Path(folder, "postgres"), durable=False)
-        try:
-            server.start()
-        except PartMissing as reason:
-            missing(reason)
-        try:
-            yield server
-        finally:
-            server.discard()
+    with started(Plain) as server:
+        yield server
 
 
 @pytest.fixture
