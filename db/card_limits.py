@@ -19,7 +19,7 @@ def reserve(connection: Connection, booking_id: BookingId, attempt: int, *, fing
     """
     event_id = event_of_booking(booking_id)
     # A statement of its own: the next one must see what the one before us committed.
-    locks.one_card(connection, event_id, fingerprint)
+    locks.one_card(connection, fingerprint)
     asked = {"event_id": event_id, "id": booking_id, "attempt": attempt}
     found = connection.execute(
         sql.load("reserve_on_card"), {**asked, "fingerprint": fingerprint, "tickets_max": tickets_max}

@@ -27,9 +27,9 @@ def try_alone(connection: Connection, name: str) -> bool:
     return bool(connection.execute(_TRY, {"key": _PART | zlib.crc32(name.encode())}).scalar_one())
 
 
-def one_card(connection: Connection, event_id: EventId, fingerprint: str) -> None:
-    """Wait until nobody else counts what this card buys of the event; a checksum met by chance waits for nothing."""
-    connection.execute(_WAIT, {"key": _CARD | zlib.crc32(f"{event_id} {fingerprint}".encode())})
+def one_card(connection: Connection, fingerprint: str) -> None:
+    """Wait until nobody else counts what this card buys; two cards of one checksum wait for each other in vain."""
+    connection.execute(_WAIT, {"key": _CARD | zlib.crc32(fingerprint.encode())})
 
 
 def claimant(number: int) -> int:
