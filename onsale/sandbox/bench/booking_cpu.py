@@ -3,9 +3,9 @@
 Two visits per sale, each one join and five status polls; one of them comes in, looks at the seats, books, is charged
 and polls the result. The same has been measured of pretix: 0.25 by its API, 0.9 by its pages.
 
-Seconds are a machine's own, and one machine's differ threefold between two days. So they are told as on the machine that
-floor and goal were set on, where an empty Flask route takes 55 microseconds; this one's is measured in the same run. The
-seconds as they were here are in the notes (decision 0074).
+Seconds are a machine's own, and one machine's differ threefold between two days. So they are told as on the machine
+that floor and goal were set on, where an empty Flask route takes 55 microseconds; this one's is measured in the same
+run. The seconds as they were here are in the notes (decision 0074).
 """
 
 from __future__ import annotations
