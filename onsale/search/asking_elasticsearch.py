@@ -6,7 +6,8 @@ from datetime import datetime
 from typing import Any
 
 from onsale.search import FACET_VALUES_MAX, PRICE_BANDS, Filters, Near, SearchQuery, Sort
-from onsale.search.words import WORDS_MAX, plain
+from onsale.search.folding import plain
+from onsale.search.words import WORDS_MAX
 
 # What stands in the title counts most: whole words before beginnings, then one word of several; a place counts least.
 TITLE_WORDS, TITLE_BEGINNINGS, TITLE_PARTLY = 8.0, 4.0, 2.0

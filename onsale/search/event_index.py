@@ -51,12 +51,9 @@ SETTINGS: dict[str, Any] = {
             }
         },
         "analyzer": {
-            "words": {"type": "custom", "tokenizer": "standard", "filter": ["lowercase", "asciifolding"]},
-            "beginnings": {
-                "type": "custom",
-                "tokenizer": "standard",
-                "filter": ["lowercase", "asciifolding", "beginnings"],
-            },
+            # What is written and what is asked are plain words already, cut as the record cuts them.
+            "words": {"type": "custom", "tokenizer": "whitespace"},
+            "beginnings": {"type": "custom", "tokenizer": "whitespace", "filter": ["beginnings"]},
         },
     },
 }

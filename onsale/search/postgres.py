@@ -22,13 +22,16 @@ from onsale.search import (
     cursors,
     sql,
 )
+from onsale.search.folding import plain
 from onsale.search.suggesting import LOOKED_AT_MAX, Seen, suggestions
-from onsale.search.words import WORDS_MAX, check, check_term, plain
+from onsale.search.words import WORDS_MAX, check, check_term
 
 # Below this a near miss is another word. Two letters swapped in "Philharmonic" give 0.6, one wrong in "Berlin" 0.43.
 ALIKE_MIN = 0.4
 # What a lone letter resembles is everything.
 NEAR_MISS_CHARACTERS_MIN = 4
+# The record cuts words there: PostgreSQL takes 2,046 bytes.
+WORD_LETTERS_MAX = 500
 WORDS, NEAR_MISSES = "w", "m"
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 # The sort values of a hit: how well it fits, when it begins (microseconds since the epoch), its id.
@@ -77,7 +80,8 @@ class PostgresSearch:
 
 def _terms(words: str, *, weight: str = "") -> str:
     """All these words, each at least as a beginning: `ber phil` finds the Berliner Philharmoniker."""
-    return " & ".join(f"{word}:*{weight}" for word in words.split()[:WORDS_MAX])
+    # Plain words hold nothing that a quotation could end at.
+    return " & ".join(f"'{word[:WORD_LETTERS_MAX]}':*{weight}" for word in words.split()[:WORDS_MAX])
 
 
 def _asked(query: SearchQuery, after: list[Any] | None) -> dict[str, Any]:
