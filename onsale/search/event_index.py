@@ -42,13 +42,8 @@ SETTINGS: dict[str, Any] = {
     "sort.order": ["asc", "asc"],
     "analysis": {
         "filter": {
-            # Words longer than that are found whole.
-            "beginnings": {
-                "type": "edge_ngram",
-                "min_gram": 1,
-                "max_gram": BEGINNING_LETTERS_MAX,
-                "preserve_original": True,
-            }
+            # Of a longer word so many letters are compared.
+            "beginnings": {"type": "edge_ngram", "min_gram": 1, "max_gram": BEGINNING_LETTERS_MAX}
         },
         "analyzer": {
             # What is written and what is asked are plain words already, cut as the record cuts them.

@@ -28,8 +28,8 @@ _MARKS = re.compile(r"[\u02b9-\u02bf\U0001f000-\U0001fbff\ue000-\uf8ff\U000f0000
 # Letters of their own to Unicode, and the one Greek writes otherwise at the end of a word.
 _OTHERWISE = dict(zip("øłđðħıȷŧƒŋς", "olddhijtfn\u03c3", strict=True)) | {"ß": "ss", "æ": "ae", "œ": "oe", "þ": "th"}
 # Scripts without spaces whose every sign is a word here: Chinese, and kana but for katakana; with what voices a kana.
-_SIGN = r"[\u3005-\u3007\u3041-\u3096\u309d-\u309f\u3400-\u4dbf\u4e00-\u9fff\U00020000-\U0003ffff]"
-WORD = re.compile(rf"{_SIGN}[\u3099\u309a]*|(?:(?!{_SIGN})[^ ])+")
+_SIGNS = r"\u3005-\u3007\u3041-\u3096\u309d-\u309f\u3400-\u4dbf\u4e00-\u9fff\U00020000-\U0003ffff"
+WORD = re.compile(rf"[{_SIGNS}][\u3099\u309a]*|[^ {_SIGNS}]+")
 _ASCII_WORD = re.compile("[a-z0-9]+")
 _ASCII = {number: SPACE if number < 33 or number == 127 else MARK for number in range(128) if not chr(number).isalnum()}
 
