@@ -50,8 +50,9 @@ def findable(text: str) -> str:
     out. AC/DC is found as ac, dc and acdc.
     """
     apart = plain(text).split()
-    joined = WORD.findall(folded(text).replace(MARK, ""))
-    return " ".join([*apart, *dict.fromkeys(word for word in joined if word not in apart)])
+    there = set(apart)
+    joined = dict.fromkeys(WORD.findall(folded(text).replace(MARK, "")))
+    return " ".join([*apart, *(word for word in joined if word not in there)])
 
 
 def folded(text: str) -> str:

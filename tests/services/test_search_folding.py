@@ -11,6 +11,7 @@ from sqlalchemy import Connection, NullPool, create_engine, text
 
 from onsale.search.documents import documents
 from onsale.search.folding import findable, folded, plain
+from onsale.search.postgres import _terms
 from tests.builders import a_show
 from tests.texts import KNOWN, texts
 
@@ -49,6 +50,19 @@ def test_every_letter_there_is_folds_alike(record):
 @given(st.lists(texts, min_size=1, max_size=40))
 def test_any_texts_become_the_same_words(record, some):
     assert in_the_record(record, some) == [in_python(each) for each in some]
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.lists(st.one_of(texts, st.just("ﷺ" * 60), st.just("ẞ" * 2_000)), min_size=1, max_size=40))
+def test_any_text_is_found_by_itself(record, some):
+    asked = text(
+        "SELECT t FROM unnest(CAST(:some AS text[]), CAST(:queries AS text[])) AS u (t, query)"
+        " WHERE NOT search_terms(findable_words(t), 'A') @@ CAST(query AS tsquery)"
+    )
+    words = {each: plain(each) for each in some if plain(each)}
+    queries = [_terms(each, weight="A") for each in words.values()]
+
+    assert record.scalars(asked, {"some": list(words), "queries": queries}).all() == []
 
 
 def test_what_the_search_looks_through_is_what_an_index_would_get(engine):

@@ -13,9 +13,9 @@ down_revision = "0017"
 branch_labels = None
 depends_on = None
 
-# Within the brackets of a regular expression. What may be left out by who types: accents, Hebrew's and Arabic's vowels,
-# the dot below of Hindi, what stretches an Arabic word, chooses the form of a sign, or is not seen. Other marks are
-# letters: the vowels of Hindi and Thai, what voices a kana.
+# All as in onsale/search/folding.py, for within the brackets of a regular expression. What who types may leave out:
+# accents, Hebrew's and Arabic's vowels, the dot below of Hindi, what stretches an Arabic word, chooses the form of a
+# sign, or is not seen. Other marks are letters: the vowels of Hindi and Thai, what voices a kana.
 LEFT_OUT = (
     r"\u0300-\u036f\u0483-\u0489\u0591-\u05bd\u05bf\u05c1\u05c2\u05c4\u05c5\u05c7\u0610-\u061a\u0640\u064b-\u065f\u0670"
     r"\u06d6-\u06dc\u06df-\u06e4\u06e7\u06e8\u06ea-\u06ed\u0711\u0730-\u074a\u093c\u180b-\u180f\u1ab0-\u1aff\u1dc0-\u1dff"
@@ -87,8 +87,8 @@ def _class(true: Callable[[str], bool]) -> str:
     return "".join(ranges())
 
 
-# Taken apart, lower, without accents; a space for what parts words, a hyphen for what may stand within one. Most
-# names have nothing left to translate, which is slow.
+# Taken apart, lower, without accents; a space for what parts words, a hyphen for what may stand within one. The slow
+# translation is for few: of most names nothing is left for it.
 FOLDED_WORDS = """
 CREATE OR REPLACE FUNCTION folded_words(value text) RETURNS text LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE AS $$
 DECLARE
@@ -107,7 +107,7 @@ BEGIN
 END $$"""
 
 # With one space between words, and around what is a word by itself.
-PLAIN_WORDS = r"""
+PLAIN_WORDS = """
 CREATE OR REPLACE FUNCTION plain_words(value text) RETURNS text LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE AS $$
 BEGIN
     RETURN words_apart(replace(folded_words(value), '-', ' '));
