@@ -6,7 +6,9 @@ from datetime import datetime
 from typing import Any
 
 from onsale.search import FACET_VALUES_MAX, PRICE_BANDS, Filters, Near, SearchQuery, Sort
-from onsale.search.words import WORDS_MAX, plain
+from onsale.search.event_index import BEGINNING_LETTERS_MAX
+from onsale.search.folding import plain
+from onsale.search.words import WORDS_MAX
 
 # What stands in the title counts most: whole words before beginnings, then one word of several; a place counts least.
 TITLE_WORDS, TITLE_BEGINNINGS, TITLE_PARTLY = 8.0, 4.0, 2.0
@@ -90,20 +92,27 @@ def _when(query: SearchQuery, now: datetime) -> Body:
 
 def _all_words(field: str, words: str, *, near: bool) -> Body:
     """All these words, each at least as a beginning; `near`: or nearly."""
-    some = " ".join(words.split()[:WORDS_MAX])
     if not near:
-        return {"match": {f"{field}.start": {"query": some, "operator": "and"}}}
-    return {"match": {field: {"query": some, "operator": "and", "fuzziness": FUZZINESS}}}
+        return {"match": {f"{field}.start": {"query": _beginnings(words), "operator": "and"}}}
+    return {"match": {field: {"query": _some(words), "operator": "and", "fuzziness": FUZZINESS}}}
 
 
 def _ranks(words: str) -> list[Body]:
     """Tiers, not a sum of word frequencies: within one, the earlier show comes first."""
-    some = " ".join(words.split()[:WORDS_MAX])
-    whole = {"match": {"title": {"query": some, "operator": "and"}}}
-    beginnings = {"match": {"title.start": {"query": some, "operator": "and"}}}
-    partly = {"match": {"title.start": {"query": some}}}
+    whole = {"match": {"title": {"query": _some(words), "operator": "and"}}}
+    beginnings = {"match": {"title.start": {"query": _beginnings(words), "operator": "and"}}}
+    partly = {"match": {"title.start": {"query": _beginnings(words)}}}
     tiers = ((whole, TITLE_WORDS), (beginnings, TITLE_BEGINNINGS), (partly, TITLE_PARTLY))
     return [{"constant_score": {"filter": one, "boost": boost}} for one, boost in tiers]
+
+
+def _some(words: str) -> str:
+    return " ".join(words.split()[:WORDS_MAX])
+
+
+def _beginnings(words: str) -> str:
+    """As long as the index knows beginnings: in Thai a title is one word."""
+    return " ".join(word[:BEGINNING_LETTERS_MAX] for word in words.split()[:WORDS_MAX])
 
 
 def _chosen(filters: Filters) -> dict[str, Body]:

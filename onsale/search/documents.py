@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Connection, text
 
 from onsale.search import sql
-from onsale.search.words import plain
+from onsale.search.folding import findable
 
 BATCH_MAX = 1_000
 
@@ -69,10 +69,12 @@ def document(row: Any) -> Document:
 
 
 def _words(row: Any) -> dict[str, str]:
-    """What is searched, cut into words as the search cuts what is typed: an apostrophe parts two words in both."""
-    artist, place = plain(" ".join(row.artists)), plain(f"{row.venue_name} {row.city} {row.country} {row.region}")
-    title = f"{plain(row.name)} {artist}".strip()
-    return {"artist": artist, "place": place, "title": title, "all": f"{title} {place} {plain(row.genre)}".strip()}
+    """What is searched: the words that the record's search_documents have."""
+    artist = findable(" ".join(row.artists))
+    place = findable(f"{row.venue_name} {row.city} {row.country} {row.region}")
+    title = " ".join(filter(None, (findable(row.name), artist)))
+    everything = " ".join(filter(None, (title, place, findable(row.genre))))
+    return {"artist": artist, "place": place, "title": title, "all": everything}
 
 
 _IDS_AFTER = text("SELECT id FROM events WHERE id > :after ORDER BY id LIMIT :limit")

@@ -24,8 +24,9 @@ from onsale.search import (
     cursors,
     event_index,
 )
+from onsale.search.folding import plain
 from onsale.search.suggesting import LOOKED_AT_MAX, Seen, suggestions
-from onsale.search.words import check, check_term, plain
+from onsale.search.words import check, check_term
 
 REQUEST_SECONDS = 2.0
 EXACT, NEAR = "e", "n"

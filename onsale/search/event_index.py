@@ -42,21 +42,13 @@ SETTINGS: dict[str, Any] = {
     "sort.order": ["asc", "asc"],
     "analysis": {
         "filter": {
-            # Words longer than that are found whole.
-            "beginnings": {
-                "type": "edge_ngram",
-                "min_gram": 1,
-                "max_gram": BEGINNING_LETTERS_MAX,
-                "preserve_original": True,
-            }
+            # Of a longer word so many letters are compared.
+            "beginnings": {"type": "edge_ngram", "min_gram": 1, "max_gram": BEGINNING_LETTERS_MAX}
         },
         "analyzer": {
-            "words": {"type": "custom", "tokenizer": "standard", "filter": ["lowercase", "asciifolding"]},
-            "beginnings": {
-                "type": "custom",
-                "tokenizer": "standard",
-                "filter": ["lowercase", "asciifolding", "beginnings"],
-            },
+            # What is written and what is asked are plain words already, cut as the record cuts them.
+            "words": {"type": "custom", "tokenizer": "whitespace"},
+            "beginnings": {"type": "custom", "tokenizer": "whitespace", "filter": ["beginnings"]},
         },
     },
 }

@@ -1,9 +1,9 @@
 -- One page of events that fit all that is asked for, best first, the count of all, and what each further filter would leave.
 -- Raw: full text or near misses, filters, facets and the count in one round trip. `near` is a literal: one branch is planned.
 WITH asked AS (
-    SELECT to_tsquery('simple', :artist_terms) AS artist,
-           to_tsquery('simple', :place_terms) AS place,
-           to_tsquery('simple', :all_terms) AS anything
+    SELECT CAST(:artist_terms AS tsquery) AS artist,
+           CAST(:place_terms AS tsquery) AS place,
+           CAST(:all_terms AS tsquery) AS anything
 ), fitting AS (
     SELECT l.id, l.starts_at, l.city, l.genre, l.month,
            CASE WHEN :facets THEN l.price_min_minor END AS price_min_minor,

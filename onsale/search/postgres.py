@@ -22,13 +22,18 @@ from onsale.search import (
     cursors,
     sql,
 )
+from onsale.search.folding import plain
 from onsale.search.suggesting import LOOKED_AT_MAX, Seen, suggestions
-from onsale.search.words import WORDS_MAX, check, check_term, plain
+from onsale.search.words import WORDS_MAX, check, check_term
 
 # Below this a near miss is another word. Two letters swapped in "Philharmonic" give 0.6, one wrong in "Berlin" 0.43.
 ALIKE_MIN = 0.4
+# Of all that is typed at once, looked for by index: one letter left out of nine gives 0.6.
+ALIKE_TYPED_MIN = 0.5
 # What a lone letter resembles is everything.
 NEAR_MISS_CHARACTERS_MIN = 4
+# The record cuts words there: PostgreSQL takes 2,046 bytes.
+WORD_LETTERS_MAX = 500
 WORDS, NEAR_MISSES = "w", "m"
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 # The sort values of a hit: how well it fits, when it begins (microseconds since the epoch), its id.
@@ -49,35 +54,48 @@ class PostgresSearch:
         asked = _asked(query, after)
         with sql.asking(self._engine) as connection:
             page = _page(connection, asked, near=kind == NEAR_MISSES)
-            if not page.hits and kind == WORDS and after is None and self._worth_a_second_look(connection, asked):
+            if (
+                not page.hits
+                and kind == WORDS
+                and after is None
+                and self._worth_a_second_look(connection, *(asked[name] for name in _PLAIN))
+            ):
                 page = _page(connection, asked, near=True)
         return page
 
     def suggest(self, text: str) -> tuple[Suggestion, ...]:
-        """What the text may be the beginning of. BadRequest; RecordUnavailable."""
+        """What the text may be the beginning of, or nearly where pg_trgm is there. BadRequest; RecordUnavailable."""
         check_term(text, field="q")
         words = plain(text)
         if not words:
             return ()
+        # Titles have weight A in the terms of everything.
+        asked = {"terms": _terms(words), "title_terms": _terms(words, weight="A"), "limit": LOOKED_AT_MAX}
         with sql.asking(self._engine) as connection:
-            # Titles have weight A in the terms of everything.
-            asked = {"terms": _terms(words), "title_terms": _terms(words, weight="A"), "limit": LOOKED_AT_MAX}
-            rows = connection.execute(sql.load("suggest"), asked).all()
-        return suggestions(
-            words, [Seen(row.id, row.name, tuple(row.artists), row.venue_name, row.city) for row in rows]
-        )
+            found = suggestions(words, _seen(connection, "suggest", asked))
+            if not found and self._worth_a_second_look(connection, words):
+                connection.execute(_LET_NEARLY_BE, {"alike": str(ALIKE_TYPED_MIN)})
+                asked = {"words": words, "limit": LOOKED_AT_MAX}
+                found = suggestions(words, _seen(connection, "suggest_nearly", asked), near=True)
+        return found
 
-    def _worth_a_second_look(self, connection: Connection, asked: dict[str, Any]) -> bool:
-        if not any(len(asked[name]) >= NEAR_MISS_CHARACTERS_MIN for name in _PLAIN):
+    def _worth_a_second_look(self, connection: Connection, *words: str) -> bool:
+        if not any(len(each) >= NEAR_MISS_CHARACTERS_MIN for each in words):
             return False
         if self._near_misses is None:
             self._near_misses = bool(connection.execute(_HAS_TRIGRAMS).scalar_one())
         return self._near_misses
 
 
+def _seen(connection: Connection, statement: str, asked: dict[str, Any]) -> list[Seen]:
+    rows = connection.execute(sql.load(statement), asked)
+    return [Seen(row.id, row.name, tuple(row.artists), row.venue_name, row.city) for row in rows]
+
+
 def _terms(words: str, *, weight: str = "") -> str:
     """All these words, each at least as a beginning: `ber phil` finds the Berliner Philharmoniker."""
-    return " & ".join(f"{word}:*{weight}" for word in words.split()[:WORDS_MAX])
+    # Plain words hold nothing that a quotation could end at.
+    return " & ".join(f"'{word[:WORD_LETTERS_MAX]}':*{weight}" for word in words.split()[:WORDS_MAX])
 
 
 def _asked(query: SearchQuery, after: list[Any] | None) -> dict[str, Any]:
@@ -178,4 +196,6 @@ def _hit(row: Row[Any]) -> Hit:
 
 
 _PLAIN = ("artist", "place", "anything")
+# Until the end of the transaction.
+_LET_NEARLY_BE = text("SELECT set_config('pg_trgm.word_similarity_threshold', :alike, true)")
 _HAS_TRIGRAMS = text("SELECT EXISTS (SELECT FROM pg_extension WHERE extname = 'pg_trgm')")

@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from onsale.search import SUGGESTIONS_MAX, Suggested, Suggestion
-from onsale.search.words import alike, has_beginnings, plain
+from onsale.search.folding import plain
+from onsale.search.words import alike, has_beginnings
 
 # Shows that are looked at: many of them may have the same artist in the same house.
 LOOKED_AT_MAX = 60

@@ -1,12 +1,10 @@
-"""What a search does before it looks, whatever it looks in: makes words plain, refuses what makes no sense."""
+"""What a search does with words, whatever it looks in: compares them, and refuses what makes no sense."""
 
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Callable
 from difflib import SequenceMatcher
-from functools import lru_cache
 
 from onsale.errors import BadRequest
 from onsale.search import (
@@ -20,27 +18,12 @@ from onsale.search import (
     SearchQuery,
     Sort,
 )
+from onsale.search.folding import findable
 
 WORDS_MAX = 10
-PLAIN_KEPT = 10_000
 # What neither a record nor an index can hold, so that nothing is called so.
 _NOT_TEXT = re.compile("[\x00\ud800-\udfff]")
-_WORD = re.compile(r"\w+")
 _MONTH = re.compile(r"[0-9]{4}-(0[1-9]|1[0-2])")
-# Letters that are letters of their own to Unicode.
-_WITHOUT_DECOMPOSITION = str.maketrans("øłđ", "old")
-
-
-# A page of hits has the same names again and again, and so has the next.
-@lru_cache(maxsize=PLAIN_KEPT)
-def plain(text: str) -> str:
-    """Lower case, without accents, words with one space between: as the record's `plain_words` writes them."""
-    # Most names: nothing to take apart, and a fifth of the work.
-    if text.isascii():
-        return " ".join(_WORD.findall(text.lower()))
-    decomposed = unicodedata.normalize("NFKD", text.lower())
-    bare = "".join(letter for letter in decomposed if not unicodedata.combining(letter))
-    return " ".join(_WORD.findall(bare.translate(_WITHOUT_DECOMPOSITION)))
 
 
 def has_beginnings(words: str) -> Callable[[str], bool]:
@@ -49,7 +32,7 @@ def has_beginnings(words: str) -> Callable[[str], bool]:
     begun = [f" {word}" for word in words.split()]
 
     def has(text: str) -> bool:
-        there = f" {plain(text)}"
+        there = f" {findable(text)}"
         return all(each in there for each in begun)
 
     return has

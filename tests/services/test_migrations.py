@@ -11,6 +11,7 @@ from sqlalchemy import create_engine, text
 from onsale.db import engine as record
 from onsale.db.models import metadata
 from onsale.db.states import FIRST, LEGAL_MOVES, NEW
+from tests.builders import a_show, run_sql
 
 
 def scripts() -> ScriptDirectory:
@@ -83,3 +84,18 @@ def test_hot_tables_leave_room_for_the_next_version_of_a_row(engine, table):
         options = connection.execute(text("SELECT reloptions FROM pg_class WHERE relname = :t"), {"t": table}).scalar()
 
     assert any(option.startswith("fillfactor=") for option in options)
+
+
+def test_what_was_written_before_words_of_every_script_is_written_anew_also_when_it_was_cut_short(record_url, engine):
+    # More than one of its steps.
+    events = [a_show(engine, f"방탄 {number}") for number in range(260)]
+    run_sql(engine, "UPDATE search_documents SET all_words = '', all_terms = ''")
+    run_sql(engine, "UPDATE alembic_version SET version_num = '0017'")
+
+    record.migrate(record_url)
+
+    with engine.connect() as connection:
+        there = connection.execute(
+            text("SELECT count(*) FROM search_documents d, search_document(d.event_id) w WHERE d.* = w.*")
+        )
+        assert there.scalar_one() == len(events)

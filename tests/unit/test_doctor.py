@@ -196,6 +196,7 @@ GOOD = Facts(
         "fsync": "on",
         "full_page_writes": "on",
         "max_connections": "100",
+        "server_encoding": "UTF8",
         "server_version_num": "160004",
         "superuser_reserved_connections": "3",
         "synchronous_commit": "on",
@@ -250,6 +251,7 @@ def test_a_laptop_is_fine_without_a_standby_and_still_lacks_it():
     ("judged", "answer"),
     [
         (record.server_version(facts()), OK),
+        (record.server_version(facts(server_encoding="SQL_ASCII")), BROKEN),
         (record.server_version(facts(server_version_num="140000")), OK),
         (record.server_version(facts(server_version_num="139999")), BROKEN),
         (record.schema(GOOD, newest="0012"), OK),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from datetime import UTC, datetime
 from itertools import pairwise
 
@@ -10,9 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from onsale.search import Hit, SearchQuery, Suggested
+from onsale.search.folding import plain
 from onsale.search.highlighting import Part, highlights, parts
 from onsale.search.suggesting import OF_A_KIND_MAX, Seen, suggestions
-from onsale.search.words import has_beginnings, plain
+from onsale.search.words import has_beginnings
 
 NOW = datetime(2026, 12, 24, tzinfo=UTC)
 
@@ -33,8 +35,20 @@ def marked(pieces: tuple[Part, ...]) -> str:
         ("Night", ["night", "ni"], "[Night]"),
         ("Björk Ólafsdóttir", ["bjo", "olaf"], "[Bjö]rk [Ólaf]sdóttir"),
         ("L'Olympia", ["oly"], "L'[Oly]mpia"),
-        # One letter that is two without its form: no way to say where the beginning ends.
-        ("ﬁnale", ["fin"], "[ﬁnale]"),
+        # Half of a letter cannot be marked.
+        ("ﬁnale", ["fin"], "[ﬁn]ale"),
+        ("ﬁnale", ["f"], "[ﬁ]nale"),
+        ("Bjo\u0308rk", ["bjo"], "[Bjo\u0308]rk"),
+        ("Straßenfest", ["stras"], "[Straß]enfest"),
+        ("Йошкар-Ола", ["иош", "ола"], "[Йош]кар-[Ола]"),
+        ("방탄소년단", [plain("방타")], "[방탄]소년단"),
+        (unicodedata.normalize("NFD", "방탄"), [plain("바")], unicodedata.normalize("NFD", "[방]탄")),
+        ("हिन्दी कवि", ["हिन", "क"], "[हिन्]दी [क]वि"),
+        ("夜の街", ["街"], "夜の[街]"),
+        ("N.E.R.D live", ["nerd"], "[N.E.R.D] live"),
+        ("AC/DC", ["acd"], "[AC/D]C"),
+        ("AC/DC", ["dc"], "AC/[DC]"),
+        ("\ufe0f\u0301 Night", ["ni"], "\ufe0f\u0301 [Ni]ght"),
         ("Nothing of it", ["zebra"], "Nothing of it"),
         ("", ["a"], ""),
     ],

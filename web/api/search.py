@@ -23,9 +23,9 @@ from onsale.search import (
     SearchQuery,
     Sort,
 )
+from onsale.search.folding import plain
 from onsale.search.highlighting import Part, highlights, parts
 from onsale.search.when import between
-from onsale.search.words import plain
 from onsale.web.api.contract import Asked, Routes, Shared, shared
 from onsale.web.api.documents import (
     PRINTABLE,

@@ -37,6 +37,7 @@ _SETTINGS = (
     "max_connections",
     # From PostgreSQL 16.
     "reserved_connections",
+    "server_encoding",
     "server_version_num",
     "superuser_reserved_connections",
     "synchronous_commit",
@@ -136,6 +137,10 @@ def server_version(facts: Facts) -> Seen:
     saw = f"PostgreSQL {number // 10_000}.{number % 10_000}."
     if number < VERSION_MIN:
         return broken(saw, f"Upgrade to PostgreSQL {VERSION_MIN // 10_000} or newer.")
+    if (encoding := facts.settings["server_encoding"]) != "UTF8":
+        return broken(
+            f"{saw} Its database is in {encoding}.", "Make one in UTF8: names are searched by Unicode's rules."
+        )
     return ok(saw)
 
 
