@@ -53,7 +53,10 @@ class SearchAsked(Asked):
     artist: Term = Field("", description="An artist, or a part of the name.")
     location: Term = Field("", description="A venue, city, country or region.")
     dateTime: Annotated[str, StringConstraints(max_length=60, pattern=PRINTABLE)] = Field(
-        "", description="A day (2026-12-24), a month (2026-12), a moment, or a range of these (a..b)."
+        "",
+        description="A day (2026-12-24), a month (2026-12), from a moment on (2026-12-24T20:00:00Z; write the + of a "
+        "zone as %2B), or a range of these with its end in it (2026-12-24..2026-12-31; a.. and ..b are open on one "
+        "side). In UTC where no zone is given. Other ways to write a day, such as 20261224, are refused.",
     )
     q: Term = Field("", description="Any of it.")
     latitude: float | None = Field(None, ge=-90, le=90, description="With longitude: near this place.")
