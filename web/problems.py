@@ -143,10 +143,14 @@ def of_fields(errors: Sequence[tuple[str, str]]) -> Problem:
     )
 
 
-def of_validation(error: ValidationError, *, where: str = "") -> Problem:
-    """The same, from pydantic. What was sent is not repeated: it may be a password."""
+def of_validation(error: ValidationError, *, depth: int | None = None) -> Problem:
+    """The same, from pydantic. What was sent is not repeated: it may be a password.
+
+    A field is named as whoever asks writes it: `q`, `Idempotency-Key`, `wishes.0.quantity`; `depth` 1 where fields have
+    no parts.
+    """
     found = error.errors(include_url=False, include_context=False, include_input=False)
-    return of_fields([(_field(where, each["loc"]), each["msg"]) for each in found])
+    return of_fields([(_field(each["loc"][:depth]), each["msg"]) for each in found])
 
 
 def of_http(error: HTTPException) -> Problem:
@@ -186,7 +190,10 @@ _HTTP_DETAILS = {
 }
 
 
-def _field(where: str, location: tuple[int | str, ...]) -> str:
-    # `named` and `best` are the kinds of a wish, not fields of it.
-    named = [str(each) for each in location if each not in ("named", "best")]
-    return ".".join([where, *named] if where else named) or "body"
+_WISHES = ("named", "best")
+
+
+def _field(location: tuple[int | str, ...]) -> str:
+    # `named` and `best`, after the number of a wish, are its kinds and not fields of it.
+    kinds = {at for at in range(1, len(location)) if isinstance(location[at - 1], int) and location[at] in _WISHES}
+    return ".".join(str(each) for at, each in enumerate(location) if at not in kinds) or "body"

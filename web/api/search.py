@@ -28,6 +28,7 @@ from onsale.search.when import between
 from onsale.search.words import plain
 from onsale.web.api.contract import Asked, Routes, Shared, shared
 from onsale.web.api.documents import (
+    PLAIN,
     PRINTABLE,
     FacetsDocument,
     FacetValueDocument,
@@ -44,7 +45,7 @@ from onsale.web.box_office import box_office
 search = Routes("search", "Events and tickets")
 
 Terms = Annotated[list[Term], Field(max_length=VALUES_MAX)]
-PriceMinor = Annotated[int, Field(ge=0, le=PRICE_MINOR_MAX)]
+PriceMinor = Annotated[int, Field(ge=0, le=PRICE_MINOR_MAX), PLAIN]
 
 
 class SearchAsked(Asked):
@@ -71,7 +72,7 @@ class SearchAsked(Asked):
     sort: Sort = Field(Sort.RELEVANCE, description="What comes first; distance wants a latitude and a longitude.")
     facets: bool = Field(False, description="Count what each further filter would leave.")
     highlight: bool = Field(False, description="Say which letters are what was asked for.")
-    limit: int = Field(PAGE_SIZE_DEFAULT, ge=1, le=PAGE_SIZE_MAX)
+    limit: Annotated[int, Field(ge=1, le=PAGE_SIZE_MAX), PLAIN] = PAGE_SIZE_DEFAULT
     cursor: Annotated[str, StringConstraints(min_length=1, max_length=500, pattern=PRINTABLE)] | None = Field(
         None, description="The next_cursor of the page before."
     )
@@ -83,7 +84,7 @@ class SuggestionsAsked(Asked):
     q: Term = Field("", description="The words so far.")
 
 
-@search.get("/v1/search", statuses=(304, 422))
+@search.get("/v1/search", statuses=(304,))
 def search_events(query: SearchAsked) -> Shared[SearchDocument]:
     """Find events"""
     asked = _asked(query)
@@ -99,7 +100,7 @@ def search_events(query: SearchAsked) -> Shared[SearchDocument]:
     )
 
 
-@search.get("/v1/suggestions", statuses=(304, 422))
+@search.get("/v1/suggestions", statuses=(304,))
 def suggest(query: SuggestionsAsked) -> Shared[SuggestionsDocument]:
     """What the words may be the beginning of"""
     words = plain(query.q).split()
