@@ -7,7 +7,6 @@ Nothing of an unexpected error reaches the client but its request id.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from http import HTTPStatus
@@ -108,7 +107,7 @@ def problem_of(error: e.OnsaleError) -> Problem:
     status = status_of(type(error))
     retry = error.retry_after_seconds
     return Problem(
-        slug=slug_of(type(error)),
+        slug=e.slug_of(type(error)),
         title=title_of(type(error)),
         status=status,
         detail=str(error),
@@ -122,11 +121,6 @@ def problem_of(error: e.OnsaleError) -> Problem:
 def status_of(kind: type[e.OnsaleError]) -> int:
     """The status of an error, or of its nearest ancestor in the table; 500 for one that no buyer should ever meet."""
     return next((STATUS[each] for each in kind.__mro__ if each in STATUS), 500)
-
-
-def slug_of(kind: type[e.OnsaleError]) -> str:
-    """`TicketTaken` is `ticket-taken`: stable, part of the API."""
-    return re.sub(r"(?<=[a-z])(?=[A-Z])", "-", kind.__name__).lower()
 
 
 def title_of(kind: type[e.OnsaleError]) -> str:
