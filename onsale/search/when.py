@@ -31,12 +31,10 @@ def between(text: str) -> Between:
     """
     text = text.strip()
     try:
-        if ".." not in text:
-            first, end = _span(text)
-            return Between(first, None if _MOMENT.fullmatch(text) else end)
-        left, _, right = (part.strip() for part in text.partition(".."))
-        first = _span(left)[0] if left else None
-        end = _span(right)[1] if right else None
+        left, dots, right = (part.strip() for part in text.partition(".."))
+        first = _span(left)[0] if left or not dots else None
+        last = right if dots else "" if _MOMENT.fullmatch(left) else left
+        end = _span(last)[1] if last else None
     except (ValueError, OverflowError):
         raise BadRequest(_WANTED, field=FIELD) from None
     if first and end and end <= first:
@@ -57,7 +55,8 @@ def _span(text: str) -> tuple[datetime, datetime | None]:
     if month:
         year, number = int(month[1]), int(month[2])
         first = datetime(year, number, 1, tzinfo=UTC)
-        return first, _after(first, timedelta(days=32), day=1)
+        following = _after(first, timedelta(days=32))
+        return first, following and following.replace(day=1)
     if moment:
         return _moment(moment)
     first = datetime.combine(day(text), datetime.min.time(), UTC)
@@ -74,8 +73,8 @@ def _moment(found: re.Match[str]) -> tuple[datetime, datetime | None]:
     return first, _after(first, named)
 
 
-def _after(first: datetime, span: timedelta, **parts: int) -> datetime | None:
+def _after(first: datetime, span: timedelta) -> datetime | None:
     try:
-        return (first + span).replace(**parts)
+        return first + span
     except OverflowError:
         return None
