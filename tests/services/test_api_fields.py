@@ -122,6 +122,20 @@ def test_a_part_of_a_wish_is_named_alike_by_whoever_refuses_it(web, an_open_even
 )
 def test_a_thing_has_one_address(web, an_open_event, path):
     assert web.http.get(path.format(id=an_open_event)).status_code == 200
-    for other in (f"0{an_open_event}", f"+{an_open_event}", f"{an_open_event}.0", f"{an_open_event}%20"):
+    for other in other_ways_to_write(an_open_event):
         assert web.http.get(path.format(id=other)).status_code == 404
     assert web.http.get(path.format(id=an_open_event) + "?x=1").status_code == 422
+
+
+@pytest.mark.parametrize("path", ["/events/{id}", "/events/{id}/choose", "/events/{id}/queue"])
+def test_a_page_has_one_address_however_people_came_to_it(web, an_open_event, path):
+    there = web.http.get(path.format(id=an_open_event) + "?utm_source=letter")
+
+    assert there.status_code != 404
+    for other in other_ways_to_write(an_open_event):
+        assert web.http.get(path.format(id=other)).status_code == 404
+
+
+def other_ways_to_write(number: int) -> list[str]:
+    in_another_script = "".join(chr(0xFF10 + int(digit)) for digit in str(number))
+    return [f"0{number}", f"+{number}", f"{number}.0", f"{number}%20", in_another_script]
