@@ -26,7 +26,7 @@ class Breaker:
         return self._away
 
     def may_ask(self) -> bool:
-        """Whether to ask now; whoever is told so tells `worked` or `failed` afterwards."""
+        """Whether to ask now; whoever is told so tells afterwards what came of it."""
         if not self._away:
             return True
         with self._lock:
@@ -36,6 +36,11 @@ class Breaker:
             # For everybody else the rest begins anew; it ends by itself when this call never comes back.
             self._rests_until = now + self._rest_seconds
             return True
+
+    def was_not_asked(self) -> None:
+        """Whoever might have asked had no question after all; the next one may."""
+        with self._lock:
+            self._rests_until = min(self._rests_until, self._clock())
 
     def failed(self, *, rest_seconds: float | None = None) -> bool:
         """It did not answer; whether that is new. `rest_seconds`: of this failure, where it is another than usual."""

@@ -10,7 +10,7 @@ import structlog
 from elasticsearch import BadRequestError
 
 from onsale.breaker import Breaker
-from onsale.errors import SearchUnavailable
+from onsale.errors import BadRequest, SearchUnavailable
 from onsale.search import Search, SearchPage, SearchQuery, Suggestion
 
 # Nobody waits for an index that did not answer a moment ago.
@@ -51,9 +51,14 @@ class FallingBack:
             return None
         try:
             answer = ask()
+        except BadRequest:
+            # Else whoever asks nonsense whenever it might be asked again could keep it away from everybody.
+            self._breaker.was_not_asked()
+            raise
         except SearchUnavailable as error:
             # It is there and refuses one question: nobody else has to do without it.
             if isinstance(error.__cause__, BadRequestError):
+                self._breaker.worked()
                 log.error(REFUSED, reason=str(error.__cause__))
                 return None
             if self._breaker.failed():

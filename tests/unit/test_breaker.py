@@ -80,6 +80,16 @@ def test_who_asked_and_never_came_back_does_not_keep_it_away(breaker, clock):
     assert breaker.may_ask()
 
 
+def test_who_had_no_question_after_all_leaves_the_turn_to_the_next(breaker, clock):
+    breaker.failed()
+    clock.now += REST_SECONDS
+    breaker.may_ask()
+
+    breaker.was_not_asked()
+
+    assert [breaker.may_ask() for _ in range(2)] == [True, False]
+
+
 def test_a_failure_may_have_a_rest_of_its_own_and_is_new_once(breaker, clock):
     assert breaker.failed(rest_seconds=1.0)
     clock.now += 1.0
