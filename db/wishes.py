@@ -70,19 +70,24 @@ def check(wishes: Sequence[Wish], event_id: EventId, *, tickets_max: int) -> Non
     """
     if not 1 <= len(wishes) <= WISHES_MAX:
         raise BadRequest(f"A booking has 1 to {WISHES_MAX} wishes.", field="wishes")
-    for wish in wishes:
-        if bool(wish.tickets) == bool(wish.quantity):
-            raise BadRequest("A wish names tickets, or a quantity.", field="wishes")
-        if not 1 <= wish.size <= min(tickets_max, TICKETS_PER_WISH_MAX):
-            raise BadRequest(f"A wish asks for 1 to {tickets_max} tickets.", field="quantity")
-        if len(set(wish.tickets)) < len(wish.tickets):
-            raise BadRequest("A ticket is named twice.", field="tickets")
-        if any(event_of_ticket(ticket) != event_id for ticket in wish.tickets):
-            raise BadRequest("A ticket is of another event.", field="tickets")
-        if wish.tickets and (wish.section_id is not None or wish.max_price_minor is not None):
-            raise BadRequest("A section or a highest price goes with a quantity.", field="wishes")
-        if wish.or_similar and not wish.tickets:
-            raise BadRequest("or_similar goes with named tickets.", field="or_similar")
+    for number, wish in enumerate(wishes):
+        _check(wish, event_id, tickets_max=tickets_max, field=f"wishes.{number}")
+
+
+def _check(wish: Wish, event_id: EventId, *, tickets_max: int, field: str) -> None:
+    if bool(wish.tickets) == bool(wish.quantity):
+        raise BadRequest("A wish names tickets, or a quantity.", field=field)
+    if not 1 <= wish.size <= min(tickets_max, TICKETS_PER_WISH_MAX):
+        too_many = "tickets" if wish.tickets else "quantity"
+        raise BadRequest(f"A wish asks for 1 to {tickets_max} tickets.", field=f"{field}.{too_many}")
+    if len(set(wish.tickets)) < len(wish.tickets):
+        raise BadRequest("A ticket is named twice.", field=f"{field}.tickets")
+    if any(event_of_ticket(ticket) != event_id for ticket in wish.tickets):
+        raise BadRequest("A ticket is of another event.", field=f"{field}.tickets")
+    if wish.tickets and (wish.section_id is not None or wish.max_price_minor is not None):
+        raise BadRequest("A section or a highest price goes with a quantity.", field=field)
+    if wish.or_similar and not wish.tickets:
+        raise BadRequest("or_similar goes with named tickets.", field=f"{field}.or_similar")
 
 
 def _whole(value: object, field: str) -> int:

@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import re
+
 
 class OnsaleError(Exception):
     """Something went wrong. Try again."""
@@ -13,6 +15,11 @@ class OnsaleError(Exception):
         super().__init__(detail or (self.__doc__ or "").strip().splitlines()[0])
         self.field = field
         self.retry_after_seconds = retry_after_seconds
+
+
+def slug_of(kind: type[OnsaleError]) -> str:
+    """`TicketTaken` is `ticket-taken`: stable, part of the API."""
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", "-", kind.__name__).lower()
 
 
 class ConfigError(OnsaleError):

@@ -149,7 +149,7 @@ class Wakes:
 
     def _send(self, task: str, *arguments: int | str, **options: Any) -> bool:
         # What is not sent now is sent again from the record.
-        if self._outage.resting:
+        if not self._outage.may_ask():
             return False
         try:
             # No retries: they would hold a buyer's request for as long as the broker is away.

@@ -80,15 +80,17 @@ _ALONE = Look(Answer.ALONE)
 class CatalogueCache:
     """The copies of one shelf. Thread safe; raises nothing."""
 
-    def __init__(self, client: Redis, shelf: Shelf, *, sources: dict[str, str] | None = None) -> None:
-        """`sources` replaces a script's text: negative controls do."""
+    def __init__(
+        self, client: Redis, shelf: Shelf, outage: Outage | None = None, *, sources: dict[str, str] | None = None
+    ) -> None:
+        """`outage`: of all shelves of this client. `sources` replaces a script's text: negative controls do."""
         kept = KeptConnections(client.connection_pool)
         texts = {name: lua.load(name) for name in ("look_up", "keep")} | (sources or {})
         self._look_up = KeptScript(client, texts["look_up"], kept)
         self._keep = KeptScript(client, texts["keep"], kept)
         self._shelf = shelf
         self._whole = int(shelf.whole)
-        self._outage = Outage(f"cache of {shelf.name} copies")
+        self._outage = outage or Outage(f"cache of {shelf.name} copies")
 
     def look_up(self, name: str, place: int, *, known: str = "") -> Look:
         """The copy of this name in this place; `known` is the tag of the one the caller has."""

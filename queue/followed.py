@@ -17,7 +17,7 @@ from onsale.queue import lua
 from onsale.queue.catalogue_cache import EVENTS
 from onsale.queue.kept_connections import KeptConnections, KeptScript
 from onsale.queue.keys import CatalogueKeys
-from onsale.queue.outage import Outage
+from onsale.queue.outage import REST_SECONDS, Outage
 
 # Whoever finds the sign sees everything that was committed this long before; a front adds its own copy's age.
 VOUCHED_MS = 750
@@ -45,7 +45,8 @@ class Followed:
         self._vouched_ms = vouched_ms
         self._outdate = KeptScript(client, texts["outdate"], kept)
         self._vouch = KeptScript(client, texts["vouch"], kept)
-        self._outage = Outage("caches of events and searches")
+        # Nobody waits for it but it; until it is back every front reads the record by itself.
+        self._outage = Outage("caches of events and searches", hung_rest_seconds=REST_SECONDS)
         self._run_id = ""
         # Empty: the next mark begins a new one.
         self._generation = ""
@@ -63,7 +64,7 @@ class Followed:
 
     def mark(self) -> Mark | None:
         """The moment to vouch for, taken before the end of the log is looked at; None while Redis is away."""
-        if self._outage.resting:
+        if not self._outage.may_ask():
             return None
         try:
             if not self._generation:

@@ -28,18 +28,19 @@ WATCHED_MAX = 1_000
 class LiveSeats:
     """Live seats of all events. A Redis that does not answer knows nothing."""
 
-    def __init__(self, client: Redis) -> None:
+    def __init__(self, client: Redis, outage: Outage | None = None) -> None:
+        """`outage`: of all in this process who ask the same server with the same patience."""
         self._client = client
         kept = KeptConnections(client.connection_pool)
         self._read = KeptScript(client, lua.load("read_seats"), kept)
         self._begin = KeptScript(client, lua.load("begin_seats"), kept)
         self._watch = KeptScript(client, lua.load("watch_seats"), kept)
-        self._outage = Outage("live seats")
+        self._outage = outage or Outage("live seats")
 
     @property
     def away(self) -> bool:
-        """It did not answer a moment ago."""
-        return self._outage.resting
+        """It did not answer when it was last asked."""
+        return self._outage.away
 
     def read(self, event_id: EventId, before: SeatsSeen | None) -> SeatsSeen | None:
         """The seats now, from those before where that is possible; None when no epoch has begun, or Redis is away."""

@@ -38,7 +38,7 @@ class Probes:
 
     def sweep_came(self, *, worker: str) -> None:
         """The beat has sent a sweep, and this worker took it. Raises nothing."""
-        if self._outage.resting:
+        if not self._outage.may_ask():
             return
         try:
             self._client.set(_SWEPT, worker.encode(), ex=KEPT_SECONDS)

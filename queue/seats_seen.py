@@ -191,6 +191,11 @@ class SeatsSeen:
         # One ahead of ours was told by another process: to us nothing has happened since.
         return min(seq, self.seq) if seq >= oldest else None
 
+    def tag(self, since: str | None) -> str:
+        """The entity tag of what is told to someone who knows the version `since`."""
+        # Another process may have forgotten a version that this one knows: the same seats, told in another way.
+        return f'"{self.version}{"" if self.known(since) is None else "+"}"'
+
     def changed(self, since: int, section_id: int | None = None) -> bool:
         """Whether a section (or any) changed after the write `since`."""
         if section_id is None:

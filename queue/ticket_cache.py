@@ -39,16 +39,17 @@ class TakenTicket:
 class TicketCache:
     """Held and sold tickets of all events, on the cache's Redis. A Redis that does not answer counts as empty."""
 
-    def __init__(self, client: Redis) -> None:
+    def __init__(self, client: Redis, outage: Outage | None = None) -> None:
+        """`outage`: of all in this process who ask the same server with the same patience."""
         kept = KeptConnections(client.connection_pool)
         self._mark = KeptScript(client, lua.load("mark_tickets"), kept)
         self._taken = KeptScript(client, lua.load("taken_tickets"), kept)
-        self._outage = Outage("ticket cache")
+        self._outage = outage or Outage("ticket cache")
 
     @property
     def away(self) -> bool:
-        """It did not answer a moment ago: what it says of tickets means nothing."""
-        return self._outage.resting
+        """It did not answer when it was last asked: what it says of tickets means nothing."""
+        return self._outage.away
 
     def taken(self, ticket_ids: Sequence[TicketId]) -> frozenset[TicketId]:
         """Those of these tickets known to be held or sold now; one round trip an event, at most 1,000 tickets."""

@@ -24,7 +24,7 @@ FUNCTION_LINES_MAX = 40
 EMPTY_NAMES = {"utils", "util", "helpers", "helper", "common", "misc"}
 
 # Who may import whom; a part may always import itself. Configuration, errors and logs are everybody's.
-FOR_ALL = {"onsale", "config", "errors", "logs"}
+FOR_ALL = {"onsale", "config", "errors", "logs", "breaker"}
 # The shared words: plain ids and states, without I/O. Everything else of a part is its own affair.
 WORDS = {"onsale.db.ids", "onsale.db.states"}
 BELOW = {"queue", "db", "search", "payments", "mail"}
@@ -45,6 +45,7 @@ ARROWS = {
     "cli": EVERYTHING,
     # Standard output, for those who have one.
     "printing": set(),
+    "breaker": set(),
     "config": set(),
     "errors": set(),
     "logs": set(),

@@ -35,10 +35,8 @@ def told(seen: SeatsSeen, *, since: str | None = None, section_id: int | None = 
 
     At once, also for who would wait: a thread of the web is for short answers only (`onsale seats` is for waiting).
     """
-    # Another process may have forgotten a version that this one knows: the same seats, told in another way.
-    way = "" if seen.known(since) is None else "+"
     again = RETRY_SECONDS if wait_seconds else None
-    return Kept(seen.told(since, section_id), etag=f'"{seen.version}{way}"', retry_after_seconds=again)
+    return Kept(seen.told(since, section_id), etag=seen.tag(since), retry_after_seconds=again)
 
 
 class Availabilities:

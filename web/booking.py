@@ -199,12 +199,12 @@ def _check_house(office: BoxOffice, request: Request) -> None:
     """Sections and tickets that do not exist are refused here, politely; the lane never guesses what was meant."""
     sections = {section.id for section in office.shows.event(request.event_id).sections}
     last = sum(section.capacity for section in office.shows.event(request.event_id).sections)
-    for wish in request.wishes:
+    for number, wish in enumerate(request.wishes):
         if wish.section_id is not None and wish.section_id not in sections:
-            raise BadRequest("There is no such section.", field="section_id")
+            raise BadRequest("There is no such section.", field=f"wishes.{number}.section_id")
         # Ordinals count up from 1 over the whole house.
         if any(not 0 < ticket & TICKETS_PER_EVENT_MAX <= last for ticket in wish.tickets):
-            raise NotFound("There is no such ticket.", field="tickets")
+            raise NotFound("There is no such ticket.", field=f"wishes.{number}.tickets")
 
 
 def _turn(office: BoxOffice, request: Request) -> Turn:

@@ -20,6 +20,7 @@ from onsale.payments.stripe_provider import StripeProvider
 from onsale.queue.broker import Wakes
 from onsale.queue.client import connect
 from onsale.queue.live_seats import LiveSeats
+from onsale.queue.outage import Outage
 from onsale.queue.store import QueueStore
 from onsale.queue.ticket_cache import TicketCache
 from onsale.queue.tokens import Tokens
@@ -92,7 +93,8 @@ def open_box_office(config: Config) -> BoxOffice:
     standby = _engine(config, config.read_url, "onsale-web-reads") if config.read_url else None
     reads = Reads(engine, standby)
     shows = open_shows(engine, open_search(config.search_url, engine), copies_client, reads)
-    ticket_cache, live_seats = TicketCache(cache_client), LiveSeats(cache_client)
+    seats_outage = Outage("live seats")
+    ticket_cache, live_seats = TicketCache(cache_client, seats_outage), LiveSeats(cache_client, seats_outage)
     keeper = SeatKeeper(engine, shows, live_seats, ticket_cache)
     return BoxOffice(
         config=config,

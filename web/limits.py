@@ -19,6 +19,7 @@ from limits.strategies import FixedWindowRateLimiter
 from redis import Redis
 from redis.exceptions import RedisError
 
+from onsale.breaker import Breaker
 from onsale.db.ids import BuyerId, EventId
 from onsale.errors import TooManyRequests
 from onsale.queue.keys import address_digest
@@ -26,8 +27,8 @@ from onsale.queue.keys import address_digest
 EXTENSION = "onsale-limits"
 # A rehearsal sends a whole crowd from one address.
 SANDBOX_ADDRESS_PER_MINUTE = 1_000_000
-# After a failure nobody waits for the counters again for so long.
-AWAY_SECONDS = 1.0
+# After a failure the counters are left alone for so long; then one request asks, as in `queue/outage.py`.
+AWAY_SECONDS = 5.0
 
 log = structlog.get_logger()
 
@@ -58,7 +59,7 @@ class Counters:
     client: Redis
     # In the sandbox everybody comes from one address.
     sandbox: bool
-    _away_until: float = 0.0
+    _breaker: Breaker = field(default_factory=lambda: Breaker(AWAY_SECONDS), init=False)
     _windows: FixedWindowRateLimiter = field(init=False)
 
     def __post_init__(self) -> None:
@@ -68,16 +69,18 @@ class Counters:
 
     def spend(self, limit: Limit, whose: str) -> None:
         """Count one. Raises TooManyRequests."""
-        if time.monotonic() < self._away_until:
+        if not self._breaker.may_ask():
             return
         item = RateLimitItemPerMinute(limit.per_minute)
         try:
-            if self._windows.hit(item, limit.name, whose):
-                return
-            reset_at = self._windows.get_window_stats(item, limit.name, whose).reset_time
+            within = self._windows.hit(item, limit.name, whose)
+            reset_at = 0.0 if within else self._windows.get_window_stats(item, limit.name, whose).reset_time
         except (RedisError, StorageError) as error:
-            self._away_until = time.monotonic() + AWAY_SECONDS
+            self._breaker.failed()
             log.warning("limits_off", why=type(error).__name__)
+            return
+        self._breaker.worked()
+        if within:
             return
         seconds = max(1, math.ceil(reset_at - time.time()))
         raise TooManyRequests(f"At most {limit.per_minute} a minute.", retry_after_seconds=seconds)

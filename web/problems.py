@@ -7,7 +7,6 @@ Nothing of an unexpected error reaches the client but its request id.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from http import HTTPStatus
@@ -108,7 +107,7 @@ def problem_of(error: e.OnsaleError) -> Problem:
     status = status_of(type(error))
     retry = error.retry_after_seconds
     return Problem(
-        slug=slug_of(type(error)),
+        slug=e.slug_of(type(error)),
         title=title_of(type(error)),
         status=status,
         detail=str(error),
@@ -122,11 +121,6 @@ def problem_of(error: e.OnsaleError) -> Problem:
 def status_of(kind: type[e.OnsaleError]) -> int:
     """The status of an error, or of its nearest ancestor in the table; 500 for one that no buyer should ever meet."""
     return next((STATUS[each] for each in kind.__mro__ if each in STATUS), 500)
-
-
-def slug_of(kind: type[e.OnsaleError]) -> str:
-    """`TicketTaken` is `ticket-taken`: stable, part of the API."""
-    return re.sub(r"(?<=[a-z])(?=[A-Z])", "-", kind.__name__).lower()
 
 
 def title_of(kind: type[e.OnsaleError]) -> str:
@@ -143,10 +137,14 @@ def of_fields(errors: Sequence[tuple[str, str]]) -> Problem:
     )
 
 
-def of_validation(error: ValidationError, *, where: str = "") -> Problem:
-    """The same, from pydantic. What was sent is not repeated: it may be a password."""
+def of_validation(error: ValidationError, *, depth: int | None = None) -> Problem:
+    """The same, from pydantic. What was sent is not repeated: it may be a password.
+
+    A field is named as whoever asks writes it: `q`, `Idempotency-Key`, `wishes.0.quantity`; `depth` 1 where fields have
+    no parts.
+    """
     found = error.errors(include_url=False, include_context=False, include_input=False)
-    return of_fields([(_field(where, each["loc"]), each["msg"]) for each in found])
+    return of_fields([(_field(each["loc"][:depth]), each["msg"]) for each in found])
 
 
 def of_http(error: HTTPException) -> Problem:
@@ -186,7 +184,10 @@ _HTTP_DETAILS = {
 }
 
 
-def _field(where: str, location: tuple[int | str, ...]) -> str:
-    # `named` and `best` are the kinds of a wish, not fields of it.
-    named = [str(each) for each in location if each not in ("named", "best")]
-    return ".".join([where, *named] if where else named) or "body"
+_WISHES = ("named", "best")
+
+
+def _field(location: tuple[int | str, ...]) -> str:
+    # `named` and `best`, after the number of a wish, are its kinds and not fields of it.
+    kinds = {at for at in range(1, len(location)) if isinstance(location[at - 1], int) and location[at] in _WISHES}
+    return ".".join(str(each) for at, each in enumerate(location) if at not in kinds) or "body"

@@ -26,6 +26,7 @@ from onsale.db.seats import SeatMap
 from onsale.db.standby_reads import Reads
 from onsale.errors import NotFound
 from onsale.queue.catalogue_cache import EVENTS, SEARCHES, CatalogueCache, place_of
+from onsale.queue.outage import Outage
 from onsale.search import Search, SearchPage, SearchQuery, Suggestion
 from onsale.web.copies import Copies
 from onsale.web.fresh import Fresh
@@ -152,6 +153,8 @@ def is_common(query: SearchQuery) -> bool:
 def open_shows(engine: Engine, finder: Search, cache_client: Redis, reads: Reads | None = None) -> Shows:
     """Shows over this record; reads nothing yet. What copies are made of comes from a standby where `reads` has one."""
     reads = reads or Reads(engine)
+    # One for all: who asks a server that hangs for one copy need not ask it for another.
+    outage = Outage("copies of events and searches")
 
     def read_event(event_id: EventId, position: int | None) -> Event:
         event = reads.read(lambda connection: catalogue.event_by_id(connection, event_id), position=position)
@@ -171,30 +174,31 @@ def open_shows(engine: Engine, finder: Search, cache_client: Redis, reads: Reads
             return reads.read(lambda connection: catalogue.upcoming(connection, limit=COMING_MAX), position=position)
         return reads.read(lambda connection: catalogue.listings(connection, event_ids), position=position)
 
+    found = CatalogueCache(cache_client, SEARCHES, outage)
     return Shows(
         engine,
         finder,
-        events=_fresh_events(read_event, cache_client),
-        searches=_fresh_finds(lambda query, _: finder.search(query), Packed(SearchPage), cache_client),
-        suggestions=_fresh_finds(lambda typed, _: finder.suggest(typed), Packed(Suggestions), cache_client),
+        events=_fresh_events(read_event, CatalogueCache(cache_client, EVENTS, outage)),
+        searches=_fresh_finds(lambda query, _: finder.search(query), Packed(SearchPage), found),
+        suggestions=_fresh_finds(lambda typed, _: finder.suggest(typed), Packed(Suggestions), found),
         lately=Lately(),
-        lists=_fresh_finds(read_list, Packed(Listings), cache_client),
+        lists=_fresh_finds(read_list, Packed(Listings), found),
         seat_maps=Copies(read_seat_map, name="seat-maps", every_seconds=SEAT_MAP_SECONDS, stale_seconds=600),
     )
 
 
-def _fresh_events(read: Callable[[EventId, int | None], Event], client: Redis) -> Fresh[EventId, Event]:
+def _fresh_events(read: Callable[[EventId, int | None], Event], cache: CatalogueCache) -> Fresh[EventId, Event]:
     form = Packed(Event)
     return Fresh(
         read,
-        CatalogueCache(client, EVENTS),
+        cache,
         form,
         place=lambda event_id: (form.named(event_id), event_id),
         stale_seconds=EVENT_STALE_SECONDS,
     )
 
 
-def _fresh_finds(read: Callable[[K, int | None], V], form: Packed[V], client: Redis) -> Fresh[K, V]:
+def _fresh_finds(read: Callable[[K, int | None], V], form: Packed[V], cache: CatalogueCache) -> Fresh[K, V]:
     """Of what any change of the catalogue may change."""
 
     def place(key: K) -> tuple[str, int]:
@@ -204,7 +208,7 @@ def _fresh_finds(read: Callable[[K, int | None], V], form: Packed[V], client: Re
 
     return Fresh(
         read,
-        CatalogueCache(client, SEARCHES),
+        cache,
         form,
         place=place,
         stale_seconds=SEARCH_STALE_SECONDS,

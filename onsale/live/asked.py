@@ -9,6 +9,7 @@ that nobody can hide a second request in a first.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from urllib.parse import parse_qsl
@@ -20,19 +21,27 @@ WAIT_SECONDS_MAX = 25
 SECTION_ID_MAX = (1 << 31) - 1
 SINCE_CHARACTERS_MAX = 100
 LINE_END, HEAD_END = b"\r\n", b"\r\n\r\n"
+FIELDS_MAX, PARAMETERS_MAX = 100, 20
 # All who know the same version ask in the same words.
 LINES_KEPT, LINE_KEPT_BYTES = 1_024, 256
-LINE = re.compile(rb"([A-Z]{1,16}) (/[!->@-~]*)(?:\?([!-~]*))? HTTP/1\.([01])")
+TOKEN = rb"[!#$%&'*+.^_`|~0-9A-Za-z-]"
+# A target is a path, or the whole address, as proxies are asked (RFC 9112, 3.2.2).
+LINE = re.compile(
+    rb"(" + TOKEN + rb"{1,32}) (?:(?i:https?)://[!-.0->@-~]+|(?=/))(/[!->@-~]*)?(?:\?([!-~]*))? HTTP/1\.([01])"
+)
+# One line, one field: no space before the colon, no line that goes on the one before, no lone CR, LF or NUL. Where two
+# readers of the same bytes disagree on these, one can hide a request from the other.
+FIELD = re.compile(rb"(" + TOKEN + rb"+):[ \t]*([\t -~\x80-\xff]*)")
 PATH = re.compile(rb"/v1/events/([1-9][0-9]{0,9})/seats/availability")
 # What our own pages and most others ask; it is asked thousands of times a second.
 USUAL = re.compile(rb"(?:section=(0|[1-9][0-9]{0,8})&)?since=([0-9a-z]{1,40}\.[0-9]{1,16})&wait=([0-9]|1[0-9]|2[0-5])")
 NUMBER = re.compile(r"0|[1-9][0-9]{0,9}")
 SINCE = re.compile(r"[\x21-\x7e]*")
-# Anywhere in the head, however it is spelled: whoever speaks of a body is not spoken with again.
+# Whoever speaks of a body is not spoken with again.
 BODY = (b"content-length", b"transfer-encoding")
-CONNECTION = b"\r\nconnection:"
 # "close", and anything else but this, ends the connection.
 KEPT = (b"keep-alive", b"")
+READ = (b"GET", b"HEAD")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +52,10 @@ class Asked:
     wait_seconds: int = 0
 
 
+# What does not fit of a query: each field, and what it wants.
+Wrong = tuple[tuple[str, str], ...]
+
+
 @dataclass(frozen=True, slots=True)
 class Request:
     """The first line of a head. `last`: nothing may follow it, whatever the rest of the head says."""
@@ -50,8 +63,22 @@ class Request:
     method: bytes
     path: bytes
     event_id: EventId | None
-    asked: Asked | None
+    asked: Asked | Wrong
     last: bool
+    wants_host: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Fields:
+    """The rest of a head. `last`: nothing may follow it; `has`: the tags of what is known already."""
+
+    last: bool
+    hosts: int
+    has: bytes = b""
+
+
+class TooMany(ValueError):
+    """More fields than anybody sends."""
 
 
 def request_in(line: bytes) -> Request | None:
@@ -59,16 +86,24 @@ def request_in(line: bytes) -> Request | None:
     return _usual_request_in(line) if len(line) <= LINE_KEPT_BYTES else _request_in(line)
 
 
-def is_last(fields: bytes) -> bool:
-    """Whether the rest of a head, which begins and ends with the end of a line, says that nothing may follow it."""
-    lower = fields.lower()
-    if any(word in lower for word in BODY):
-        return True
-    at = lower.find(CONNECTION)
-    if at < 0:
-        return False
-    at += len(CONNECTION)
-    return lower[at : lower.index(LINE_END, at)].strip() not in KEPT
+def fields_in(rest: bytes) -> Fields:
+    """What the lines after the first say. ValueError where they are no fields; TooMany."""
+    lines = rest.split(LINE_END) if rest else []
+    if len(lines) > FIELDS_MAX:
+        raise TooMany
+    last, hosts, has = False, 0, list[bytes]()
+    for line in lines:
+        found = FIELD.fullmatch(line)
+        if found is None:
+            raise ValueError(line)
+        name, value = found[1].lower(), found[2].strip()
+        if name in BODY or (name == b"connection" and value.lower() not in KEPT):
+            last = True
+        elif name == b"host":
+            hosts += 1
+        elif name == b"if-none-match":
+            has.append(value)
+    return Fields(last, hosts, b",".join(has))
 
 
 def _request_in(line: bytes) -> Request | None:
@@ -76,8 +111,9 @@ def _request_in(line: bytes) -> Request | None:
     if found is None:
         return None
     method, path, query, minor = found.groups()
-    last = method != b"GET" or minor == b"0"
-    return Request(method, path, event_in(path), asked_in(query or b""), last)
+    path = path or b"/"
+    last = method not in READ or minor == b"0"
+    return Request(method, path, event_in(path), asked_in(query or b""), last, wants_host=minor != b"0")
 
 
 _usual_request_in = lru_cache(LINES_KEPT)(_request_in)
@@ -89,24 +125,32 @@ def event_in(path: bytes) -> EventId | None:
     return EventId(int(found[1])) if found is not None and int(found[1]) <= EVENT_ID_MAX else None
 
 
-def asked_in(query: bytes) -> Asked | None:
-    """What a query asks for; None when it does not fit."""
+def asked_in(query: bytes) -> Asked | Wrong:
+    """What a query asks for, or what of it does not fit, as the web says it."""
     found = USUAL.fullmatch(query)
     if found is not None:
         section, since, wait = found.groups()
         return Asked((since.decode(), None if section is None else int(section)), int(wait))
     try:
-        pairs = parse_qsl(query.decode("ascii"), keep_blank_values=True, strict_parsing=bool(query), max_num_fields=3)
+        pairs = parse_qsl(query.decode("ascii"), keep_blank_values=True, max_num_fields=PARAMETERS_MAX)
     except ValueError:
-        return None
+        return (("query", f"has more than {PARAMETERS_MAX} parameters"),)
     given = dict(pairs)
-    if len(given) < len(pairs) or given.keys() - {"since", "section", "wait"}:
-        return None
-    since, section, wait = given.get("since"), given.get("section"), given.get("wait", "0")
-    fits = (
-        (since is None or (len(since) <= SINCE_CHARACTERS_MAX and SINCE.fullmatch(since)))
-        and (section is None or (NUMBER.fullmatch(section) and int(section) <= SECTION_ID_MAX))
-        and NUMBER.fullmatch(wait)
-        and int(wait) <= WAIT_SECONDS_MAX
-    )
-    return Asked((since, None if section is None else int(section)), int(wait)) if fits else None
+    names = [name for name, _ in pairs]
+    twice = tuple((name, "is given more than once") for name in given if names.count(name) > 1)
+    wrong = twice or tuple(_wrong_in(given))
+    if wrong:
+        return wrong
+    section = given.get("section")
+    return Asked((given.get("since"), None if section is None else int(section)), int(given.get("wait", "0")))
+
+
+def _wrong_in(given: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    since = given.get("since", "")
+    if len(since) > SINCE_CHARACTERS_MAX or not SINCE.fullmatch(since):
+        yield "since", f"is a version as told, at most {SINCE_CHARACTERS_MAX} characters"
+    for name, most in (("section", SECTION_ID_MAX), ("wait", WAIT_SECONDS_MAX)):
+        number = given.get(name, "0")
+        if not NUMBER.fullmatch(number) or int(number) > most:
+            yield name, f"is a whole number from 0 to {most}"
+    yield from ((name, "is not read here") for name in given if name not in ("since", "section", "wait"))

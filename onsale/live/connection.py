@@ -16,8 +16,8 @@ import structlog
 
 from onsale.db.ids import EventId
 from onsale.live import told
-from onsale.live.asked import HEAD_END, LINE_END, Asked, Request, is_last, request_in
-from onsale.live.gallery import Gallery, NotShown, Show, TooManyViewers, Waiting
+from onsale.live.asked import HEAD_END, LINE_END, READ, Asked, Fields, Request, TooMany, Wrong, fields_in, request_in
+from onsale.live.gallery import Gallery, Known, NotShown, Show, TooManyViewers, Waiting
 
 HEAD_BYTES_MAX = 16_384
 READ_BYTES = 65_536
@@ -79,8 +79,8 @@ class Connection(asyncio.BufferedProtocol):
         self._door = door
         self._gallery = door.gallery
         self._read = b""
-        # The rest of its last head, which hardly changes from one request to the next, and whether it was to be kept.
-        self._fields, self._fields_last = b"", False
+        # The rest of its last head, which hardly changes from one request to the next, and what it said.
+        self._rest, self._fields = b"", Fields(last=False, hosts=0)
         self._waiting: Waiting | None = None
         self._until = 0.0
         self._last = False
@@ -150,10 +150,15 @@ class Connection(asyncio.BufferedProtocol):
             self._read = rest
             line, _, fields = head.partition(LINE_END)
             request = request_in(line)
-            if request is None:
+            try:
+                if fields != self._rest:
+                    self._rest, self._fields = fields, fields_in(fields)
+            except TooMany:
+                return self._refuse(431)
+            except ValueError:
                 return self._refuse(400)
-            if fields != self._fields:
-                self._fields, self._fields_last = fields, is_last(LINE_END + fields + LINE_END)
+            if request is None or (request.wants_host and self._fields.hosts != 1):
+                return self._refuse(400)
             self._begin(request)
         # Who asks on and on without reading is not read either.
         if len(self._read) > HEAD_BYTES_MAX:
@@ -163,17 +168,17 @@ class Connection(asyncio.BufferedProtocol):
 
     def _begin(self, request: Request) -> None:
         self._busy, self._moved_at = True, time.monotonic()
-        self._last = request.last or self._fields_last or self._gallery.draining
+        self._last = request.last or self._fields.last or self._gallery.draining
         self._head_only = request.method == b"HEAD"
         event_id = request.event_id
         if request.path == b"/healthz":
             self._send(told.plain(f"{self._gallery.viewers} wait", last=self._last))
         elif event_id is None:
             self._problem(404)
-        elif request.method != b"GET":
+        elif request.method not in READ:
             self._problem(405)
-        elif (asked := request.asked) is None:
-            self._problem(422)
+        elif not isinstance(asked := request.asked, Asked):
+            self._problem(422, asked)
         elif (show := self._gallery.open_show(event_id)) is not None:
             self._ask(show, asked)
         else:
@@ -192,7 +197,7 @@ class Connection(asyncio.BufferedProtocol):
     def _ask(self, show: Show, asked: Asked) -> None:
         known = asked.known
         if known[0] is None or not asked.wait_seconds or show.news_for(known):
-            return self._send(told.news(show.seen.told(*known), last=self._last))
+            return self._tell_now(show, known)
         if self._gallery.draining:
             return self._tell_nothing(show, known)
         try:
@@ -201,12 +206,18 @@ class Connection(asyncio.BufferedProtocol):
             return self._problem(503)
         self._until = time.monotonic() + asked.wait_seconds
 
-    def _tell(self, body: bytes | None) -> None:
-        """There is news; or None when nobody can wait for it any more."""
-        if body is None:
+    def _tell_now(self, show: Show, known: Known) -> None:
+        tag, has = show.seen.tag(known[0]).encode(), self._fields.has
+        if has and told.is_in(tag, has):
+            return self._send(told.unchanged(tag, last=self._last))
+        self._send(told.news(show.seen.told(*known), tag, last=self._last))
+
+    def _tell(self, body: bytes, tag: bytes) -> None:
+        """There is news; or nothing when nobody can wait for it any more."""
+        if not body:
             return self._end_wait()
         self._waiting = None
-        self._send(told.news(body, last=self._last))
+        self._send(told.news(body, tag, last=self._last))
 
     def _end_wait(self) -> None:
         waiting, self._waiting = self._waiting, None
@@ -214,19 +225,19 @@ class Connection(asyncio.BufferedProtocol):
             self._gallery.leave(waiting)
             self._tell_nothing(waiting.show, waiting.known)
 
-    def _tell_nothing(self, show: Show, known: tuple[str | None, int | None]) -> None:
+    def _tell_nothing(self, show: Show, known: Known) -> None:
         if show.stale:
             return self._problem(503)
         self._last = self._last or self._gallery.draining
         body = show.seen.told(*known)
         self._send(told.nothing_new(body, draining=self._gallery.draining, last=self._last))
 
-    def _problem(self, status: int) -> None:
-        self._send(told.problem(status, last=self._last))
+    def _problem(self, status: int, wrong: Wrong = ()) -> None:
+        self._send(told.problem(status, wrong, last=self._last))
 
     def _refuse(self, status: int) -> None:
         """What comes after this cannot be understood."""
-        self._last = True
+        self._last, self._head_only = True, False
         self._problem(status)
 
     def _send(self, answer: bytes) -> None:

@@ -38,8 +38,8 @@ log = structlog.get_logger(__name__)
 
 # What a viewer knows and of which section: who has the same is answered with the same bytes.
 Known = tuple[str | None, int | None]
-# Called once: with what there is to tell, or with None when nobody can wait any more.
-Tell = Callable[[bytes | None], None]
+# Called once: with what there is to tell and its entity tag, or with nothing when nobody can wait any more.
+Tell = Callable[[bytes, bytes], None]
 
 
 @dataclass(eq=False, slots=True)
@@ -222,11 +222,11 @@ class Gallery:
             return None
         show.seen, told = seen, 0
         for known in [each for each in show.waiting if show.changed_for(each)]:
-            body, group = seen.told(*known), show.waiting.pop(known)
+            body, tag, group = seen.told(*known), seen.tag(known[0]).encode(), show.waiting.pop(known)
             self._count(show, -len(group))
             told += len(group)
             for waiting in group:
-                waiting.tell(body)
+                waiting.tell(body, tag)
         return told
 
     async def _subscribe(self, event_id: EventId) -> None:
@@ -278,4 +278,4 @@ def _pace(told: int) -> float:
 
 def _release(show: Show) -> None:
     for waiting in [each for group in show.waiting.values() for each in group]:
-        waiting.tell(None)
+        waiting.tell(b"", b"")

@@ -9,7 +9,8 @@ from typing import TypeVar
 import structlog
 from elasticsearch import BadRequestError
 
-from onsale.errors import SearchUnavailable
+from onsale.breaker import Breaker
+from onsale.errors import BadRequest, SearchUnavailable
 from onsale.search import Search, SearchPage, SearchQuery, Suggestion
 
 # Nobody waits for an index that did not answer a moment ago.
@@ -23,13 +24,12 @@ log = structlog.get_logger(__name__)
 
 
 class FallingBack:
-    """`Search` on the first that answers. Thread safe: a race costs one more question to the first."""
+    """`Search` on the first that answers. Thread safe."""
 
     def __init__(self, first: Search, second: Search, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._first = first
         self._second = second
-        self._clock = clock
-        self._rests_until: float | None = None
+        self._breaker = Breaker(REST_SECONDS, clock=clock)
 
     def search(self, query: SearchQuery) -> SearchPage:
         """The page asked for. SearchUnavailable for a later page of an index that is away: only it can go on."""
@@ -47,18 +47,22 @@ class FallingBack:
 
     def _from_the_first(self, ask: Callable[[], T]) -> T | None:
         """Its answer; None while it is away."""
-        if self._rests_until is not None and self._clock() < self._rests_until:
+        if not self._breaker.may_ask():
             return None
         try:
             answer = ask()
+        except BadRequest:
+            # Else whoever asks nonsense whenever it might be asked again could keep it away from everybody.
+            self._breaker.was_not_asked()
+            raise
         except SearchUnavailable as error:
             # It is there and refuses one question: nobody else has to do without it.
             if isinstance(error.__cause__, BadRequestError):
+                self._breaker.worked()
                 log.error(REFUSED, reason=str(error.__cause__))
                 return None
-            if self._rests_until is None:
+            if self._breaker.failed():
                 log.warning(AWAY, reason=str(error.__cause__))
-            self._rests_until = self._clock() + REST_SECONDS
             return None
-        self._rests_until = None
+        self._breaker.worked()
         return answer

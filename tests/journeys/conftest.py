@@ -46,7 +46,7 @@ _slugs = count(1)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Whoever takes a page needs Chromium."""
     for item in items:
-        if "browse" in getattr(item, "fixturenames", ()):
+        if {"browse", "browse_and_keep"} & set(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.browser)
 
 
@@ -64,13 +64,33 @@ def chromium() -> Iterator[Browser]:
 
 
 @pytest.fixture
+def keeping_chromium(chromium: Browser) -> Iterator[Browser]:
+    """A browser that shows a page again as it was left, as people's browsers do; Playwright switches that off."""
+    browser = chromium.browser_type.launch(
+        executable_path=CHROMIUM, args=ARGUMENTS, ignore_default_args=["--disable-back-forward-cache"]
+    )
+    yield browser
+    browser.close()
+
+
+@pytest.fixture
 def browse(stack: Any, chromium: Browser) -> Iterator[Callable[..., Page]]:
     """Opens a page of a new visitor; at the end no page may have complained (errors, policy violations)."""
+    yield from _visits(stack.address, chromium)
+
+
+@pytest.fixture
+def browse_and_keep(stack: Any, keeping_chromium: Browser) -> Iterator[Callable[..., Page]]:
+    """The same, in a browser that shows a page again as it was left."""
+    yield from _visits(stack.address, keeping_chromium)
+
+
+def _visits(address: str, browser: Browser) -> Iterator[Callable[..., Page]]:
     complaints: list[str] = []
     contexts: list[BrowserContext] = []
 
     def open_page(**options: Any) -> Page:
-        context = chromium.new_context(base_url=stack.address, viewport=options.pop("viewport", PHONE), **options)
+        context = browser.new_context(base_url=address, viewport=options.pop("viewport", PHONE), **options)
         contexts.append(context)
         context.set_default_timeout(PATIENCE_MS)
         page = context.new_page()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+import pytest
 from playwright.sync_api import expect
 
 DESKTOP = {"width": 1280, "height": 900}
@@ -71,6 +72,50 @@ def test_filters_apply_as_they_are_ticked_and_stay_in_the_address(browse):
 
     page.wait_for_url(re.compile("/search$"))
     expect(jazz).not_to_be_checked()
+
+
+def tick_and_go_on(page, *, scripts=True):
+    """Jazz, and then Folk too, from a page of the address `?genre=Jazz`."""
+    page.goto("/search?genre=Jazz")
+    page.get_by_role("checkbox", name=re.compile("^Folk")).check()
+    if not scripts:
+        page.get_by_role("button", name="Apply").click()
+    page.wait_for_url(re.compile("Jazz.*Folk|Folk.*Jazz"))
+
+
+def is_as_the_address_says(page):
+    expect(page).to_have_url(re.compile(r"/search\?genre=Jazz$"))
+    expect(page.get_by_role("checkbox", name=re.compile("^Jazz"))).to_be_checked()
+    expect(page.get_by_role("checkbox", name=re.compile("^Folk"))).not_to_be_checked()
+    expect(page.locator("#near")).to_have_value("")
+    expect(page.get_by_role("combobox", name="Sort by")).to_have_value("")
+
+
+@pytest.mark.parametrize("scripts", [True, False])
+def test_on_the_way_back_what_is_ticked_is_what_the_address_says(browse, scripts):
+    page = browse(viewport=DESKTOP, java_script_enabled=scripts)
+    tick_and_go_on(page, scripts=scripts)
+
+    page.go_back()
+
+    is_as_the_address_says(page)
+
+
+def test_a_page_shown_again_as_it_was_left_is_what_its_address_says(browse_and_keep):
+    page = browse_and_keep(viewport=DESKTOP, geolocation=LONDON, permissions=["geolocation"])
+    page.add_init_script("addEventListener('pageshow', (event) => { window.kept = event.persisted; });")
+    tick_and_go_on(page)
+    page.go_back(wait_until="commit")
+    page.wait_for_function("window.kept === true")
+    is_as_the_address_says(page)
+    page.get_by_role("button", name="Shows near me").click()
+    page.wait_for_url("**/search?near=*&genre=Jazz&sort=distance")
+
+    page.go_back(wait_until="commit")
+
+    page.wait_for_function("window.kept === true")
+    is_as_the_address_says(page)
+    expect(page.get_by_role("button", name="Shows near me")).to_be_enabled()
 
 
 def test_on_a_phone_filters_are_set_together_and_applied(browse):

@@ -9,9 +9,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
 import pytest
-from sqlalchemy import make_url
+from sqlalchemy import Engine, event, make_url
 
-from onsale.cli.doctor import record
+from onsale.cli.doctor import copies, record
 from onsale.cli.doctor.connecting import LIMITS, addresses, hosts_of, limits
 from onsale.cli.doctor.examining import examine
 from onsale.cli.doctor.finding import Answer, Finding
@@ -20,6 +20,19 @@ from onsale.config import Config
 OK, WARNING, BROKEN = Answer.OK, Answer.WARNING, Answer.BROKEN
 SSL_REQUEST = struct.pack("!ii", 8, 80877103)
 RECEIVE_BYTES = 65_536
+
+
+def test_the_examination_of_the_copies_lets_go_of_the_record(settings, redis_client):
+    ended: list[Engine] = []
+    note = ended.append
+    event.listen(Engine, "engine_disposed", note)
+    try:
+        said = dict(copies.examine(Config.from_env(settings)))
+    finally:
+        event.remove(Engine, "engine_disposed", note)
+
+    assert said["index"].answer is OK
+    assert len(ended) == 1
 
 
 def found(settings: dict[str, str]) -> dict[str, Finding]:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from onsale.db.ids import EventId
+from onsale.live.asked import FIELDS_MAX
 from onsale.live.connection import HEAD_BYTES_MAX, IDLE_SECONDS, SLOW_SECONDS, Connection, Door
 from onsale.live.gallery import Gallery, Show
 from onsale.queue.seats_seen import Plan, SeatsSeen, SectionPlan
@@ -27,6 +28,18 @@ HEALTH = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"
 WAIT = f"GET {PATH}?since=a.1&wait=25 HTTP/1.1\r\nHost: x\r\n\r\n".encode()
 WHOLE = f"GET {PATH} HTTP/1.1\r\nHost: x\r\n\r\n".encode()
 PATIENCE_SECONDS = 5
+
+
+def _head(*fields: bytes) -> bytes:
+    return b"\r\n".join((b"GET /healthz HTTP/1.1", b"Host: x", *fields, b"", b""))
+
+
+def _heads(*fields: bytes) -> list[bytes]:
+    return [_head(each) for each in fields]
+
+
+def _undated(head: bytes) -> list[bytes]:
+    return [line for line in head.split(b"\r\n") if not line.startswith(b"date:")]
 
 
 @dataclass
@@ -65,9 +78,13 @@ class Client:
 
     async def answer(self) -> tuple[int, bytes, bytes]:
         """Status, head and body of the next answer."""
-        head = await asyncio.wait_for(self.reader.readuntil(b"\r\n\r\n"), PATIENCE_SECONDS)
+        head = await self.head()
         length = int(head.lower().partition(b"content-length: ")[2].partition(b"\r\n")[0])
         return int(head[9:12]), head, await self.reader.readexactly(length)
+
+    async def head(self) -> bytes:
+        """The next answer without its body."""
+        return await asyncio.wait_for(self.reader.readuntil(b"\r\n\r\n"), PATIENCE_SECONDS)
 
     async def rest(self) -> bytes:
         """Everything until the other side ends."""
@@ -112,7 +129,7 @@ async def soon(condition: Callable[[], bool]) -> None:
 def test_requests_sent_together_are_answered_one_after_the_other() -> None:
     async def scene(made: House) -> None:
         client = await made.client()
-        client.writer.write(HEALTH + WAIT + HEALTH + b"GET / HTTP/1.1\r\n\r\n")
+        client.writer.write(HEALTH + WAIT + HEALTH + b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
 
         assert (await client.answer())[2] == b"0 wait\n"
         await soon(lambda: made.door.gallery.viewers == 1)
@@ -139,12 +156,16 @@ def test_a_request_that_comes_letter_by_letter_is_answered_once() -> None:
 @pytest.mark.parametrize(
     "first",
     [
-        b"GET /healthz HTTP/1.1\r\nContent-Length: 36\r\n\r\n",
-        b"GET /healthz HTTP/1.1\r\nX: y\nTransfer-Encoding : chunked\r\n\r\n",
-        b"POST /healthz HTTP/1.1\r\n\r\n",
+        *_heads(
+            b"Content-Length: 36", b"Content-Length: 0\r\nContent-Length: 36", b"X: y\r\nTransfer-Encoding: chunked"
+        ),
+        *_heads(b"transfer-encoding:\tidentity, chunked", b"Expect: 100-continue\r\ncontent-length:1"),
+        *_heads(b"Connection: close", b"connection:Upgrade", b"Connection: keep-alive, close"),
+        *_heads(b"Connection: keep-alive\r\nConnection: close", b"Connection: close\r\nConnection: keep-alive"),
+        b"POST /healthz HTTP/1.1\r\nHost: x\r\n\r\n",
+        b"get /healthz HTTP/1.1\r\nHost: x\r\n\r\n",
+        b"GET /healthz HTTP/1.0\r\nConnection: keep-alive\r\n\r\n",
         b"GET /healthz HTTP/1.0\r\n\r\n",
-        b"GET /healthz HTTP/1.1\r\nConnection: close\r\n\r\n",
-        b"GET /healthz HTTP/1.1\r\nconnection:Upgrade\r\n\r\n",
     ],
 )
 def test_nothing_is_read_after_a_request_that_may_have_a_body_or_is_the_last(first: bytes) -> None:
@@ -163,7 +184,7 @@ def test_nothing_is_read_after_a_request_that_may_have_a_body_or_is_the_last(fir
 def test_a_kept_connection_that_says_so_stays_until_its_head_says_otherwise() -> None:
     async def scene(made: House) -> None:
         client = await made.client()
-        kept = b"GET /healthz HTTP/1.1\r\nConnection: keep-alive\r\n\r\n"
+        kept = _head(b"Connection: keep-alive")
         client.writer.write(kept + HEALTH + kept.replace(b"keep-alive", b"close") + HEALTH)
 
         assert (await client.rest()).count(b"HTTP/1.1 200") == 3
@@ -171,18 +192,101 @@ def test_a_kept_connection_that_says_so_stays_until_its_head_says_otherwise() ->
     played(scene)
 
 
-def test_head_has_no_body() -> None:
+def test_head_is_get_without_the_body_and_keeps_the_connection() -> None:
     async def scene(made: House) -> None:
         client = await made.client()
-        client.writer.write(HEALTH.replace(b"GET", b"HEAD"))
+        client.writer.write(WHOLE)
+        _, whole, _ = await client.answer()
+        client.writer.write(WHOLE.replace(b"GET", b"HEAD") + HEALTH)
 
-        assert (await client.rest()).endswith(b"\r\n\r\n")
+        head = await client.head()
+
+        assert _undated(head) == _undated(whole)
+        assert (await client.answer())[2] == b"0 wait\n"
 
     played(scene)
 
 
+def test_after_a_head_what_is_no_request_is_told_so_whole() -> None:
+    async def scene(made: House) -> None:
+        client = await made.client()
+        client.writer.write(HEALTH.replace(b"GET", b"HEAD") + b"nonsense\r\n\r\n")
+
+        await client.head()
+
+        assert (await client.answer())[0] == 400
+
+    played(scene)
+
+
+@pytest.mark.parametrize("address", [b"http://tickets.example.org", b"HTTPS://[::1]:8443", b"http://x"])
+def test_a_whole_address_is_read_as_its_path(address: bytes) -> None:
+    async def scene(made: House) -> None:
+        client = await made.client()
+        for asked in (HEALTH, WHOLE, WAIT.replace(b"since=a.1&wait=25", b"wait=1")):
+            client.writer.write(asked.replace(b"GET ", b"GET " + address))
+            assert (await client.answer())[0] == 200
+        client.writer.write(b"GET " + address + b" HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert (await client.answer())[0] == 404
+
+    played(scene)
+
+
+def test_who_has_the_seats_already_is_told_so() -> None:
+    async def scene(made: House) -> None:
+        client = await made.client()
+        client.writer.write(WHOLE)
+        _, head, _ = await client.answer()
+        tag = head.partition(b"etag: ")[2].partition(b"\r\n")[0]
+        for has in (tag, b"*", b'"b.1", W/' + tag, b'"b.1"\r\nIf-None-Match: ' + tag):
+            client.writer.write(WHOLE.replace(b"Host: x", b"Host: x\r\nIf-None-Match: " + has) + HEALTH)
+
+            same = await client.head()
+
+            assert same.startswith(b"HTTP/1.1 304 ")
+            assert b"\r\netag: " + tag + b"\r\n" in same
+            assert (await client.answer())[2] == b"0 wait\n"
+        client.writer.write(WHOLE.replace(b"Host: x", b'Host: x\r\nIf-None-Match: "b.1"'))
+        assert (await client.answer())[0] == 200
+
+    played(scene)
+
+
+LINES = [
+    *(
+        b"GET  / HTTP/1.1",
+        b"GET / HTTP/2",
+        b"GET  HTTP/1.1",
+        b"GET /",
+        b"GET x/healthz HTTP/1.1",
+        b"GET http:// HTTP/1.1",
+    ),
+    *(b"GET\t/ HTTP/1.1", b"GET /healthz HTTP/1.1 ", b" GET / HTTP/1.1", b"G\xc9T / HTTP/1.1", b"GET /\x00 HTTP/1.1"),
+]
+# Where one reader sees the end of a line, of a head or of a name, another sees none.
+FIELDS = [
+    *(
+        b"X: y\nConnection: close",
+        b"X: y\n\nGET /healthz HTTP/1.1",
+        b"X: y\rZ: z",
+        b"X: y\x00z",
+        b"X: y\x0bz",
+        b"X: \x7f",
+    ),
+    *(b"X: y\r\n folded", b"X: y\r\n\tfolded", b" X: y", b"X : y", b"X\t: y", b"X", b": y", b"X(: y", b"\xc3\xa9: y"),
+    *(b"Content-Length : 5", b"X: y\nTransfer-Encoding : chunked", b"Transfer-Encoding\x0b: chunked"),
+    *(b"Host: y", b"host: x"),
+]
+
+
 @pytest.mark.parametrize(
-    "wrong", [b"\x16\x03\x01\r\n\r\n", b"GET  / HTTP/1.1\r\n\r\n", b"GET / HTTP/2\r\n\r\n", b"\r\n\r\n"]
+    "wrong",
+    [
+        *(b"\x16\x03\x01\r\n\r\n", b"\r\n\r\n", b"GET /healthz HTTP/1.1\r\n\r\n"),
+        b"GET /healthz HTTP/1.1\nHost: x\n\nGET /healthz HTTP/1.1\r\nHost: x\r\n\r\n",
+        *(line + b"\r\nHost: x\r\n\r\n" for line in LINES),
+        *_heads(*FIELDS),
+    ],
 )
 def test_what_is_no_request_is_refused_and_the_connection_ended(wrong: bytes) -> None:
     async def scene(made: House) -> None:
@@ -198,10 +302,21 @@ def test_what_is_no_request_is_refused_and_the_connection_ended(wrong: bytes) ->
 
 
 @pytest.mark.parametrize(("more", "status"), [(0, 200), (1, 431)])
+def test_a_head_may_have_as_many_fields_as_the_bound(more: int, status: int) -> None:
+    async def scene(made: House) -> None:
+        client = await made.client()
+        client.writer.write(_head(*[b"X: y"] * (FIELDS_MAX - 1 + more)))
+
+        assert (await client.answer())[0] == status
+
+    played(scene)
+
+
+@pytest.mark.parametrize(("more", "status"), [(0, 200), (1, 431)])
 def test_a_head_may_be_as_long_as_the_bound(more: int, status: int) -> None:
     async def scene(made: House) -> None:
         client = await made.client()
-        start = b"GET /healthz HTTP/1.1\r\nX: "
+        start = b"GET /healthz HTTP/1.1\r\nHost: x\r\nX: "
         client.writer.write(start + b"x" * (HEAD_BYTES_MAX + more - len(start)) + b"\r\n\r\n")
 
         assert (await client.answer())[0] == status

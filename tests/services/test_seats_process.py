@@ -317,10 +317,52 @@ def test_nothing_else_is_answered_there(seats, event_id, path, status):
     assert httpx.get(seats.address + path.format(id=event_id)).status_code == status
 
 
-def test_only_get_is_answered(seats, event_id):
+WRONG = [
+    *("wait=26", "wait=-1", "wait=01", "wait=", "wait=1.0", "wait=+1", "wait=%D9%A1", "wait", "wait=1_0"),
+    *("since=a&since=b", "since=%00", "since=a+b", "since=" + "x" * 101, "since=%C3%A9"),
+    *("section=2147483648", "section=00", "section=&wait=x", "other=1", "wait=x&other=1&since=%20&section=y"),
+    "&".join(f"x{number}=1" for number in range(20)),
+]
+RIGHT = ["", "since", "since=", "section=2", "wait=0", "&&", "since=%61.1", "wait=%31"]
+
+
+def test_what_does_not_fit_is_refused_as_the_web_refuses_it(web, seats, event_id):
+    path = f"/v1/events/{event_id}/seats/availability"
+
+    def refused(answer: httpx.Response) -> list[object]:
+        document = answer.json()
+        fields = [each["field"] for each in document["errors"]]
+        return [answer.status_code, *(document[name] for name in ("type", "title", "status", "field")), fields]
+
+    for query in WRONG:
+        ours, theirs = (refused(httpx.get(f"{at}{path}?{query}")) for at in (seats.address, web.address))
+        assert (query, ours) == (query, theirs)
+        assert ours[0] == 422
+
+
+def test_what_fits_is_told_by_both_with_the_same_tag(web, seats, event_id):
+    path = f"/v1/events/{event_id}/seats/availability"
+
+    def alike(query: str) -> bool:
+        ours, theirs = (httpx.get(f"{at}{path}?{query}") for at in (seats.address, web.address))
+        assert (query, ours.status_code, theirs.status_code) == (query, 200, 200)
+        return (ours.content, ours.headers["ETag"]) == (theirs.content, theirs.headers["ETag"])
+
+    for query in RIGHT:
+        until(lambda query=query: alike(query), f"both tell the same seats for {query!r}")
+
+
+def test_what_is_not_there_is_said_as_the_web_says_it(web, seats):
+    for path in ("/v1/nothing", "/v1/events/03/seats/availability", "/v1/events/0/seats/availability"):
+        ours, theirs = (httpx.get(at + path).json() for at in (seats.address, web.address))
+        for name in ("type", "title", "status"):
+            assert (path, ours[name]) == (path, theirs[name])
+
+
+def test_only_get_and_head_are_answered(seats, event_id):
     answer = httpx.post(f"{seats.address}/v1/events/{event_id}/seats/availability")
 
-    assert (answer.status_code, answer.headers["Allow"]) == (405, "GET")
+    assert (answer.status_code, answer.headers["Allow"]) == (405, "GET, HEAD")
 
 
 def test_a_redis_that_is_away_sends_viewers_to_the_web(settings, event_id):

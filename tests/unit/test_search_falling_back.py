@@ -82,6 +82,19 @@ def test_what_makes_no_sense_is_no_reason_to_ask_the_record(search, index):
         search.search(SearchQuery())
 
 
+def test_nonsense_asked_when_the_index_might_be_back_does_not_keep_it_away(search, index, clock):
+    index.error = SearchUnavailable()
+    search.search(SearchQuery())
+    clock.now += REST_SECONDS
+    index.error = BadRequest("At most 200 characters.", field="text")
+    with pytest.raises(BadRequest):
+        search.search(SearchQuery())
+
+    index.error = None
+
+    assert search.search(SearchQuery()) is PAGE
+
+
 def test_one_question_that_the_index_refuses_does_not_take_it_from_everybody(search, index):
     meta = ApiResponseMeta(400, "1.1", HttpHeaders(), 0.01, NodeConfig("http", "127.0.0.1", 9200))
     index.error = SearchUnavailable()

@@ -55,13 +55,14 @@ SEAT = ticket_id(EVENT, 1)
     [
         ((), "wishes"),
         ((Wish(quantity=1),) * (WISHES_MAX + 1), "wishes"),
-        ((Wish(),), "wishes"),
-        ((Wish(tickets=(SEAT,), quantity=1),), "wishes"),
-        ((Wish(quantity=5),), "quantity"),
-        ((Wish(tickets=(SEAT, SEAT)),), "tickets"),
-        ((Wish(tickets=(ticket_id(EventId(8), 1),)),), "tickets"),
-        ((Wish(tickets=(SEAT,), section_id=1),), "wishes"),
-        ((Wish(quantity=1, or_similar=True),), "or_similar"),
+        ((Wish(),), "wishes.0"),
+        ((Wish(tickets=(SEAT,), quantity=1),), "wishes.0"),
+        ((Wish(quantity=1), Wish(quantity=5)), "wishes.1.quantity"),
+        ((Wish(tickets=tuple(ticket_id(EVENT, each) for each in range(1, 6))),), "wishes.0.tickets"),
+        ((Wish(tickets=(SEAT, SEAT)),), "wishes.0.tickets"),
+        ((Wish(tickets=(ticket_id(EventId(8), 1),)),), "wishes.0.tickets"),
+        ((Wish(tickets=(SEAT,), section_id=1),), "wishes.0"),
+        ((Wish(quantity=1, or_similar=True),), "wishes.0.or_similar"),
     ],
 )
 def test_wishes_that_make_no_sense_are_refused(asked, field):

@@ -156,7 +156,7 @@ def book_ticket(path: TicketPath, headers: BookHeaders, body: TicketBody, buyer:
     return _book(event_of_ticket(ticket), [wish], body.payment_method, headers, buyer, route=route)
 
 
-@bookings.get("/v1/bookings", statuses=(422,))
+@bookings.get("/v1/bookings")
 def list_bookings(query: PageAsked, buyer: Buyer) -> Answer[BookingsDocument]:
     """My bookings, newest first"""
     with reading(box_office().engine) as connection:

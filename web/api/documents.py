@@ -26,10 +26,10 @@ from onsale.search import Suggested
 from onsale.web.api.contract import Asked, Told
 
 
-def _from_path(text: str) -> int:
-    """`1_000`, ` 7` and `7.0` are numbers to Python and no ids here."""
-    if not (text.isascii() and text.isdecimal() and len(text) <= 20):
-        raise ValueError("must be a whole number")
+def _from_address(text: object) -> int:
+    """`1_000`, ` 7`, `7.0` and `07` are numbers to Python; in an address there is one way to write each."""
+    if not isinstance(text, str) or not PLAIN_NUMBER.fullmatch(text):
+        raise ValueError("must be a whole number, as in 7")
     return int(text)
 
 
@@ -57,10 +57,13 @@ def zulu(moment: datetime) -> str:
     return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
+PLAIN_NUMBER = re.compile(r"0|-?[1-9][0-9]{0,19}")
 RFC3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
 FIRST_MOMENT, LAST_MOMENT = datetime(1970, 1, 1, tzinfo=UTC), datetime(9000, 1, 1, tzinfo=UTC)
 # Beside a whole number in a body; the last of its marks, else the document forgets its bounds.
 WHOLE = BeforeValidator(_whole)
+# Beside a whole number in a path or a query; the last of its marks.
+PLAIN = BeforeValidator(_from_address)
 # PostgreSQL's text cannot hold a NUL, and no other control character is anybody's name.
 PRINTABLE = r"^[^\x00-\x1f\x7f]*$"
 EventNumber = Annotated[int, Field(ge=1, le=EVENT_ID_MAX)]
@@ -74,13 +77,13 @@ Term = Annotated[str, StringConstraints(max_length=200, pattern=PRINTABLE)]
 class EventPath(Asked):
     """Names an event."""
 
-    event_id: Annotated[EventNumber, BeforeValidator(_from_path)]
+    event_id: Annotated[EventNumber, PLAIN]
 
 
 class TicketPath(Asked):
     """Names a ticket."""
 
-    ticket_id: Annotated[TicketNumber, BeforeValidator(_from_path)]
+    ticket_id: Annotated[TicketNumber, PLAIN]
 
 
 class BookingPath(Asked):

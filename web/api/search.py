@@ -28,6 +28,7 @@ from onsale.search.highlighting import Part, highlights, parts
 from onsale.search.when import between
 from onsale.web.api.contract import Asked, Routes, Shared, shared
 from onsale.web.api.documents import (
+    PLAIN,
     PRINTABLE,
     FacetsDocument,
     FacetValueDocument,
@@ -44,7 +45,7 @@ from onsale.web.box_office import box_office
 search = Routes("search", "Events and tickets")
 
 Terms = Annotated[list[Term], Field(max_length=VALUES_MAX)]
-PriceMinor = Annotated[int, Field(ge=0, le=PRICE_MINOR_MAX)]
+PriceMinor = Annotated[int, Field(ge=0, le=PRICE_MINOR_MAX), PLAIN]
 
 
 class SearchAsked(Asked):
@@ -53,7 +54,10 @@ class SearchAsked(Asked):
     artist: Term = Field("", description="An artist, or a part of the name.")
     location: Term = Field("", description="A venue, city, country or region.")
     dateTime: Annotated[str, StringConstraints(max_length=60, pattern=PRINTABLE)] = Field(
-        "", description="A day (2026-12-24), a month (2026-12), a moment, or a range of these (a..b)."
+        "",
+        description="A day (2026-12-24), a month (2026-12), from a moment on (2026-12-24T20:00:00Z; write the + of a "
+        "zone as %2B), or a range of these with its end in it (2026-12-24..2026-12-31; a.. and ..b are open on one "
+        "side). In UTC where no zone is given. Other ways to write a day, such as 20261224, are refused.",
     )
     q: Term = Field("", description="Any of it.")
     latitude: float | None = Field(None, ge=-90, le=90, description="With longitude: near this place.")
@@ -68,7 +72,7 @@ class SearchAsked(Asked):
     sort: Sort = Field(Sort.RELEVANCE, description="What comes first; distance wants a latitude and a longitude.")
     facets: bool = Field(False, description="Count what each further filter would leave.")
     highlight: bool = Field(False, description="Say which letters are what was asked for.")
-    limit: int = Field(PAGE_SIZE_DEFAULT, ge=1, le=PAGE_SIZE_MAX)
+    limit: Annotated[int, Field(ge=1, le=PAGE_SIZE_MAX), PLAIN] = PAGE_SIZE_DEFAULT
     cursor: Annotated[str, StringConstraints(min_length=1, max_length=500, pattern=PRINTABLE)] | None = Field(
         None, description="The next_cursor of the page before."
     )
@@ -80,7 +84,7 @@ class SuggestionsAsked(Asked):
     q: Term = Field("", description="The words so far.")
 
 
-@search.get("/v1/search", statuses=(304, 422))
+@search.get("/v1/search", statuses=(304,))
 def search_events(query: SearchAsked) -> Shared[SearchDocument]:
     """Find events"""
     asked = _asked(query)
@@ -96,7 +100,7 @@ def search_events(query: SearchAsked) -> Shared[SearchDocument]:
     )
 
 
-@search.get("/v1/suggestions", statuses=(304, 422))
+@search.get("/v1/suggestions", statuses=(304,))
 def suggest(query: SuggestionsAsked) -> Shared[SuggestionsDocument]:
     """What the words may be the beginning of"""
     words = plain(query.q).split()

@@ -10,7 +10,7 @@ from onsale.db.ids import EventId
 from onsale.db.seats import SeatMap
 from onsale.web import availability
 from onsale.web.api.contract import Asked, Routes, Shared, Told, shared
-from onsale.web.api.documents import EventPath
+from onsale.web.api.documents import PLAIN, EventPath
 from onsale.web.box_office import box_office
 from onsale.web.kept import FOR_EVER
 
@@ -94,8 +94,8 @@ class AvailabilityAsked(Asked):
     since: Annotated[str, StringConstraints(max_length=100, pattern=r"^[\x21-\x7e]*$")] | None = Field(
         None, description="The version you have: only what changed since is told."
     )
-    section: Annotated[int, Field(ge=0, le=(1 << 31) - 1)] | None = Field(None, description="One section only.")
-    wait: Annotated[int, Field(ge=0, le=availability.WAIT_SECONDS_MAX)] = Field(
+    section: Annotated[int, Field(ge=0, le=(1 << 31) - 1), PLAIN] | None = Field(None, description="One section only.")
+    wait: Annotated[int, Field(ge=0, le=availability.WAIT_SECONDS_MAX), PLAIN] = Field(
         0, description="At `live_url`: seconds to wait for a change. Here it is answered at once, with Retry-After."
     )
 

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from flask import Flask
+from werkzeug.routing import IntegerConverter
 
 from onsale.web.admin.console import console
 from onsale.web.pages import context, shows, words
@@ -21,8 +22,15 @@ from onsale.web.pages.waiting import waiting
 BLUEPRINTS = (home, search, events, waiting, choosing, bookings, accounts, demo, console)
 
 
+class NumberInAddress(IntegerConverter):
+    """A number as we write it: not `03`, nor in the digits of another script, which Python reads as well."""
+
+    regex = "0|[1-9][0-9]*"
+
+
 def register(app: Flask) -> None:
     """Mount the pages and the console on the app."""
+    app.url_map.converters["int"] = NumberInAddress
     words.register(app)
     context.register(app)
     shows.register(app)

@@ -25,6 +25,7 @@ from onsale.search import (
     SearchQuery,
     Sort,
 )
+from onsale.search.when import day
 from onsale.search.words import is_month
 
 LIST, MAP = "list", "map"
@@ -173,7 +174,7 @@ def _day(name: str, text: str, wrong: dict[str, str]) -> date | None:
     if not text:
         return None
     try:
-        return date.fromisoformat(text)
+        return day(text)
     except ValueError:
         wrong[name] = "Write the day as 2026-12-24."
         return None

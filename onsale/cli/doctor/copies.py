@@ -33,15 +33,29 @@ ALONE = "each web process reads an event from the record twice a second: right, 
 
 def examine(config: Config) -> Iterator[tuple[str, Seen]]:
     """The stream, then what it keeps fresh."""
-    indexed = bool(config.search_url)
     try:
         engine = make_engine(config.database_url, application_name="onsale doctor", pool_size=1, max_overflow=0)
+    except (ArgumentError, ValueError):
+        yield from _unanswered()
+        return
+    try:
+        yield from _examine(config, engine)
+    finally:
+        engine.dispose()
+
+
+def _unanswered() -> Iterator[tuple[str, Seen]]:
+    return ((check, not_checked("The record does not answer.")) for check in CHECKS)
+
+
+def _examine(config: Config, engine: Engine) -> Iterator[tuple[str, Seen]]:
+    indexed = bool(config.search_url)
+    try:
         with reading(engine) as connection:
             slot = change_stream.slot(connection)
             box = change_outbox.state(connection)
-    except (RecordUnavailable, ArgumentError, ValueError):
-        for check in CHECKS:
-            yield check, not_checked("The record does not answer.")
+    except RecordUnavailable:
+        yield from _unanswered()
         return
     yield "stream", stream(slot, indexed=indexed) if box is None else outbox(box, indexed=indexed)
     with closing(connect(config.cache_url, answer_seconds=ANSWER_SECONDS)) as client:
@@ -54,7 +68,6 @@ def examine(config: Config) -> Iterator[tuple[str, Seen]]:
         return
     with EventIndex(config.search_url) as events:
         yield "index", _index(engine, events)
-    engine.dispose()
 
 
 def stream(slot: Slot | None, *, indexed: bool) -> Seen:

@@ -10,6 +10,8 @@ const WIDE = matchMedia('(min-width: 56rem)');
 const form = document.querySelector('#search');
 const filters = document.querySelector('#filters');
 const near = document.querySelector('#near');
+// A hidden field is not reset with its form.
+const there = near.value;
 
 function open() {
   if (WIDE.matches) filters.open = true;
@@ -23,8 +25,13 @@ form.addEventListener('submit', () => {
     if (field.name && !field.value) field.disabled = true;
   }
 });
-// Back from the page that was found: the browser shows this one as it was left.
-addEventListener('pageshow', () => {
+// Back from the page that was found: the browser may show this one as it was left, and what is set is what the address
+// says.
+addEventListener('pageshow', ({ persisted }) => {
+  if (persisted) {
+    form.reset();
+    near.value = there;
+  }
   for (const field of form.elements) {
     if (field !== near || near.value) field.disabled = false;
   }
@@ -44,7 +51,7 @@ button.addEventListener('click', () => {
     ({ coords }) => {
       near.disabled = false;
       near.value = `${coords.latitude.toFixed(DIGITS)},${coords.longitude.toFixed(DIGITS)}`;
-      form.elements.sort.add(new Option('Distance', 'distance', true, true));
+      form.elements.sort.add(new Option('Distance', 'distance', false, true));
       form.requestSubmit();
     },
     () => {
