@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 import orjson
 from flask import Blueprint, Response, request
 
-from onsale.sandbox.stripe_simulator import charges, events, intents, methods, setups
+from onsale.sandbox.stripe_simulator import charges, disputes, events, intents, methods, refunds, setups
 from onsale.sandbox.stripe_simulator.call import API_VERSION, Call, expand
 from onsale.sandbox.stripe_simulator.chances import Fault
 from onsale.sandbox.stripe_simulator.delivery import Delivery
@@ -44,9 +44,13 @@ ROUTES: tuple[tuple[str, str, Operation], ...] = (
     ("GET", "setup_intents/<intent_id>", setups.retrieve),
     ("POST", "setup_intents/<intent_id>/confirm", setups.confirm),
     ("POST", "setup_intents/<intent_id>/cancel", setups.cancel),
-    ("POST", "refunds", charges.create_refund),
-    ("GET", "refunds", charges.list_refunds),
-    ("GET", "refunds/<refund_id>", charges.retrieve_refund),
+    ("POST", "refunds", refunds.create),
+    ("GET", "refunds", refunds.list_all),
+    ("GET", "refunds/<refund_id>", refunds.retrieve),
+    ("GET", "disputes", disputes.list_all),
+    ("GET", "disputes/<dispute_id>", disputes.retrieve),
+    ("POST", "disputes/<dispute_id>", disputes.update),
+    ("POST", "disputes/<dispute_id>/close", disputes.close),
     ("GET", "charges", charges.list_charges),
     ("GET", "charges/<charge_id>", charges.retrieve_charge),
     ("POST", "customers", methods.create_customer),
@@ -162,6 +166,7 @@ class Api:
                 version=sent.version,
                 request_id=sent.request_id,
                 key=sent.key,
+                aftermath_ms=self._control.now.aftermath_ms,
             )
             try:
                 if plan is not None and plan.kind is Fault.SERVER_ERROR:

@@ -1,4 +1,4 @@
-"""Puts the simulator together: one store, one delivery thread, the API and the pages in one Flask application."""
+"""Puts the simulator together: one store, its threads, the API and the pages in one Flask application."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 from flask import Flask, Response, make_response
 from werkzeug.exceptions import HTTPException
 
+from onsale.sandbox.stripe_simulator.aftermath import Aftermath
 from onsale.sandbox.stripe_simulator.api import Api, error_body
 from onsale.sandbox.stripe_simulator.delivery import Delivery
 from onsale.sandbox.stripe_simulator.errors import ApiError
@@ -31,7 +32,7 @@ class Options:
 
 
 def create_app(options: Options) -> Flask:
-    """The simulator on its file; its delivery thread runs from here on."""
+    """The simulator on its file; its threads run from here on."""
     store = Store(options.data)
     control = Control(Settings(webhook_url=options.webhook_url))
     delivery = Delivery(store, control, secret=options.webhook_secret)
@@ -46,6 +47,7 @@ def create_app(options: Options) -> Flask:
     app.register_error_handler(ApiError, refused)
     app.register_error_handler(HTTPException, refused_by_http)
     delivery.start()
+    Aftermath(store, control, delivery).start()
     return app
 
 

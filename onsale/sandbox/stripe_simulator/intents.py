@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 
-from onsale.sandbox.stripe_simulator import authentication, charges, methods
+from onsale.sandbox.stripe_simulator import authentication, charges, disputes, methods
 from onsale.sandbox.stripe_simulator.call import DYNAMIC_METHODS_VERSION, Call, page
 from onsale.sandbox.stripe_simulator.cards import WANTS_AUTHENTICATION, Decline
 from onsale.sandbox.stripe_simulator.currencies import check_amount, check_currency
@@ -190,6 +190,8 @@ def settle(call: Call, intent: Thing, method: Thing) -> Thing:
     methods.mark(call, method, methods.USED)
     if intent["setup_future_usage"] and intent["customer"]:
         methods.attach(call, method, intent["customer"])
+    if capture:
+        disputes.expect(call, charge)
     event = "payment_intent.succeeded" if capture else "payment_intent.amount_capturable_updated"
     call.tell(event, intent, about=intent["id"])
     return intent
@@ -230,7 +232,7 @@ def capture(call: Call, intent_id: str) -> Thing:
             "The amount to capture is greater than the capturable amount.", code="amount_too_large",
             param="amount_to_capture",
         )  # fmt: skip
-    charges.capture_charge(call, intent["latest_charge"], amount)
+    disputes.expect(call, charges.capture_charge(call, intent["latest_charge"], amount))
     intent |= {"amount_capturable": 0, "amount_received": amount, "status": "succeeded"}
     intent["metadata"] = call.params.metadata(intent["metadata"])
     call.tx.put(intent)

@@ -33,6 +33,8 @@ class Settings:
 
     delay_ms: int = 0
     webhook_delay_ms: int = 0
+    # How long after a payment its dispute comes, and after a refund the news of it, with the cards for that.
+    aftermath_ms: int = 1_000
     webhooks: bool = True
     webhook_url: str = ""
     webhook_events: tuple[str, ...] = EVENTS_WANTED
@@ -153,6 +155,7 @@ def _plan(sent: Any) -> Plan:
 KINDS: Mapping[str, Callable[[str, Any], Any]] = {
     "delay_ms": _delay,
     "webhook_delay_ms": _delay,
+    "aftermath_ms": _delay,
     "webhooks": _switch,
     "webhook_url": _address,
     "webhook_events": _types,
