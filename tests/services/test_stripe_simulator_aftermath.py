@@ -1,4 +1,4 @@
-"""What comes after a payment in the simulator: refunds that are late or fail, and disputes, by Stripe's cards for them."""
+"""What comes after a payment in the simulator: late and failed refunds, and disputes, by Stripe's cards for them."""
 
 from __future__ import annotations
 
