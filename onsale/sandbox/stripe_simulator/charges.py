@@ -38,8 +38,10 @@ def charge_card(call: Call, intent: Thing, method: Thing, *, capture: bool, decl
             "card": {name: card[name] for name in ("brand", "country", "exp_month", "exp_year", "funding", "last4")},
             "type": "card",
         },
+        "receipt_email": intent["receipt_email"],
         "receipt_url": None,
         "refunded": False,
+        "statement_descriptor_suffix": intent["statement_descriptor_suffix"],
         "status": "failed" if decline else "succeeded",
     }
     return call.tx.add(charge, parents=(intent["id"],))

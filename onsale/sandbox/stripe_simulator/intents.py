@@ -23,6 +23,7 @@ CONFIRMS = (
     "payment_method", "payment_method_data", "payment_method_options", "return_url", "off_session",
     "error_on_requires_action", "use_stripe_sdk", "mandate_data", "expand",
 )  # fmt: skip
+WITH_CONFIRM = ("return_url", "off_session", "error_on_requires_action")
 AUTHENTICATION_FAILED: Thing = {
     "code": "payment_intent_authentication_failure",
     "doc_url": "https://docs.stripe.com/error-codes#payment-intent-authentication-failure",
@@ -36,7 +37,7 @@ def create(call: Call) -> Thing:
     """POST /v1/payment_intents"""
     params = call.params
     params.only(*CREATE_ONLY, *UPDATES, *CONFIRMS)
-    refuse_method_types(call)
+    _refuse_what_does_not_go_together(call)
     amount = params.integer("amount", lowest=1)
     if amount is None:
         raise missing("amount")
@@ -49,6 +50,19 @@ def create(call: Call) -> Thing:
     call.tx.add(intent, parents=(intent["customer"],))
     call.tell("payment_intent.created", intent, about=intent["id"])
     return _confirmed(call, intent, method) if params.boolean("confirm") else intent
+
+
+def _refuse_what_does_not_go_together(call: Call) -> None:
+    refuse_method_types(call)
+    if "statement_descriptor" in call.params:
+        raise invalid(
+            "The statement_descriptor parameter is not supported for the card payment method type. You can use "
+            "statement_descriptor_suffix to customize the statement descriptor on card charges.",
+            param="statement_descriptor",
+        )
+    for name in WITH_CONFIRM:
+        if name in call.params and not call.params.boolean("confirm"):
+            raise invalid(f"You can only provide `{name}` when `confirm` is `true`.", param=name)
 
 
 def refuse_method_types(call: Call) -> None:
@@ -88,9 +102,11 @@ def _new(call: Call, amount: int, currency: str) -> Thing:
         "payment_method": None,
         "payment_method_types": ["card"],
         "processing": None,
-        "receipt_email": params.text("receipt_email", longest=800),
+        "receipt_email": params.email("receipt_email"),
         "setup_future_usage": params.choice("setup_future_usage", "off_session", "on_session"),
         "shipping": None,
+        "statement_descriptor": None,
+        "statement_descriptor_suffix": params.descriptor("statement_descriptor_suffix"),
         "status": "requires_payment_method",
     }
 
@@ -125,9 +141,11 @@ def update(call: Call, intent_id: str) -> Thing:
     if amount is not None:
         check_amount(amount, intent["currency"])
         intent["amount"] = amount
-    for name in ("description", "receipt_email", "setup_future_usage"):
+    for name in ("description", "setup_future_usage"):
         if name in params:
             intent[name] = params.text(name)
+    if "receipt_email" in params:
+        intent["receipt_email"] = params.email("receipt_email")
     if "customer" in params:
         intent["customer"] = customer_named(call)
     intent["metadata"] = params.metadata(intent["metadata"])
