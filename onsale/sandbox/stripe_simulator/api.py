@@ -107,24 +107,24 @@ class Api:
     def _answer(self, operation: Operation, ids: dict[str, str], this: str) -> Outcome:
         self.authorise()
         posted = request.method == "POST"
-        sent = pairs(request.get_data(as_text=True) if posted else request.query_string.decode("ascii", "replace"))
-        call_version = version()
+        fields = pairs(request.get_data(as_text=True) if posted else request.query_string.decode("ascii", "replace"))
         key = request.headers.get("Idempotency-Key") if posted else None
+        sent = Sent(fields, version(), key, this)
 
         def work(plan: Plan | None) -> Outcome:
-            return self._work(operation, ids, Sent(sent, call_version, key, this), plan)
+            return self._work(operation, ids, sent, plan)
 
         if not posted:
             return work(None)
         if key is None:
-            return self._with_faults(work)
+            return self._with_faults(work, sent)
         if len(key) > KEY_CHARACTERS_MAX:
             raise invalid(f"Idempotency keys can be at most {KEY_CHARACTERS_MAX} characters.", param="Idempotency-Key")
         with self._in_flight.only_one(key):
             before = self._store.answer(key)
             if before is None:
-                return self._with_faults(work)
-        return replayed(before, key, fingerprint(sent))
+                return self._with_faults(work, sent)
+        return replayed(before, key, fingerprint(fields))
 
     def authorise(self) -> None:
         """Refuse a call without the account's secret key (401, as Stripe words it)."""
@@ -140,16 +140,15 @@ class Api:
                 401, f"Invalid API Key provided: {given[:8]}{'*' * 8}{given[-4:] if len(given) > 20 else ''}"
             )
 
-    def _with_faults(self, work: Callable[[Plan | None], Outcome]) -> Outcome:
-        plan = self._control.take_fault(request.path)
-        if plan is not None and plan.kind is Fault.RATE_LIMIT:
-            message = (
-                "Request rate limit exceeded. Learn more about rate limits here https://docs.stripe.com/rate-limits."
-            )
-            raise ApiError(429, message, code="rate_limit")
+    def _with_faults(self, work: Callable[[Plan | None], Outcome], sent: Sent) -> Outcome:
+        plan = self._control.take_fault(request.path, sent.card)
+        if plan is not None:
+            refuse(plan.kind, sent.key)
         # The bank takes its time while the key is in flight and nothing else is held up.
         if delay_ms := self._control.now.delay_ms:
             time.sleep(delay_ms / 1000)
+        if plan is not None and plan.kind is Fault.DELAY:
+            time.sleep(plan.late_ms / 1000)
         outcome = work(plan)
         if plan is not None and plan.kind is Fault.LATE:
             time.sleep(plan.late_ms / 1000)
@@ -195,6 +194,11 @@ class Sent:
     key: str | None
     request_id: str
 
+    @property
+    def card(self) -> str:
+        """The card it names; empty without one."""
+        return next((value for name, value in self.fields if name == "payment_method"), "")
+
 
 class InFlight:
     """The idempotency keys being worked on now; a second request with one of them is told to wait."""
@@ -207,13 +211,7 @@ class InFlight:
     def only_one(self, key: str) -> Iterator[None]:
         with self._lock:
             if key in self._keys:
-                raise ApiError(
-                    409,
-                    "There is currently another in-progress request using this Idempotent Key (that probably means you "
-                    f"submitted twice, and the other request is still going through): {key}. Please try again later.",
-                    kind="idempotency_error",
-                    code="idempotency_key_in_use",
-                )
+                raise in_use(key)
             self._keys.add(key)
         try:
             yield
@@ -269,6 +267,34 @@ def replayed(before: Answer, key: str, now: bytes) -> Outcome:
 
 def mismatch(message: str) -> ApiError:
     return ApiError(400, message, kind="idempotency_error")
+
+
+def in_use(key: str | None) -> ApiError:
+    return ApiError(
+        409,
+        "There is currently another in-progress request using this Idempotent Key (that probably means you submitted "
+        f"twice, and the other request is still going through): {key}. Please try again later.",
+        kind="idempotency_error",
+        code="idempotency_key_in_use",
+    )
+
+
+def refuse(fault: Fault, key: str | None) -> None:
+    """The faults that answer before anything is done, and that no key remembers."""
+    match fault:
+        case Fault.RATE_LIMIT:
+            message = (
+                "Request rate limit exceeded. Learn more about rate limits here https://docs.stripe.com/rate-limits."
+            )
+            raise ApiError(429, message, code="rate_limit")
+        case Fault.LOCK_TIMEOUT:
+            message = (
+                "This object cannot be accessed right now because another API request or Stripe process is currently "
+                "accessing it. If you see this error intermittently, retry the request."
+            )
+            raise ApiError(429, message, code="lock_timeout")
+        case Fault.KEY_IN_USE:
+            raise in_use(key)
 
 
 def server_error() -> ExecutedError:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 
+from onsale.sandbox.stripe_simulator.chances import BY_CARD
+
 
 @dataclass(frozen=True, slots=True)
 class Decline:
@@ -110,6 +112,7 @@ _DECLINES = {
 
 BY_NAME: dict[str, TestCard] = {
     "pm_card_visa": VISA,
+    **dict.fromkeys(BY_CARD, VISA),
     "pm_card_visa_debit": TestCard("4000056655665556"),
     "pm_card_mastercard": TestCard("5555555555554444", "mastercard"),
     "pm_card_mastercard_debit": TestCard("5200828282828210", "mastercard"),

@@ -17,12 +17,14 @@ from uuid import uuid4
 STRIPE_DOCS = "https://docs.stripe.com/"
 KEY = "ONSALE_STRIPE_CONTRACT_KEY"
 TEST_KEYS = ("sk_test_", "rk_test_")
+NOT_ASKED = f"Stripe itself was not asked: set {KEY} to a secret key of a test mode"
 DOCUMENT = Path(__file__).parents[3] / "docs" / "stripe-contract.md"
 HEAD = f"""# What is the same at Stripe and in the simulator
 
-Each line is a test in `tests/services/stripe_contract/`, written from the page of Stripe's documentation that it names and
-asked through the official SDK: always of the simulator, and of Stripe's own test mode when `{KEY}` holds a
-key of a test mode (a live key is refused, and without one pytest says at its end that Stripe was not asked).
+Each line is a test in `tests/services/stripe_contract/`, written from the page of Stripe's documentation that it names
+and asked through the official SDK: always of the simulator, and of Stripe's own test mode when
+`{KEY}` holds a key of a test mode (a live key is refused, and without one pytest says at its end that
+Stripe was not asked).
 
     {KEY}=sk_test_... .venv/bin/pytest tests/services/stripe_contract
 

@@ -8,10 +8,9 @@ from typing import Any
 import pytest
 import stripe
 
-from tests.services.stripe_contract.behaviours import KEY, TEST_KEYS
+from tests.services.stripe_contract.behaviours import KEY, NOT_ASKED, TEST_KEYS
 
 SIMULATOR, STRIPE = "simulator", "stripe"
-NOT_ASKED = f"Stripe itself was not asked: set {KEY} to a secret key of a test mode"
 
 
 def test_mode_key() -> str | None:
@@ -31,14 +30,6 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if held is not None:
         sides = [SIMULATOR] if held.alone else [SIMULATOR, STRIPE]
         metafunc.parametrize("side", sides, indirect=True, scope="function")
-
-
-def pytest_terminal_summary(terminalreporter: Any) -> None:
-    """So that nobody takes the simulator's word for Stripe's without knowing."""
-    skipped = [each for each in terminalreporter.stats.get("skipped", []) if NOT_ASKED in str(each.longrepr)]
-    if skipped:
-        terminalreporter.section("STRIPE WAS NOT ASKED", sep="!", yellow=True, bold=True)
-        terminalreporter.line(f"{len(skipped)} behaviours were asked of the simulator alone. {NOT_ASKED}.")
 
 
 @pytest.fixture
