@@ -11,6 +11,7 @@ import stripe
 import structlog
 
 from onsale.errors import OnsaleError, PaymentRefused, ProviderUnavailable
+from onsale.payments.circuit import Circuit
 from onsale.payments.provider import (
     CALL_SECONDS_MAX,
     Intent,
@@ -19,7 +20,7 @@ from onsale.payments.provider import (
     RefundStatus,
     SetupIntent,
 )
-from onsale.payments.transport import CONNECTIONS_MAX, PooledTransport
+from onsale.payments.transport import CONNECTIONS_MAX, SERVER_ERROR, PooledTransport, is_replayed
 from onsale.payments.webhooks import booking_of
 
 # How soon to ask again, unless Stripe says it itself.
@@ -54,7 +55,9 @@ class StripeProvider:
         seconds_max: float = CALL_SECONDS_MAX,
         connections_max: int = CONNECTIONS_MAX,
     ) -> None:
-        self._transport = PooledTransport(seconds_max=seconds_max, connections_max=connections_max)
+        self._transport = PooledTransport(
+            seconds_max=seconds_max, connections_max=connections_max, circuit=Circuit(trial_seconds=seconds_max)
+        )
         self._api = stripe.StripeClient(
             secret_key,
             base_addresses={"api": api_base.rstrip("/")},
@@ -330,8 +333,7 @@ def _about_the_card(error: stripe.InvalidRequestError) -> bool:
 
 
 def _replayed_failure(error: stripe.StripeError) -> bool:
-    headers = {name.lower(): value for name, value in (error.headers or {}).items()}
-    return (error.http_status or 0) >= 500 and headers.get("idempotent-replayed") == "true"
+    return (error.http_status or 0) >= SERVER_ERROR and is_replayed(error.headers or {})
 
 
 def _retry_after(error: stripe.StripeError) -> int:

@@ -10,11 +10,14 @@ from uuid import uuid4
 
 import httpx
 import pytest
+import stripe as stripe_sdk
 import structlog
 
 from onsale.errors import PaymentRefused, ProviderUnavailable
+from onsale.payments.circuit import FAILURES_MAX
 from onsale.payments.provider import Intent, IntentStatus, PaymentProvider, RefundStatus
-from onsale.payments.stripe_provider import StripeProvider
+from onsale.payments.stripe_provider import StripeProvider, intent_value
+from tests.services.paying import create
 
 BACK = "https://shop.example/back"
 
@@ -30,6 +33,12 @@ def stripe(bank: Any) -> Iterator[StripeProvider]:
 def new_intent(stripe: PaymentProvider, **changed: Any) -> Intent:
     wanted = {"booking_id": uuid4(), "amount_minor": 4500, "currency": "eur", "description": "Two tickets", **changed}
     return stripe.create_intent(**wanted)
+
+
+def new_intent_elsewhere(bank: Any) -> Intent:
+    """An intent that was made by another process."""
+    made = create(bank.client().v1, metadata={"booking_id": str(uuid4())})
+    return intent_value(made.to_dict())
 
 
 def authorised(stripe: PaymentProvider) -> Intent:
@@ -190,6 +199,45 @@ def test_nobody_answering_is_unavailable(stripe):
 
     with pytest.raises(ProviderUnavailable):
         lonely.retrieve_intent("pi_1")
+
+
+def test_a_provider_that_fails_again_and_again_is_left_alone_for_a_while(bank, stripe):
+    intent = new_intent(stripe)
+    bank.set(fail_next={"kind": "server_error", "times": FAILURES_MAX, "path": "/confirm"})
+    for _ in range(FAILURES_MAX):
+        with pytest.raises(ProviderUnavailable):
+            confirm(stripe, new_intent_elsewhere(bank), "pm_card_visa")
+
+    with pytest.raises(ProviderUnavailable) as left_alone:
+        stripe.retrieve_intent(intent.id)
+
+    assert left_alone.value.retry_after_seconds
+    # Nobody asked: the bank, which is well again, would have answered.
+    assert bank.client().v1.payment_intents.retrieve(intent.id).status == "requires_payment_method"
+
+
+def test_failures_that_are_only_repeated_do_not_count(bank, stripe):
+    bank.set(fail_next={"kind": "server_error"})
+    with pytest.raises(stripe_sdk.APIError):
+        create(bank.client().v1, key="k")
+    transport = stripe._transport
+    headers = {"Authorization": f"Bearer {bank.secret_key}", "Idempotency-Key": "k"}
+    body = "amount=4500&currency=eur&capture_method=manual"
+
+    statuses = {
+        transport.request("post", f"{bank.url}/v1/payment_intents", headers, body)[1] for _ in range(FAILURES_MAX + 1)
+    }
+
+    assert statuses == {500}
+    assert new_intent(stripe).id
+
+
+def test_a_decline_or_a_refusal_is_an_answer(stripe):
+    for _ in range(FAILURES_MAX + 1):
+        with pytest.raises(PaymentRefused):
+            stripe.retrieve_intent("pi_nothing")
+
+    assert confirm(stripe, new_intent(stripe), "pm_card_chargeDeclined").declined
 
 
 def test_a_wait_ends_and_what_became_of_it_is_found_by_id(bank, stripe):
