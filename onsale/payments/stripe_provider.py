@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
@@ -35,6 +36,9 @@ RETRY_SECONDS_MAX = 300
 # How many fresh keys one call may use when Stripe replays a stored 5xx under the old one.
 KEYS_MAX = 3
 DESCRIPTION_CHARACTERS_MAX = 500
+# A statement has 22 characters: the account's prefix (10 at most), a star and a space, and this.
+STATEMENT_SUFFIX_MAX = 10
+NOT_ON_A_STATEMENT = frozenset("<>\\'\"*")
 # Refunds of one payment looked through; Stripe's longest page.
 REFUNDS_MAX = 100
 
@@ -85,6 +89,8 @@ class StripeProvider:
         }
         if customer_id is not None:
             params["customer"] = customer_id
+        if suffix := statement_suffix(description):
+            params["statement_descriptor_suffix"] = suffix
         return self._intent(
             lambda key: self._api.payment_intents.create(params, {"idempotency_key": key}), str(booking_id)
         )
@@ -279,6 +285,14 @@ def refund_value(raw: Raw) -> Refund:
         amount_minor=int(raw["amount"]),
         currency=raw["currency"],
     )
+
+
+def statement_suffix(description: str) -> str | None:
+    """What the buyer's statement says behind the account's own name; None when no Latin letter is left of it."""
+    latin = unicodedata.normalize("NFKD", description).encode("ascii", "ignore").decode()
+    words = "".join(each for each in latin if each not in NOT_ON_A_STATEMENT).split()
+    suffix = " ".join(words).upper()[:STATEMENT_SUFFIX_MAX].rstrip()
+    return suffix if any(each.isalpha() for each in suffix) else None
 
 
 def _keys(key: str) -> Iterator[str]:

@@ -16,7 +16,7 @@ import structlog
 from onsale.errors import PaymentRefused, ProviderUnavailable
 from onsale.payments.circuit import FAILURES_MAX
 from onsale.payments.provider import Intent, IntentStatus, PaymentProvider, RefundStatus
-from onsale.payments.stripe_provider import StripeProvider, intent_value
+from onsale.payments.stripe_provider import StripeProvider, intent_value, statement_suffix
 from tests.services.paying import create
 
 BACK = "https://shop.example/back"
@@ -62,6 +62,35 @@ def test_a_payment_goes_from_intent_to_money_to_refund(stripe):
     assert (reserved.authorised, reserved.captured, reserved.capturable_minor) == (True, False, 4500)
     assert (taken.captured, taken.captured_minor) == (True, 4500)
     assert (refund.status, refund.amount_minor, refund.intent_id) == (RefundStatus.SUCCEEDED, 4500, intent.id)
+
+
+def test_an_intent_arrives_with_its_booking_its_event_and_what_the_statement_says(bank, stripe):
+    booking_id = uuid4()
+
+    intent = new_intent(stripe, booking_id=booking_id, description='Günther & die "Übrigen" <live>')
+
+    arrived = bank.client().v1.payment_intents.retrieve(intent.id)
+    assert arrived.metadata.to_dict() == {"booking_id": str(booking_id)}
+    assert arrived.description == 'Günther & die "Übrigen" <live>'
+    assert arrived.statement_descriptor_suffix == "GUNTHER &"
+    assert (arrived.amount, arrived.currency, arrived.capture_method) == (4500, "eur", "manual")
+
+
+@pytest.mark.parametrize(
+    ("description", "suffix"),
+    [
+        ("Alma Trio", "ALMA TRIO"),
+        ("The longest evening", "THE LONGES"),
+        ("1984", None),
+        ("音楽祭", None),
+        ("***", None),
+        ("a\n\tb", "A B"),
+    ],
+)
+def test_a_statement_says_no_more_than_a_bank_can_print(stripe, description, suffix):
+    assert statement_suffix(description) == suffix
+    # And the bank takes it.
+    assert new_intent(stripe, description=description).id
 
 
 def test_every_call_may_run_twice(stripe):
