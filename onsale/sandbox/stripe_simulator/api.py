@@ -95,8 +95,8 @@ class Api:
         return outcome
 
     def _answer(self, asked: Asked, this: str) -> Outcome:
-        operation, ids = self._routes.find(asked)
         self.authorise(asked.key())
+        operation, ids = self._routes.find(asked)
         fields = pairs(asked.sent())
         key = asked.header("HTTP_IDEMPOTENCY_KEY") if asked.posted else None
         sent = Sent(fields, version(asked), key, this, asked.path, asked.base_url)
