@@ -157,7 +157,9 @@ def test_a_holder_may_fail(api):
 @behaviour("Off session, a card that wants its holder is declined as `authentication_required`.", "declines/codes")
 def test_off_session_a_wanted_holder_is_a_decline(api):
     with pytest.raises(stripe.CardError) as declined:
-        confirmed(api, new_intent(api), "pm_card_authenticationRequired", off_session=True)
+        api.payment_intents.confirm(
+            new_intent(api).id, {"payment_method": "pm_card_authenticationRequired", "off_session": True}
+        )
 
     assert declined.value.error.code == "authentication_required"
 

@@ -116,6 +116,20 @@ def test_a_failure_is_kept_under_its_key(bank, api):
     assert again.headers["Idempotent-Replayed"] == "true"
 
 
+@behaviour(
+    "A 429 comes before the key is looked at: the same call under it may be made afterwards.",
+    "error-low-level",
+    alone="Stripe asks not to be loaded",
+)
+def test_a_rate_limit_comes_before_the_key(bank, api):
+    same = key()
+    bank.set(fail_next={"kind": "rate_limit"})
+    with pytest.raises(stripe.RateLimitError):
+        new_intent(api, with_key=same)
+
+    assert new_intent(api, with_key=same).amount == 4500
+
+
 @behaviour("A key may have 255 characters.", PAGE)
 def test_a_key_may_have_255_characters(api):
     longest = key().ljust(255, "x")

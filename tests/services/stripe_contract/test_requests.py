@@ -48,7 +48,8 @@ def test_what_does_not_exist_is_answered_404(api):
 
     error = refused.value.error
     assert (refused.value.http_status, error.type, error.code) == (404, "invalid_request_error", "resource_missing")
-    assert (error.param, error.message) == ("intent", "No such payment_intent: 'pi_nothing'")
+    assert error.param == "intent"
+    assert "pi_nothing" in error.message
 
 
 @behaviour("A card that does not exist is `resource_missing` at `payment_method`.", "error-codes#resource-missing")
@@ -89,10 +90,9 @@ def test_a_refusal_links_its_codes_page(api):
         new_intent(api, amount=1)
 
     error = refused.value.error
-    assert (error.type, error.doc_url) == (
-        "invalid_request_error",
-        "https://docs.stripe.com/error-codes#amount-too-small",
-    )
+    assert error.type == "invalid_request_error"
+    assert "error-codes" in error.doc_url
+    assert error.doc_url.endswith("amount-too-small")
     assert error.request_log_url.startswith("https://dashboard.stripe.com/")
 
 
