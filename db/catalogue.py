@@ -67,6 +67,8 @@ class NewEvent:
     status: EventStatus = EventStatus.PUBLISHED
     # What kind of show, in the organiser's word: a filter of the search.
     genre: str = ""
+    # Over all bookings paid with one card, whoever made them; None: no limit.
+    tickets_per_card: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -321,9 +323,9 @@ _PUT_VENUE = text("""
 """)
 _ADD_EVENT = text("""
     INSERT INTO events (organiser_id, venue_id, name, slug, description, starts_at, on_sale_at, currency,
-                        tickets_per_buyer, status, genre)
+                        tickets_per_buyer, status, genre, tickets_per_card)
     VALUES (:organiser_id, :venue_id, :name, :slug, :description, :starts_at, :on_sale_at, :currency,
-            :tickets_per_buyer, :status, :genre)
+            :tickets_per_buyer, :status, :genre, :tickets_per_card)
     RETURNING id
 """)
 _ADD_ARTISTS = text("""

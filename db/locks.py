@@ -8,11 +8,13 @@ from sqlalchemy import Connection, text
 
 from onsale.db.ids import EventId
 
-# "LANE", "PART" and "WORK" in ASCII, above the 32 bits of an event's id, a name's checksum or a claimant's number.
+# "LANE", "PART", "CARD" and "WORK" in ASCII, above the 32 bits of an event's id, a checksum or a claimant's number.
 _LANE = 0x4C414E45 << 32
 _PART = 0x50415254 << 32
 WORK = 0x574F524B
+_CARD = 0x43415244 << 32
 _TRY = text("SELECT pg_try_advisory_xact_lock(:key)")
+_WAIT = text("SELECT pg_advisory_xact_lock(:key)")
 
 
 def try_lane(connection: Connection, event_id: EventId) -> bool:
@@ -23,6 +25,11 @@ def try_lane(connection: Connection, event_id: EventId) -> bool:
 def try_alone(connection: Connection, name: str) -> bool:
     """Be the only one who does this named work; False when someone else is at it."""
     return bool(connection.execute(_TRY, {"key": _PART | zlib.crc32(name.encode())}).scalar_one())
+
+
+def one_card(connection: Connection, fingerprint: str) -> None:
+    """Wait until nobody else counts what this card buys; two cards of one checksum wait for each other in vain."""
+    connection.execute(_WAIT, {"key": _CARD | zlib.crc32(fingerprint.encode())})
 
 
 def claimant(number: int) -> int:

@@ -4,7 +4,7 @@ state.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import Connection, text
@@ -67,6 +67,12 @@ def stock(connection: Connection, event_id: EventId) -> Stock:
     )
 
 
+def stock_changes(connection: Connection, event_ids: Sequence[EventId]) -> Mapping[EventId, int]:
+    """A number for each event that grows whenever tickets are taken or freed; held to sold does not move it."""
+    rows = connection.execute(_STOCK_CHANGES, {"event_ids": list(event_ids)})
+    return {EventId(event_id): int(changes) for event_id, changes in rows}
+
+
 def oldest_undecided_seconds(connection: Connection, event_id: EventId | None = None) -> float | None:
     """The age of the oldest booking that is queued and not decided, where selling is on; None when there is none."""
     seconds: float | None = connection.execute(_OLDEST_UNDECIDED, {"event_id": event_id}).scalar_one()
@@ -110,6 +116,11 @@ _STOCK = text("""
                         count(*) FILTER (WHERE state = 'sold') AS sold
                    FROM tickets WHERE event_id = :event_id GROUP BY section_id) t ON t.section_id = s.id
      WHERE s.event_id = :event_id ORDER BY s.id
+""")
+# A section more is a change too.
+_STOCK_CHANGES = text("""
+    SELECT event_id, sum(changes) + count(*) FROM section_changes
+     WHERE event_id = ANY (CAST(:event_ids AS bigint[])) GROUP BY event_id
 """)
 _OLDEST_UNDECIDED = text("""
     SELECT extract(epoch FROM clock_timestamp() - min(b.queued_at))::float

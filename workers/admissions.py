@@ -72,13 +72,14 @@ class Admitter:
         try:
             with record.reading(self.shop.engine) as connection:
                 running = queue_settings.running(connection, limit=EVENTS_MAX)
+                moved = stats.stock_changes(connection, [one.event_id for one in running])
         except RecordUnavailable:
             self._say("record", away=True)
         except Exception:
             log.exception("events_not_read")
         else:
             self._say("record", away=False)
-            self.watched = rounds.watch(self.watched, running)
+            self.watched = rounds.watch(self.watched, running, moved)
 
     def _attempt(self, one: Watched, what: Callable[[], object]) -> None:
         event_id = one.settings.event_id

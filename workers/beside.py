@@ -1,4 +1,4 @@
-"""Work that a lane owes for its last batch, done in a thread while PostgreSQL writes the next one."""
+"""Work done in a thread while PostgreSQL writes a batch: what a lane owes for its last one, and what helps the next."""
 
 from __future__ import annotations
 
@@ -37,6 +37,10 @@ class Beside:
             self.finish()
         finally:
             self._owed = work
+
+    def run(self, work: Work) -> Future[None]:
+        """Begin this at once. Whoever asks for the result gets what it raised."""
+        return self._pool.submit(work)
 
     def begin(self) -> None:
         """We are about to wait: begin what is owed."""

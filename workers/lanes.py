@@ -8,7 +8,8 @@ Why batches are halved, and why a short batch ends a look: docs/decisions/0019.
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import partial
 
@@ -21,13 +22,14 @@ from onsale.db import engine as record
 from onsale.db.allocation import Decision
 from onsale.db.house import House
 from onsale.db.ids import BookingId, EventId
-from onsale.db.lane import BATCH_MAX, QUEUE_MAX, AllocationStale, QueuedBooking, Written
+from onsale.db.lane import BATCH_MAX, QUEUE_MAX, AllocationStale, Batch, QueuedBooking, Written
 from onsale.db.number_blocks import NUMBER_MAX
 from onsale.errors import QueueRecovering, QueueUnavailable, RecordUnavailable
 from onsale.queue.state import Phase, QueueState
 from onsale.queue.status import derived_phase
 from onsale.workers import follow_up
 from onsale.workers.beside import Beside
+from onsale.workers.reading_ahead import ReadAhead
 from onsale.workers.shop import Shop
 
 # One event must not keep a worker from the others: after this its lane wakes itself and goes to the end of the queue.
@@ -118,6 +120,7 @@ class _Look:
         self.shop, self.event_id, self.beside, self.last_look = shop, event_id, beside, last_look
         self.size = self.batch_max = batch_max
         self.batches = self.decided = self.stale = 0
+        self.ahead = ReadAhead(shop, event_id)
         self.failed: list[BookingId] = []
 
     def ended(self, end: End) -> LaneRun:
@@ -127,10 +130,13 @@ class _Look:
         """Decide a batch; None: there may be more."""
         self.batches += 1
         queue = _queue(self.shop, self.event_id)
+        read, self.ahead = self.ahead.batch(self.size), ReadAhead(self.shop, self.event_id)
+        aside = _Aside(self.beside, self.ahead, read)
         try:
-            done = _decide_batch(self.shop, self.event_id, self.size, queue, beside=self.beside)
+            done = _decide_batch(self.shop, self.event_id, self.size, queue, aside=aside)
         except AllocationStale:
             self.stale += 1
+            self._read_anew()
             return End.INTERRUPTED if self.stale > STALE_MAX else None
         except TRANSIENT as error:
             log.warning("lane_interrupted", event_id=self.event_id, error=type(error).__name__)
@@ -138,9 +144,14 @@ class _Look:
             self.shop.houses.forget(self.event_id)
             return End.INTERRUPTED
         except Poisoned as poisoned:
+            self._read_anew()
             self._narrow(poisoned)
             return None
         return done if isinstance(done, End) else self._after(done, queue)
+
+    def _read_anew(self) -> None:
+        """What was read ahead counts on a batch that was not written."""
+        self.ahead = ReadAhead(self.shop, self.event_id)
 
     def _after(self, done: Decided, queue: QueueState | None) -> End | None:
         """A batch is committed: what follows from it, and whether there is more."""
@@ -167,8 +178,23 @@ class _Look:
             self.failed.append(poisoned.head)
 
 
+@dataclass(frozen=True)
+class _Aside:
+    """What goes on beside a batch: its follow-up, the next one's reading; and what was read ahead for this one."""
+
+    beside: Beside
+    ahead: ReadAhead
+    read: Batch | None
+
+    def begin(self, batch: Batch, decisions: Sequence[Decision], size: int) -> None:
+        """The batch is about to be written. Behind one that was not whole there is nothing to read."""
+        if len(batch.bookings) == size > 1:
+            self.ahead.begin(self.beside, batch, decisions)
+        self.beside.begin()
+
+
 def _decide_batch(
-    shop: Shop, event_id: EventId, size: int, queue: QueueState | None, *, beside: Beside
+    shop: Shop, event_id: EventId, size: int, queue: QueueState | None, *, aside: _Aside
 ) -> Decided | End:
     """One batch in one transaction under the lane's lock."""
     with shop.houses.borrow(event_id) as house:
@@ -177,22 +203,23 @@ def _decide_batch(
         with record.transaction(shop.lane_engine) as connection:
             if not lane.try_lock(connection, event_id):
                 return End.BUSY
-            if queue is not None:
-                _queue_admitted(connection, event_id, queue)
-            done = _decide(connection, event_id, house, size, beside=beside)
+            if queue is not None and _queue_admitted(connection, event_id, queue):
+                # They may come before what was read ahead.
+                aside = replace(aside, read=None)
+            done = _decide(connection, event_id, house, size, aside=aside)
         if isinstance(done, Decided) and done.written:
             house.wrote(done.written.changes)
         return done
 
 
-def _decide(connection: Connection, event_id: EventId, house: House, size: int, *, beside: Beside) -> Decided | End:
+def _decide(connection: Connection, event_id: EventId, house: House, size: int, *, aside: _Aside) -> Decided | End:
     """Read, decide, write. What raises here, and is not the record's doing, is a booking's: Poisoned."""
     head: BookingId | None = None
     read, decisions = size, tuple[Decision, ...]()
     try:
         if size == 1:
             head = lane.head(connection, event_id)
-        batch = lane.read_batch(connection, event_id, limit=size)
+        batch = aside.read or lane.read_batch(connection, event_id, limit=size)
         if not batch.selling:
             return End.PAUSED
         if not batch.bookings:
@@ -200,8 +227,9 @@ def _decide(connection: Connection, event_id: EventId, house: House, size: int, 
         read = len(batch.bookings)
         named = lane.prepare_house(connection, event_id, house, batch)
         decisions = allocation.allocate(batch.requests, house, named)
-        beside.begin()
+        aside.begin(batch, decisions, size)
         written = lane.write_batch(connection, event_id, decisions, snapshot=batch.snapshot)
+        aside.ahead.finish()
     except AllocationStale as stale:
         allocation.put_back(house, decisions)
         house.forget(stale.section_ids)
@@ -225,18 +253,21 @@ def _queue(shop: Shop, event_id: EventId) -> QueueState | None:
     return None if queue.recovering else queue
 
 
-def _queue_admitted(connection: Connection, event_id: EventId, queue: QueueState) -> None:
-    """Queue the hands-free bookings whose turn has come; all of them once the last ticket is sold.
+def _queue_admitted(connection: Connection, event_id: EventId, queue: QueueState) -> int:
+    """Queue the hands-free bookings whose turn has come, and say how many; all of them once the last ticket is sold.
 
     Nobody is let in to a house that is sold out, and who booked before their turn is told so, in number order.
     """
     serving, return_serving = queue.serving, queue.return_serving
     if derived_phase(queue) is Phase.SOLD_OUT and lane.is_sold_out(connection, event_id):
         serving = return_serving = NUMBER_MAX
+    queued = 0
     for _ in range(QUEUE_ROUNDS_MAX):
         moved = lane.queue_admitted(connection, event_id, serving=serving, return_serving=return_serving)
+        queued += moved
         if moved < QUEUE_MAX:
-            return
+            break
+    return queued
 
 
 def _undecided(shop: Shop, event_id: EventId) -> bool:

@@ -10,7 +10,6 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from typing import TypeVar
 
 import structlog
 
@@ -25,11 +24,11 @@ from onsale.errors import (
     IllegalMove,
     PaymentRefused,
     ProviderUnavailable,
-    QueueUnavailable,
     RecordUnavailable,
 )
 from onsale.payments.provider import CALL_SECONDS_MAX, Intent
-from onsale.workers import follow_up
+from onsale.workers import card_limit, follow_up
+from onsale.workers.asking import Later, ask
 from onsale.workers.payment_steps import Seen, Step, end_of, next_step, overdue_seconds, seen
 from onsale.workers.shop import Shop
 
@@ -43,13 +42,8 @@ GIVE_BACK_SECONDS = 0.5
 TWIN_SECONDS = 1.0
 AWAY_SECONDS = 2.0
 PROCESSING_SECONDS = 2.0
-# A turn further away than this is not waited for by a thread: the wake-up is sent again.
-PACE_WAIT_MS_MAX = 1_500
-PACE_AGAIN_SECONDS = 1.0
 
 log = structlog.get_logger(__name__)
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -58,14 +52,6 @@ class Resumed:
 
     steps: tuple[Step, ...] = ()
     again_seconds: float | None = None
-
-
-class Later(Exception):
-    """Stop here and come back."""
-
-    def __init__(self, seconds: float | None) -> None:
-        super().__init__(seconds)
-        self.seconds = seconds
 
 
 def resume(shop: Shop, booking_id: BookingId, *, lease_seconds: int = LEASE_SECONDS) -> Resumed:
@@ -180,6 +166,9 @@ def _authorise(shop: Shop, charge: Charge) -> Charge | None:
             _begin_voiding(shop, charge, reason="expired")
             return None
         if seen(intent, confirmed=False, state=charge.booking.state) is Seen.UNSENT:
+            if refusal := card_limit.refusal(shop, charge):
+                _declined(shop, charge, code=card_limit.CODE, message=refusal)
+                return None
             intent, confirmed = _confirm(shop, charge, intent), True
     except PaymentRefused as refused:
         _decline(shop, charge, code="payment_refused", message=str(refused))
@@ -189,7 +178,7 @@ def _authorise(shop: Shop, charge: Charge) -> Charge | None:
 
 def _create(shop: Shop, charge: Charge) -> tuple[Intent, Charge]:
     booking = charge.booking
-    intent = _call(
+    intent = ask(
         shop,
         lambda: shop.provider.create_intent(
             booking_id=booking.id,
@@ -213,14 +202,14 @@ def _create(shop: Shop, charge: Charge) -> tuple[Intent, Charge]:
 
 
 def _retrieve(shop: Shop, charge: Charge) -> Intent:
-    return _call(shop, lambda: shop.provider.retrieve_intent(_intent_id(charge)))
+    return ask(shop, lambda: shop.provider.retrieve_intent(_intent_id(charge)))
 
 
 def _confirm(shop: Shop, charge: Charge, intent: Intent) -> Intent:
     attempt = charge.attempt
     if attempt is None:
         raise IllegalMove("authorising without an attempt")
-    return _call(
+    return ask(
         shop,
         lambda: shop.provider.confirm_intent(
             intent.id, payment_method=attempt.payment_method, key=attempt.key, return_url=attempt.return_url
@@ -254,6 +243,10 @@ def _note(shop: Shop, charge: Charge, intent: Intent, *, confirmed: bool) -> Cha
 
 def _decline(shop: Shop, charge: Charge, *, code: str, message: str) -> None:
     log.error("payment_refused", booking_id=str(charge.booking.id), code=code)
+    _declined(shop, charge, code=code, message=message)
+
+
+def _declined(shop: Shop, charge: Charge, *, code: str, message: str) -> None:
     attempt = charge.attempt.attempt if charge.attempt else 0
     with record.transaction(shop.engine) as connection:
         charges.declined(connection, charge.booking.id, attempt, decline_code=code, message=message)
@@ -283,7 +276,7 @@ def _lost(shop: Shop, charge: Charge) -> None:
 
 def _capture(shop: Shop, charge: Charge) -> Charge | None:
     booking = charge.booking
-    intent = _call(shop, lambda: shop.provider.capture_intent(_intent_id(charge), key=f"{booking.id}-capture"))
+    intent = ask(shop, lambda: shop.provider.capture_intent(_intent_id(charge), key=f"{booking.id}-capture"))
     confirmed = False
     with record.transaction(shop.engine) as connection:
         if intent.captured:
@@ -325,7 +318,7 @@ def _release(shop: Shop, charge: Charge) -> None:
         raise Later(None)
     log.error("captured_without_tickets", booking_id=str(charge.booking.id))
     key = f"{charge.booking.id}-refund"
-    _call(shop, lambda: shop.provider.refund_intent(intent.id, amount_minor=intent.captured_minor, key=key))
+    ask(shop, lambda: shop.provider.refund_intent(intent.id, amount_minor=intent.captured_minor, key=key))
     with record.transaction(shop.engine) as connection:
         charges.intent_seen(connection, charge.booking.id, status="refunded", captured_minor=intent.captured_minor)
     raise Later(None)
@@ -333,7 +326,7 @@ def _release(shop: Shop, charge: Charge) -> None:
 
 def _cancel(shop: Shop, charge: Charge, *, reason: str) -> Intent:
     key = f"{charge.booking.id}-cancel"
-    intent = _call(shop, lambda: shop.provider.cancel_intent(_intent_id(charge), key=key))
+    intent = ask(shop, lambda: shop.provider.cancel_intent(_intent_id(charge), key=key))
     with record.transaction(shop.engine) as connection:
         charges.intent_seen(
             connection,
@@ -354,18 +347,6 @@ def _intent_id(charge: Charge) -> str:
     if charge.payment is None:
         raise IllegalMove("this booking has no payment intent")
     return charge.payment.intent_id
-
-
-def _call(shop: Shop, call: Callable[[], T]) -> T:
-    """Call the provider at the pace all workers share; without the queue's Redis, at this worker's own risk."""
-    try:
-        wait_ms = shop.pace.turn(wait_ms_max=PACE_WAIT_MS_MAX)
-    except QueueUnavailable:
-        wait_ms = 0
-    if wait_ms is None:
-        raise Later(PACE_AGAIN_SECONDS)
-    time.sleep(wait_ms / 1000)
-    return call()
 
 
 # Each returns the charge as it left it, when nothing that comes next could be read anew; else None.

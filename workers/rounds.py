@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -16,7 +16,7 @@ ADVANCE_SECONDS = 0.075
 ADVANCE_IDLE_SECONDS = 0.3
 LOOK_SECONDS = 1.0
 LOOK_QUIET_SECONDS = 5.0
-# Counting a stadium's tickets takes milliseconds; where nobody queues it need not be often.
+# Counting a stadium's tickets takes milliseconds; where nothing is held, freed or taken it need not be often.
 STOCK_SECONDS = 15.0
 # An event that failed is left alone for a while, longer each time; the others do not notice.
 RETRY_SECONDS = 0.25
@@ -37,6 +37,8 @@ class Watched:
     advance_at: float = 0.0
     look_at: float = 0.0
     stock_at: float = 0.0
+    # How often the record says that tickets were taken or freed.
+    stock_changes: int = 0
     failures: int = 0
     # The last look's: what was put in force, whether anybody waits or is inside, how many numbers were out.
     version: int = 0
@@ -61,18 +63,28 @@ class Watched:
         """It was looked at; an event in which nothing moves is looked at less often."""
         counters = (queue.issued, queue.serving, queue.return_issued, queue.return_serving, queue.version, queue.active)
         moving = counters != self.counters
-        self.busy = moving or queue.waiting > 0 or queue.active > 0
+        # A hold may outlast its slot, when a bank is late; and tickets that are sold say so by nothing else.
+        self.busy = moving or queue.waiting > 0 or queue.active > 0 or (queue.held or 0) > 0
         self.issued, self.looked_at, self.counters, self.failures = queue.issued, now, counters, 0
         self.look_at = now + (LOOK_SECONDS if self.busy else LOOK_QUIET_SECONDS)
 
 
-def watch(watched: dict[EventId, Watched], running: Iterable[QueueSettings]) -> dict[EventId, Watched]:
-    """The events to look after now: those known keep their place in the rounds, a changed one is looked at at once."""
+def watch(
+    watched: dict[EventId, Watched], running: Iterable[QueueSettings], stock_changes: Mapping[EventId, int]
+) -> dict[EventId, Watched]:
+    """The events to look after now: those known keep their place in the rounds.
+
+    One whose settings or stock changed is looked at at once, however quiet it was.
+    """
     found = {}
     for settings in running:
         known = watched.get(settings.event_id) or Watched(settings)
         if known.settings.version != settings.version:
             known.look_at = 0.0
+        changes = stock_changes.get(settings.event_id, 0)
+        if known.stock_changes != changes:
+            known.look_at = known.stock_at = 0.0
+        known.stock_changes = changes
         known.settings = settings
         found[settings.event_id] = known
     return found

@@ -43,6 +43,7 @@ class Event(Base):
     __table_args__ = (
         UniqueConstraint("slug"),
         CheckConstraint("status IN ('draft', 'published', 'cancelled')", name="status"),
+        CheckConstraint("tickets_per_card > 0", name="tickets_per_card"),
         Index("events_by_date", "starts_at", "id", postgresql_where=text("status = 'published'")),
         Index("events_by_venue", "venue_id"),
     )
@@ -61,6 +62,7 @@ class Event(Base):
     created_at: Mapped[datetime]
     genre: Mapped[str] = mapped_column(server_default="")
     sold_out: Mapped[bool] = mapped_column(server_default=text("false"))
+    tickets_per_card: Mapped[int | None]
 
 
 class EventArtist(Base):

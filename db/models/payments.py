@@ -54,6 +54,12 @@ class PaymentAttempt(Base):
             unique=True,
             postgresql_where=text("idempotency_key IS NOT NULL"),
         ),
+        Index(
+            "payment_attempt_cards",
+            "event_id",
+            "card_fingerprint",
+            postgresql_where=text("card_fingerprint IS NOT NULL"),
+        ),
     )
 
     event_id: Mapped[BigKey]
@@ -68,6 +74,7 @@ class PaymentAttempt(Base):
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime]
     idempotency_key: Mapped[str | None]
+    card_fingerprint: Mapped[str | None]
 
 
 class Capture(Base):

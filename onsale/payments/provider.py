@@ -144,6 +144,10 @@ class PaymentProvider(Protocol):
         """Give back part or all of a captured payment; never more than was captured."""
         ...
 
+    def card_fingerprint(self, payment_method: str) -> str | None:
+        """The same word for the same card, whoever uses it; None for what is no card, or unknown."""
+        ...
+
     def create_customer(self, *, buyer_id: UUID, email: str | None = None) -> str:
         """The id under which this buyer's cards are saved; the same buyer gives the same id."""
         ...

@@ -139,6 +139,17 @@ class StripeProvider:
                 return made
         raise ProviderUnavailable(retry_after_seconds=RETRY_FAILING_SECONDS)
 
+    def card_fingerprint(self, payment_method: str) -> str | None:
+        """What Stripe calls the card's fingerprint: the same for the same number, over customers."""
+        try:
+            found = self._api.payment_methods.retrieve(payment_method).to_dict()
+        except stripe.InvalidRequestError:
+            # No such card: its confirmation says so in the words for a buyer.
+            return None
+        except stripe.StripeError as error:
+            raise translated(error) from None
+        return (found.get("card") or {}).get("fingerprint")
+
     def create_customer(self, *, buyer_id: UUID, email: str | None = None) -> str:
         """The id under which this buyer's cards are saved."""
         params: stripe.params.CustomerCreateParams = {"metadata": {"buyer_id": str(buyer_id)}}

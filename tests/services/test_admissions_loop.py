@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 import time
 from datetime import UTC, datetime, timedelta
@@ -9,18 +10,31 @@ from typing import Any
 
 import pytest
 
-from onsale.db import journal, number_blocks, queue_settings
+from onsale.db import journal, number_blocks, queue_settings, stats
 from onsale.db.catalogue import NewSection
-from onsale.db.engine import transaction
+from onsale.db.engine import reading, transaction
 from onsale.db.queue_settings import Phase, QueueChange
 from onsale.db.states import BookingState
 from onsale.db.wishes import Wish
 from onsale.errors import OnsaleError, QueueClosed
 from onsale.queue.state import Standing
 from onsale.workers.admissions import Admitter
+from onsale.workers.expiry import sweep
 from onsale.workers.lanes import work_lane
 from onsale.workers.payments import resume
-from tests.builders import a_booking, a_buyer, an_event, booking, open_queue, run_sql, set_queue, some_buyers, until
+from tests.builders import (
+    a_booking,
+    a_buyer,
+    an_event,
+    booking,
+    let_the_hold_run_out,
+    open_queue,
+    run_sql,
+    seat,
+    set_queue,
+    some_buyers,
+    until,
+)
 
 # Room for everybody: the queue lets in no more than there are tickets.
 ROOM = [NewSection(1, "Standing", 1000, standing=100)]
@@ -150,11 +164,60 @@ def test_the_stock_reaches_the_queue_and_nobody_is_let_in_for_nothing(shop, engi
     assert shop.store.snapshot(event_id).admitted_total <= 3
 
 
+def free_in_the_record(engine: Any, event_id: Any) -> int:
+    with reading(engine) as connection:
+        return stats.stock(connection, event_id).free
+
+
 def shop_stock(shop: Any, event_id: Any) -> int | None:
     try:
         return shop.store.snapshot(event_id).free
     except OnsaleError:
         return None
+
+
+@pytest.mark.parametrize("sold", [False, True])
+def test_how_a_hold_ends_after_its_slot_is_gone_is_told_within_two_seconds(paying_shop, engine, sold):
+    """A bank that was late: nobody waits, nobody is inside, and still the queue must say what the record says (I10)."""
+    shop, event_id, seconds = paying_shop, an_event(engine), itertools.count(time.monotonic())
+    open_queue(shop, event_id)
+    admitter = Admitter(shop)
+    card = "pm_card_visa" if sold else None
+    booking_id = a_booking(engine, event_id, Wish(tickets=(seat(event_id, 1),)), number=1, payment_method=card)
+    work_lane(shop, event_id, last_look=True)
+    # Long after the last move, and after the stock was told in full.
+    for _ in range(20):
+        admitter.go_round(next(seconds))
+    assert shop.store.snapshot(event_id).held == 1
+
+    if sold:
+        while booking(engine, booking_id).state is not BookingState.CONFIRMED:
+            resume(shop, booking_id)
+    else:
+        let_the_hold_run_out(engine, booking_id)
+        sweep(shop)
+    for _ in range(2):
+        admitter.go_round(next(seconds))
+
+    assert shop.store.snapshot(event_id).held == 0
+    assert shop.store.snapshot(event_id).free == free_in_the_record(engine, event_id)
+
+
+def test_a_ticket_that_comes_back_to_a_quiet_event_is_told_within_two_seconds(shop, engine):
+    event_id, seconds = an_event(engine), itertools.count(time.monotonic())
+    open_queue(shop, event_id)
+    admitter = Admitter(shop)
+    for _ in range(20):
+        admitter.go_round(next(seconds))
+    before = shop.store.snapshot(event_id).free
+
+    # Taken and freed elsewhere: the queue has heard of nothing.
+    a_booking(engine, event_id, Wish(tickets=(seat(event_id, 1),)), number=1)
+    work_lane(shop, event_id, last_look=True)
+    for _ in range(2):
+        admitter.go_round(next(seconds))
+
+    assert shop.store.snapshot(event_id).free == before - 1
 
 
 def test_an_event_that_cannot_be_looked_after_stops_no_other(shop, engine, admitting, redis_client):

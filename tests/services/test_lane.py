@@ -41,6 +41,8 @@ HELD, UNAVAILABLE, QUEUED, FAILED = (
 ONE_SEAT_WANTED = 200
 # The lane's own second is over early on a busy machine; how many batches it takes is what is tested.
 PATIENT = 60.0
+# A hundred are halved seven times until one is alone; what was read in between is decided, and two more batches follow.
+HALVED_MAX = 12
 
 
 def test_of_two_hundred_who_want_one_seat_the_lowest_number_gets_it_and_the_others_keep_their_admission(shop, engine):
@@ -119,18 +121,8 @@ def test_without_the_last_look_that_booking_would_stay_undecided(shop, engine):
     assert worked_while_the_lane_was_taken(shop, engine, last_look=False) is QUEUED
 
 
-# From the last decision before the poison, or its end, to the first one behind it.
-WAITED_BEHIND = """
-    SELECT extract(epoch FROM
-                   min(decided_at) FILTER (WHERE number > :number)
-                   - coalesce(max(decided_at) FILTER (WHERE number < :number),
-                              max(ended_at) FILTER (WHERE number = :number)))
-      FROM bookings
-"""
-
-
 @pytest.mark.parametrize("place", [1, 2, 57, 100, 120])
-def test_a_booking_that_raises_ends_failed_and_the_next_is_decided_within_a_second(shop, engine, place):
+def test_a_booking_that_raises_ends_failed_and_the_others_wait_for_a_dozen_batches(shop, engine, place):
     event_id = an_event(engine, sections=[NewSection(1, "Standing", 1000, standing=100)])
     buyers = some_buyers(engine, 120)
     posted = [
@@ -149,10 +141,9 @@ def test_a_booking_that_raises_ends_failed_and_the_next_is_decided_within_a_seco
     assert run.failed == (poisoned,)
     with engine.connect() as connection:
         row = connection.execute(text("SELECT state, reason FROM bookings WHERE id = :id"), {"id": poisoned}).one()
-        waited = connection.execute(text(WAITED_BEHIND), {"number": place}).scalar_one()
         logged = connection.execute(text("SELECT kind, body FROM sale_log WHERE kind = 'booking_failed'")).one()
     assert tuple(row) == ("failed", "lane_error")
-    assert waited is None or waited < 1
+    assert run.batches <= HALVED_MAX
     assert logged.body["booking_id"] == str(poisoned)
     # The others keep their order around it.
     assert states(engine, posted) == [HELD] * 100 + [UNAVAILABLE] * 19

@@ -53,6 +53,7 @@ def a_charge(
     return Charge(
         booking=Booking(**{**values, **changed}),
         event_name="Show",
+        tickets_per_card=None,
         provider_customer_id=None,
         payment=a_payment(payment) if payment else None,
         attempt=an_attempt(attempt) if attempt else None,

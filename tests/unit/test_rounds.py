@@ -98,6 +98,29 @@ def test_a_quiet_event_is_looked_at_seldom_and_a_busy_one_every_second():
     assert one.look_at == 102 + rounds.LOOK_QUIET_SECONDS
 
 
+def test_an_event_with_tickets_held_is_not_quiet_though_nobody_is_inside():
+    """A late bank keeps a hold beyond its slot; the queue must hear within ten seconds how it ended (I10)."""
+    one = Watched(SETTINGS)
+
+    one.looked(100.0, QUIET)
+    one.looked(101.0, replace(QUIET, held=6))
+
+    assert one.busy
+    assert one.look_at == 101 + rounds.LOOK_SECONDS
+
+
+def test_an_event_whose_stock_changed_is_told_at_once_however_quiet_it_was():
+    known = watch({}, [SETTINGS], {EventId(7): 40})
+    known[EventId(7)].look_at = known[EventId(7)].stock_at = 1000.0
+
+    watch(known, [SETTINGS], {EventId(7): 40})
+    unchanged = known[EventId(7)].stock_at
+    watch(known, [SETTINGS], {EventId(7): 41})
+
+    assert unchanged == 1000
+    assert (known[EventId(7)].look_at, known[EventId(7)].stock_at) == (0, 0)
+
+
 def test_an_event_that_fails_is_left_alone_longer_each_time_and_never_for_good():
     one = Watched(SETTINGS)
     waits = []
@@ -113,12 +136,12 @@ def test_an_event_that_fails_is_left_alone_longer_each_time_and_never_for_good()
 
 
 def test_changed_settings_are_looked_at_at_once_and_a_closed_event_is_forgotten():
-    known = watch({}, [SETTINGS, replace(SETTINGS, event_id=EventId(8))])
+    known = watch({}, [SETTINGS, replace(SETTINGS, event_id=EventId(8))], {})
     known[EventId(7)].look_at = 1000.0
 
-    same = watch(known, [SETTINGS])
+    same = watch(known, [SETTINGS], {})
     unchanged = same[EventId(7)].look_at
-    watch(known, [replace(SETTINGS, version=4)])
+    watch(known, [replace(SETTINGS, version=4)], {})
 
     assert list(same) == [7]
     assert unchanged == 1000

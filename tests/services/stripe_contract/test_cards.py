@@ -192,6 +192,21 @@ def test_a_saved_card_pays_for_nobody_else(api):
 
 
 @behaviour(
+    "A card's `fingerprint` is the same for the same number over customers, and another for another.",
+    "api/payment_methods/object",
+)
+def test_a_fingerprint_is_of_the_number(api):
+    cards = ["pm_card_visa", "pm_card_visa", "pm_card_mastercard"]
+
+    mine, yours, other = (
+        api.payment_methods.retrieve(saved(api, customer(api), card).payment_method).card.fingerprint for card in cards
+    )
+
+    assert mine
+    assert mine == yours != other
+
+
+@behaviour(
     "A card that is declined cannot be saved; the SetupIntent comes with the refusal.", "api/setup_intents/confirm"
 )
 def test_a_declined_card_cannot_be_saved(api):
