@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
@@ -12,7 +11,6 @@ import stripe
 import structlog
 
 from onsale.errors import OnsaleError, PaymentRefused, ProviderUnavailable
-from onsale.payments.circuit import Circuit
 from onsale.payments.provider import (
     CALL_SECONDS_MAX,
     Intent,
@@ -21,7 +19,7 @@ from onsale.payments.provider import (
     RefundStatus,
     SetupIntent,
 )
-from onsale.payments.transport import CONNECTIONS_MAX, SERVER_ERROR, PooledTransport, is_replayed
+from onsale.payments.transport import CONNECTIONS_MAX, PooledTransport
 from onsale.payments.webhooks import booking_of
 
 # How soon to ask again, unless Stripe says it itself.
@@ -36,9 +34,6 @@ RETRY_SECONDS_MAX = 300
 # How many fresh keys one call may use when Stripe replays a stored 5xx under the old one.
 KEYS_MAX = 3
 DESCRIPTION_CHARACTERS_MAX = 500
-# A statement has 22 characters: the account's prefix (10 at most), a star and a space, and this.
-STATEMENT_SUFFIX_MAX = 10
-NOT_ON_A_STATEMENT = frozenset("<>\\'\"*")
 # Refunds of one payment looked through; Stripe's longest page.
 REFUNDS_MAX = 100
 
@@ -59,9 +54,7 @@ class StripeProvider:
         seconds_max: float = CALL_SECONDS_MAX,
         connections_max: int = CONNECTIONS_MAX,
     ) -> None:
-        self._transport = PooledTransport(
-            seconds_max=seconds_max, connections_max=connections_max, circuit=Circuit(trial_seconds=seconds_max)
-        )
+        self._transport = PooledTransport(seconds_max=seconds_max, connections_max=connections_max)
         self._api = stripe.StripeClient(
             secret_key,
             base_addresses={"api": api_base.rstrip("/")},
@@ -89,8 +82,6 @@ class StripeProvider:
         }
         if customer_id is not None:
             params["customer"] = customer_id
-        if suffix := statement_suffix(description):
-            params["statement_descriptor_suffix"] = suffix
         return self._intent(
             lambda key: self._api.payment_intents.create(params, {"idempotency_key": key}), str(booking_id)
         )
@@ -298,14 +289,6 @@ def refund_value(raw: Raw) -> Refund:
     )
 
 
-def statement_suffix(description: str) -> str | None:
-    """What the buyer's statement says behind the account's own name; None when no Latin letter is left of it."""
-    latin = unicodedata.normalize("NFKD", description).encode("ascii", "ignore").decode()
-    words = "".join(each for each in latin if each not in NOT_ON_A_STATEMENT).split()
-    suffix = " ".join(words).upper()[:STATEMENT_SUFFIX_MAX].rstrip()
-    return suffix if any(each.isalpha() for each in suffix) else None
-
-
 def _keys(key: str) -> Iterator[str]:
     yield key
     yield from (f"{key}:{count}" for count in range(2, KEYS_MAX + 1))
@@ -358,7 +341,8 @@ def _about_the_card(error: stripe.InvalidRequestError) -> bool:
 
 
 def _replayed_failure(error: stripe.StripeError) -> bool:
-    return (error.http_status or 0) >= SERVER_ERROR and is_replayed(error.headers or {})
+    headers = {name.lower(): value for name, value in (error.headers or {}).items()}
+    return (error.http_status or 0) >= 500 and headers.get("idempotent-replayed") == "true"
 
 
 def _retry_after(error: stripe.StripeError) -> int:

@@ -11,22 +11,16 @@ from time import monotonic
 from typing import Any
 
 import stripe
-import structlog
 import urllib3
-
-from onsale.payments.circuit import Circuit
 
 CONNECT_SECONDS_MAX = 5
 CONNECTIONS_MAX = 64
 # Stripe's answers are a few kilobytes; a list of a hundred payments stays below this.
 ANSWER_BYTES_MAX = 8 * 1024 * 1024
 CHUNK_BYTES = 64 * 1024
-SERVER_ERROR = 500
 
 # The SDK left this one constructor without types.
 no_answer: Callable[[str], stripe.APIConnectionError] = stripe.APIConnectionError
-
-log = structlog.get_logger(__name__)
 
 
 class PooledTransport(stripe.HTTPClient):
@@ -34,12 +28,9 @@ class PooledTransport(stripe.HTTPClient):
 
     name = "urllib3"
 
-    def __init__(
-        self, *, seconds_max: float, connections_max: int = CONNECTIONS_MAX, circuit: Circuit | None = None
-    ) -> None:
+    def __init__(self, *, seconds_max: float, connections_max: int = CONNECTIONS_MAX) -> None:
         super().__init__()
         self._seconds_max = seconds_max
-        self._circuit = circuit
         self._pool = urllib3.PoolManager(
             maxsize=connections_max, cert_reqs="CERT_REQUIRED", ca_certs=stripe.ca_bundle_path, retries=False
         )
@@ -53,29 +44,7 @@ class PooledTransport(stripe.HTTPClient):
         *,
         _usage: list[str] | None = None,
     ) -> tuple[str, int, Mapping[str, str]]:
-        """Send one request; raises APIConnectionError when no whole answer came in time, or the circuit is open."""
-        if self._circuit is None:
-            return self._request(method, url, headers, post_data)
-        if not self._circuit.lets_through():
-            raise no_answer("Stripe did not answer lately; nobody asks it for a moment.")
-        try:
-            answer = self._request(method, url, headers, post_data)
-        except BaseException:
-            self._failed()
-            raise
-        if answer[1] >= SERVER_ERROR and not is_replayed(answer[2]):
-            self._failed()
-        elif self._circuit.answered():
-            log.warning("payment_circuit_closed")
-        return answer
-
-    def _failed(self) -> None:
-        if self._circuit is not None and self._circuit.failed():
-            log.error("payment_circuit_open", pause_seconds=self._circuit.pause_seconds)
-
-    def _request(
-        self, method: str, url: str, headers: Mapping[str, str] | None, post_data: Any
-    ) -> tuple[str, int, Mapping[str, str]]:
+        """Send one request; raises APIConnectionError when no whole answer came in time."""
         deadline = monotonic() + self._seconds_max
         try:
             answer = self._pool.request(
@@ -103,11 +72,6 @@ class PooledTransport(stripe.HTTPClient):
     def close(self) -> None:
         """Close the idle connections."""
         self._pool.clear()
-
-
-def is_replayed(headers: Mapping[str, str]) -> bool:
-    """Whether this is an earlier answer again: Stripe keeps its failures under their keys, and may be well by now."""
-    return {name.lower(): value for name, value in headers.items()}.get("idempotent-replayed") == "true"
 
 
 def _text(answer: urllib3.BaseHTTPResponse, deadline: float) -> str:

@@ -10,14 +10,11 @@ from uuid import uuid4
 
 import httpx
 import pytest
-import stripe as stripe_sdk
 import structlog
 
 from onsale.errors import PaymentRefused, ProviderUnavailable
-from onsale.payments.circuit import FAILURES_MAX
 from onsale.payments.provider import Intent, IntentStatus, PaymentProvider, RefundStatus
-from onsale.payments.stripe_provider import StripeProvider, intent_value, statement_suffix
-from tests.services.paying import create
+from onsale.payments.stripe_provider import StripeProvider
 
 BACK = "https://shop.example/back"
 
@@ -33,12 +30,6 @@ def stripe(bank: Any) -> Iterator[StripeProvider]:
 def new_intent(stripe: PaymentProvider, **changed: Any) -> Intent:
     wanted = {"booking_id": uuid4(), "amount_minor": 4500, "currency": "eur", "description": "Two tickets", **changed}
     return stripe.create_intent(**wanted)
-
-
-def new_intent_elsewhere(bank: Any) -> Intent:
-    """An intent that was made by another process."""
-    made = create(bank.client().v1, metadata={"booking_id": str(uuid4())})
-    return intent_value(made.to_dict())
 
 
 def authorised(stripe: PaymentProvider) -> Intent:
@@ -62,35 +53,6 @@ def test_a_payment_goes_from_intent_to_money_to_refund(stripe):
     assert (reserved.authorised, reserved.captured, reserved.capturable_minor) == (True, False, 4500)
     assert (taken.captured, taken.captured_minor) == (True, 4500)
     assert (refund.status, refund.amount_minor, refund.intent_id) == (RefundStatus.SUCCEEDED, 4500, intent.id)
-
-
-def test_an_intent_arrives_with_its_booking_its_event_and_what_the_statement_says(bank, stripe):
-    booking_id = uuid4()
-
-    intent = new_intent(stripe, booking_id=booking_id, description='Günther & die "Übrigen" <live>')
-
-    arrived = bank.client().v1.payment_intents.retrieve(intent.id)
-    assert arrived.metadata.to_dict() == {"booking_id": str(booking_id)}
-    assert arrived.description == 'Günther & die "Übrigen" <live>'
-    assert arrived.statement_descriptor_suffix == "GUNTHER &"
-    assert (arrived.amount, arrived.currency, arrived.capture_method) == (4500, "eur", "manual")
-
-
-@pytest.mark.parametrize(
-    ("description", "suffix"),
-    [
-        ("Alma Trio", "ALMA TRIO"),
-        ("The longest evening", "THE LONGES"),
-        ("1984", None),
-        ("音楽祭", None),
-        ("***", None),
-        ("a\n\tb", "A B"),
-    ],
-)
-def test_a_statement_says_no_more_than_a_bank_can_print(stripe, description, suffix):
-    assert statement_suffix(description) == suffix
-    # And the bank takes it.
-    assert new_intent(stripe, description=description).id
 
 
 def test_every_call_may_run_twice(stripe):
@@ -228,45 +190,6 @@ def test_nobody_answering_is_unavailable(stripe):
 
     with pytest.raises(ProviderUnavailable):
         lonely.retrieve_intent("pi_1")
-
-
-def test_a_provider_that_fails_again_and_again_is_left_alone_for_a_while(bank, stripe):
-    intent = new_intent(stripe)
-    bank.set(fail_next={"kind": "server_error", "times": FAILURES_MAX, "path": "/confirm"})
-    for _ in range(FAILURES_MAX):
-        with pytest.raises(ProviderUnavailable):
-            confirm(stripe, new_intent_elsewhere(bank), "pm_card_visa")
-
-    with pytest.raises(ProviderUnavailable) as left_alone:
-        stripe.retrieve_intent(intent.id)
-
-    assert left_alone.value.retry_after_seconds
-    # Nobody asked: the bank, which is well again, would have answered.
-    assert bank.client().v1.payment_intents.retrieve(intent.id).status == "requires_payment_method"
-
-
-def test_failures_that_are_only_repeated_do_not_count(bank, stripe):
-    bank.set(fail_next={"kind": "server_error"})
-    with pytest.raises(stripe_sdk.APIError):
-        create(bank.client().v1, key="k")
-    transport = stripe._transport
-    headers = {"Authorization": f"Bearer {bank.secret_key}", "Idempotency-Key": "k"}
-    body = "amount=4500&currency=eur&capture_method=manual"
-
-    statuses = {
-        transport.request("post", f"{bank.url}/v1/payment_intents", headers, body)[1] for _ in range(FAILURES_MAX + 1)
-    }
-
-    assert statuses == {500}
-    assert new_intent(stripe).id
-
-
-def test_a_decline_or_a_refusal_is_an_answer(stripe):
-    for _ in range(FAILURES_MAX + 1):
-        with pytest.raises(PaymentRefused):
-            stripe.retrieve_intent("pi_nothing")
-
-    assert confirm(stripe, new_intent(stripe), "pm_card_chargeDeclined").declined
 
 
 def test_a_wait_ends_and_what_became_of_it_is_found_by_id(bank, stripe):
