@@ -15,6 +15,15 @@ from onsale.config import Config
 from tests.services.paying import Receiver, Simulator
 from tests.services.serving import Web, serving
 from tests.services.small_sale import Sale, a_small_sale
+from tests.services.stripe_contract.behaviours import NOT_ASKED
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """So that nobody takes the simulator's word for Stripe's without knowing. Here: xdist reads no deeper."""
+    skipped = [each for each in terminalreporter.stats.get("skipped", []) if NOT_ASKED in str(each.longrepr)]
+    if skipped:
+        terminalreporter.section("STRIPE WAS NOT ASKED", sep="!", yellow=True, bold=True)
+        terminalreporter.line(f"{len(skipped)} behaviours were asked of the simulator alone. {NOT_ASKED}.")
 
 
 @pytest.fixture(scope="session")

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import re
+import sqlite3
 import time
+from contextlib import closing
 from typing import Any
 from uuid import uuid4
 
@@ -163,6 +165,14 @@ def test_a_kill_loses_nothing(own_bank, webhook_receiver):
     assert again.headers["Idempotent-Replayed"] == "true"
     assert len(api.payment_intents.list().data) == 2
     until(lambda: "payment_intent.succeeded" in webhook_receiver.types(), "the webhook that was not sent yet came")
+
+
+def test_its_file_belongs_to_one_process(own_bank):
+    create(own_bank.client().v1)
+    (file,) = own_bank.folder.glob("*.sqlite3")
+
+    with closing(sqlite3.connect(file, timeout=0.1)) as other, pytest.raises(sqlite3.OperationalError, match="locked"):
+        other.execute("SELECT count(*) FROM objects")
 
 
 # Who may change how it behaves.

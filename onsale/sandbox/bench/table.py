@@ -13,11 +13,12 @@ from onsale.sandbox.bench import (
     rate_error,
     search,
     seats,
+    simulator,
     status,
 )
 from onsale.sandbox.bench.rows import Spec
 
-ROWS = (booking_cpu, lane, join, status, rate_error, memory, decision, admission, search, freshness, seats)
+ROWS = (booking_cpu, lane, join, status, rate_error, memory, decision, admission, search, freshness, seats, simulator)
 SPECS: dict[str, Spec] = {each.SPEC.name: each.SPEC for each in ROWS}
 LEFT_OUT = {
     "origin": "needs a shared cache in front of the web, which a laptop's parts have not",

@@ -15,9 +15,18 @@ from onsale.sandbox.stripe_simulator.chances import Chances
 from onsale.sandbox.visitor.habits import Shares
 
 ASK_SECONDS_MAX = 5.0
-# Of a hundred calls and webhooks: two are answered after the caller gave up, two fail (one with its work done), two
-# webhooks never come, five come twice.
-BAD_DAY = Chances(server_error=0.01, server_error_after=0.01, late=0.02, webhook_lost=0.02, webhook_doubled=0.05)
+# Of a hundred calls: two are answered after the caller gave up, two fail (one with its work done), one finds its object
+# locked. Of a hundred webhooks: two never come, two are overtaken, five come twice, two are forged before they come.
+BAD_DAY = Chances(
+    server_error=0.01,
+    server_error_after=0.01,
+    late=0.02,
+    lock_timeout=0.01,
+    webhook_lost=0.02,
+    webhook_out_of_order=0.02,
+    webhook_doubled=0.05,
+    webhook_forged=0.02,
+)
 # And the cards: of a hundred buyers.
 DECLINED_FIRST, AUTHENTICATES = 0.05, 0.05
 

@@ -1,13 +1,15 @@
-"""Puts the simulator together: one store, one delivery thread, the API and the pages in one Flask application."""
+"""Puts the simulator together: one store, its threads, the API, and the pages in a Flask application beside it."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from flask import Flask, Response, make_response
 from werkzeug.exceptions import HTTPException
 
+from onsale.sandbox.stripe_simulator.aftermath import Aftermath
 from onsale.sandbox.stripe_simulator.api import Api, error_body
 from onsale.sandbox.stripe_simulator.delivery import Delivery
 from onsale.sandbox.stripe_simulator.errors import ApiError
@@ -15,8 +17,10 @@ from onsale.sandbox.stripe_simulator.ids import request_id
 from onsale.sandbox.stripe_simulator.pages import TEMPLATES, Pages
 from onsale.sandbox.stripe_simulator.settings import Control, Settings
 from onsale.sandbox.stripe_simulator.store import Store
+from onsale.sandbox.stripe_simulator.wire import BODY_BYTES_MAX, beside
 
-BODY_BYTES_MAX = 256 * 1024
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIApplication
 
 
 @dataclass(frozen=True)
@@ -30,32 +34,26 @@ class Options:
     webhook_url: str = ""
 
 
-def create_app(options: Options) -> Flask:
-    """The simulator on its file; its delivery thread runs from here on."""
+def create_app(options: Options) -> WSGIApplication:
+    """The simulator on its file; its threads run from here on."""
     store = Store(options.data)
     control = Control(Settings(webhook_url=options.webhook_url))
     delivery = Delivery(store, control, secret=options.webhook_secret)
     app = Flask(__name__, template_folder=str(TEMPLATES), static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = BODY_BYTES_MAX
-    app.register_blueprint(Api(store, control, delivery, secret_key=options.secret_key).blueprint())
     app.register_blueprint(
         Pages(store, control, delivery, secret_key=options.secret_key, host=options.host).blueprint()
     )
     app.add_url_rule("/healthz", view_func=health)
-    app.add_url_rule("/v1/<path:rest>", view_func=unknown, methods=["GET", "POST", "DELETE"])
     app.register_error_handler(ApiError, refused)
     app.register_error_handler(HTTPException, refused_by_http)
     delivery.start()
-    return app
+    Aftermath(store, control, delivery).start()
+    return beside(Api(store, control, delivery, secret_key=options.secret_key).answer, app.wsgi_app)
 
 
 def health() -> Response:
     return make_response({"status": "ok"})
-
-
-def unknown(rest: str) -> Response:
-    """What Stripe has and the simulator does not."""
-    raise ApiError(404, f"Unrecognized request URL (/v1/{rest[:100]}). This simulator knows payments and no more.")
 
 
 def refused(error: ApiError) -> Response:

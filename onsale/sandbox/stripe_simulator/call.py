@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -26,6 +27,7 @@ KINDS = {
     "seti": "setup_intent",
     "ch": "charge",
     "re": "refund",
+    "du": "dispute",
     "pm": "PaymentMethod",
     "cus": "customer",
     "evt": "event",
@@ -43,6 +45,8 @@ class Call:
     version: str = API_VERSION
     request_id: str | None = None
     key: str | None = None
+    # How long "some time later" is.
+    aftermath_ms: int = 0
     events: list[Thing] = field(default_factory=list)
 
     def find(self, prefix: str, identifier: str, *, param: str | None = None) -> Thing:
@@ -52,14 +56,18 @@ class Call:
             raise no_such(KINDS[prefix], identifier[:100], param=param or "id")
         return found
 
-    def tell(self, kind: str, thing: Thing, *, about: str) -> None:
-        """Record an event, listed under the payment it is about, with the object as it is now."""
+    def later(self, deed: str, identifier: str) -> None:
+        """What the bank will do with this object some time after the call was answered."""
+        self.tx.do_later(deed, identifier, due_ms=time.time_ns() // 1_000_000 + self.aftermath_ms)
+
+    def tell(self, kind: str, thing: Thing, *, about: str, before: Thing | None = None) -> None:
+        """Record an event, listed under the payment it is about, with the object as it is now, and what changed."""
         event: Thing = {
             "id": self.tx.new_id("evt"),
             "object": "event",
             "api_version": self.version,
             "created": self.tx.now,
-            "data": {"object": thing},
+            "data": {"object": thing} if before is None else {"object": thing, "previous_attributes": before},
             "livemode": False,
             "pending_webhooks": 1,
             "request": {"id": self.request_id, "idempotency_key": self.key},

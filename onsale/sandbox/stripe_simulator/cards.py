@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 
+from onsale.sandbox.stripe_simulator.chances import BY_CARD
+
 
 @dataclass(frozen=True, slots=True)
 class Decline:
@@ -28,6 +30,17 @@ class Authentication(Enum):
     ON_SESSION = "on_session"
 
 
+class Aftermath(Enum):
+    """What comes of a payment after it went well."""
+
+    DISPUTED_AS_FRAUDULENT = "fraudulent"
+    DISPUTED_AS_NOT_RECEIVED = "product_not_received"
+    # A refund is pending at first, and succeeds.
+    REFUND_PENDS = "refund_pends"
+    # A refund succeeds at first, and fails.
+    REFUND_FAILS = "refund_fails"
+
+
 @dataclass(frozen=True, slots=True)
 class TestCard:
     """One card of the published list."""
@@ -40,6 +53,7 @@ class TestCard:
     authentication: Authentication = Authentication.NEVER
     # Declined when it is charged, yet accepted when it is saved.
     saves: bool = False
+    aftermath: Aftermath | None = None
 
     @property
     def last4(self) -> str:
@@ -98,6 +112,7 @@ _DECLINES = {
 
 BY_NAME: dict[str, TestCard] = {
     "pm_card_visa": VISA,
+    **dict.fromkeys(BY_CARD, VISA),
     "pm_card_visa_debit": TestCard("4000056655665556"),
     "pm_card_mastercard": TestCard("5555555555554444", "mastercard"),
     "pm_card_mastercard_debit": TestCard("5200828282828210", "mastercard"),
@@ -108,6 +123,12 @@ BY_NAME: dict[str, TestCard] = {
     "pm_card_unionpay": TestCard("6200000000000005", "unionpay"),
     **{f"pm_card_{brand}chargeDeclined{why}": card for why, card in _DECLINES.items() for brand in ("", "visa_")},
     "pm_card_chargeCustomerFail": _CUSTOMER_FAIL,
+    "pm_card_createDispute": TestCard("4000000000000259", aftermath=Aftermath.DISPUTED_AS_FRAUDULENT),
+    "pm_card_createDisputeProductNotReceived": TestCard(
+        "4000000000002685", aftermath=Aftermath.DISPUTED_AS_NOT_RECEIVED
+    ),
+    "pm_card_pendingRefund": TestCard("4000000000007726", aftermath=Aftermath.REFUND_PENDS),
+    "pm_card_refundFail": TestCard("4000000000005126", aftermath=Aftermath.REFUND_FAILS),
     "pm_card_threeDSecure2Required": _3DS2,
     "pm_card_threeDSecureRequired": _3DS,
     "pm_card_threeDSecureRequiredChargeDeclined": _3DS_DECLINED,

@@ -1,4 +1,4 @@
-"""Faults that come by chance: which part of all calls and webhooks goes wrong, by a seeded draw."""
+"""What goes wrong on purpose, by name; and by chance: which part of all calls and webhooks, by a seeded draw."""
 
 from __future__ import annotations
 
@@ -25,15 +25,35 @@ class Fault(StrEnum):
     SERVER_ERROR_AFTER = "server_error_after"
     # It was done, and the answer comes when the caller has long given up.
     LATE = "late"
+    # The bank takes its time before anything is done; the key is in flight meanwhile.
+    DELAY = "delay"
     # 429: nothing was done, nothing is remembered.
     RATE_LIMIT = "rate_limit"
+    # 429 as well: somebody else works on this object.
+    LOCK_TIMEOUT = "lock_timeout"
+    # 409: as if another request with this key were under way.
+    KEY_IN_USE = "key_in_use"
 
 
 class Mishap(StrEnum):
     """What goes wrong with a webhook."""
 
     LOST = "webhook_lost"
+    # It comes when nobody expects it any more.
+    LATE = "webhook_late"
+    # It is held back until those that happened after it have overtaken it.
+    OUT_OF_ORDER = "webhook_out_of_order"
     DOUBLED = "webhook_doubled"
+    # Before it comes another one that says the same and is signed by somebody else.
+    FORGED = "webhook_forged"
+
+
+# Not drawn but counted: the shop took a forged webhook for a true one.
+FORGED_ACCEPTED = "webhook_forged_accepted"
+# What can happen to a webhook before it is sent; the others happen when it is.
+BEFORE_SENDING = (Mishap.LOST, Mishap.LATE, Mishap.OUT_OF_ORDER)
+# Beyond Stripe's cards: each pays as a Visa, but the first confirmation of a payment with it goes wrong.
+BY_CARD = {f"pm_card_simulator_{kind}": kind for kind in Fault}
 
 
 @dataclass(frozen=True)
@@ -46,9 +66,15 @@ class Chances:
     server_error: float = 0.0
     server_error_after: float = 0.0
     late: float = 0.0
+    delay: float = 0.0
     rate_limit: float = 0.0
+    lock_timeout: float = 0.0
+    key_in_use: float = 0.0
     webhook_lost: float = 0.0
+    webhook_late: float = 0.0
+    webhook_out_of_order: float = 0.0
     webhook_doubled: float = 0.0
+    webhook_forged: float = 0.0
     late_ms: int = LATE_MS
     seed: int = 1
 
@@ -64,22 +90,36 @@ class Draws:
         self._lock = threading.Lock()
         self._chance = random.Random(chances.seed)  # noqa: S311 - a bank's bad luck, nobody's secret
         self._drawn: Counter[str] = Counter()
+        self._any = any(getattr(chances, name) for name in SHARES)
 
     def call(self) -> Fault | None:
         """What goes wrong with this call."""
         drawn = self._draw(*Fault)
         return None if drawn is None else Fault(drawn)
 
+    def before_sending(self) -> Mishap | None:
+        """What happens to a webhook that is about to be queued."""
+        drawn = self._draw(*BEFORE_SENDING)
+        return None if drawn is None else Mishap(drawn)
+
     def happens(self, mishap: Mishap) -> bool:
         """Whether this webhook has that one."""
         return self._draw(mishap) is not None
 
+    def note(self, name: str) -> None:
+        """Count something that came of a fault."""
+        with self._lock:
+            self._drawn[name] += 1
+
     def drawn(self) -> dict[str, int]:
         """How many of each there were, those that may come by these chances with a 0 as well."""
         with self._lock:
-            return {name: self._drawn[name] for name in SHARES if getattr(self.chances, name)}
+            may_come = {name: self._drawn[name] for name in SHARES if getattr(self.chances, name)}
+            return {**may_come, **self._drawn}
 
     def _draw(self, *kinds: str) -> str | None:
+        if not self._any:
+            return None
         with self._lock:
             at = self._chance.random()
             for kind in kinds:
@@ -102,8 +142,9 @@ def chances(sent: Any) -> Chances:
         else:
             whole(name, value, 0, SEED_MAX if name == "seed" else LATE_MS_MAX)
     found = Chances(**sent)
-    if sum(getattr(found, kind) for kind in Fault) > 1:
-        raise invalid(f"{', '.join(Fault)} add up to more than 1.", param="chances")
+    for together in (tuple(Fault), BEFORE_SENDING):
+        if sum(getattr(found, kind) for kind in together) > 1:
+            raise invalid(f"{', '.join(together)} add up to more than 1.", param="chances")
     return found
 
 

@@ -12,13 +12,17 @@ MINIMUMS = {
 }  # fmt: skip
 MINIMUM = 50
 MAXIMUM = 99_999_999
+# Stripe counts `ugx` in hundredths, though it has none.
 WITHOUT_MINOR_UNITS = {
-    "bif", "clp", "djf", "gnf", "jpy", "kmf", "krw", "mga", "pyg", "rwf", "ugx", "vnd", "vuv", "xaf", "xof", "xpf",
+    "bif", "clp", "djf", "gnf", "jpy", "kmf", "krw", "mga", "pyg", "rwf", "vnd", "vuv", "xaf", "xof", "xpf",
 }  # fmt: skip
+THREE_DECIMALS = {"bhd", "jod", "kwd", "omr", "tnd"}
 
 
 def check_amount(amount: int, currency: str) -> None:
     """Refuse what no card may be charged."""
+    if currency in THREE_DECIMALS and amount % 10:
+        raise invalid(f"The last digit of an amount in {currency.upper()} must be 0.", param="amount")
     least = MINIMUMS.get(currency, MINIMUM)
     if amount < least:
         raise invalid(f"Amount must be at least {written(least, currency)}", code="amount_too_small", param="amount")
@@ -40,4 +44,6 @@ def written(amount: int, currency: str) -> str:
     """An amount for people: `1234` minor units of `eur` as `12.34 EUR`."""
     if currency in WITHOUT_MINOR_UNITS:
         return f"{amount} {currency.upper()}"
+    if currency in THREE_DECIMALS:
+        return f"{amount // 1000}.{amount % 1000:03d} {currency.upper()}"
     return f"{amount // 100}.{amount % 100:02d} {currency.upper()}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import parse_qsl
@@ -15,6 +16,10 @@ METADATA_KEYS_MAX = 50
 METADATA_KEY_MAX = 40
 METADATA_VALUE_MAX = 500
 INTEGER_DIGITS_MAX = 15
+EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
+EMAIL_MAX = 800
+DESCRIPTOR_MAX = 22
+NOT_ON_A_STATEMENT = frozenset("<>\\'\"*")
 
 Nested = dict[str, Any]
 
@@ -118,6 +123,26 @@ class Params:
         value = self.text(name)
         if value is not None and not value.startswith(("http://", "https://")):
             raise invalid("Not a valid URL", code="url_invalid", param=self._full(name))
+        return value
+
+    def email(self, name: str) -> str | None:
+        """An e-mail address."""
+        value = self.text(name, longest=EMAIL_MAX)
+        if value is not None and not EMAIL.fullmatch(value):
+            raise invalid(f"Invalid email address: {value[:100]}", code="email_invalid", param=self._full(name))
+        return value
+
+    def descriptor(self, name: str) -> str | None:
+        """What a bank may print on a statement: at most 22 Latin characters, a letter among them, none of five."""
+        value = self.text(name)
+        if value is None:
+            return None
+        if len(value) > DESCRIPTOR_MAX:
+            message = f"The statement descriptor must be at most {DESCRIPTOR_MAX} characters."
+            raise invalid(message, param=self._full(name))
+        if not (value.isascii() and any(one.isalpha() for one in value)) or set(value) & NOT_ON_A_STATEMENT:
+            message = "The statement descriptor must have a Latin letter and none of < > \\ ' \" *."
+            raise invalid(message, param=self._full(name))
         return value
 
     def under(self, name: str) -> Params:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 
-from onsale.sandbox.stripe_simulator import authentication, charges, methods
+from onsale.sandbox.stripe_simulator import authentication, charges, disputes, methods
 from onsale.sandbox.stripe_simulator.call import DYNAMIC_METHODS_VERSION, Call, page
 from onsale.sandbox.stripe_simulator.cards import WANTS_AUTHENTICATION, Decline
 from onsale.sandbox.stripe_simulator.currencies import check_amount, check_currency
@@ -23,6 +23,7 @@ CONFIRMS = (
     "payment_method", "payment_method_data", "payment_method_options", "return_url", "off_session",
     "error_on_requires_action", "use_stripe_sdk", "mandate_data", "expand",
 )  # fmt: skip
+WITH_CONFIRM = ("return_url", "off_session", "error_on_requires_action")
 AUTHENTICATION_FAILED: Thing = {
     "code": "payment_intent_authentication_failure",
     "doc_url": "https://docs.stripe.com/error-codes#payment-intent-authentication-failure",
@@ -36,7 +37,7 @@ def create(call: Call) -> Thing:
     """POST /v1/payment_intents"""
     params = call.params
     params.only(*CREATE_ONLY, *UPDATES, *CONFIRMS)
-    refuse_method_types(call)
+    _refuse_what_does_not_go_together(call)
     amount = params.integer("amount", lowest=1)
     if amount is None:
         raise missing("amount")
@@ -49,6 +50,19 @@ def create(call: Call) -> Thing:
     call.tx.add(intent, parents=(intent["customer"],))
     call.tell("payment_intent.created", intent, about=intent["id"])
     return _confirmed(call, intent, method) if params.boolean("confirm") else intent
+
+
+def _refuse_what_does_not_go_together(call: Call) -> None:
+    refuse_method_types(call)
+    if "statement_descriptor" in call.params:
+        raise invalid(
+            "The statement_descriptor parameter is not supported for the card payment method type. You can use "
+            "statement_descriptor_suffix to customize the statement descriptor on card charges.",
+            param="statement_descriptor",
+        )
+    for name in WITH_CONFIRM:
+        if name in call.params and not call.params.boolean("confirm"):
+            raise invalid(f"You can only provide `{name}` when `confirm` is `true`.", param=name)
 
 
 def refuse_method_types(call: Call) -> None:
@@ -88,9 +102,11 @@ def _new(call: Call, amount: int, currency: str) -> Thing:
         "payment_method": None,
         "payment_method_types": ["card"],
         "processing": None,
-        "receipt_email": params.text("receipt_email", longest=800),
+        "receipt_email": params.email("receipt_email"),
         "setup_future_usage": params.choice("setup_future_usage", "off_session", "on_session"),
         "shipping": None,
+        "statement_descriptor": None,
+        "statement_descriptor_suffix": params.descriptor("statement_descriptor_suffix"),
         "status": "requires_payment_method",
     }
 
@@ -125,9 +141,11 @@ def update(call: Call, intent_id: str) -> Thing:
     if amount is not None:
         check_amount(amount, intent["currency"])
         intent["amount"] = amount
-    for name in ("description", "receipt_email", "setup_future_usage"):
+    for name in ("description", "setup_future_usage"):
         if name in params:
             intent[name] = params.text(name)
+    if "receipt_email" in params:
+        intent["receipt_email"] = params.email("receipt_email")
     if "customer" in params:
         intent["customer"] = customer_named(call)
     intent["metadata"] = params.metadata(intent["metadata"])
@@ -190,6 +208,8 @@ def settle(call: Call, intent: Thing, method: Thing) -> Thing:
     methods.mark(call, method, methods.USED)
     if intent["setup_future_usage"] and intent["customer"]:
         methods.attach(call, method, intent["customer"])
+    if capture:
+        disputes.expect(call, charge)
     event = "payment_intent.succeeded" if capture else "payment_intent.amount_capturable_updated"
     call.tell(event, intent, about=intent["id"])
     return intent
@@ -230,7 +250,7 @@ def capture(call: Call, intent_id: str) -> Thing:
             "The amount to capture is greater than the capturable amount.", code="amount_too_large",
             param="amount_to_capture",
         )  # fmt: skip
-    charges.capture_charge(call, intent["latest_charge"], amount)
+    disputes.expect(call, charges.capture_charge(call, intent["latest_charge"], amount))
     intent |= {"amount_capturable": 0, "amount_received": amount, "status": "succeeded"}
     intent["metadata"] = call.params.metadata(intent["metadata"])
     call.tx.put(intent)

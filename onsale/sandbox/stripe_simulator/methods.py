@@ -186,7 +186,12 @@ def _store(call: Call, card: TestCard, *, month: int, year: int, metadata: dict[
 
 def card_of(call: Call, method: Thing) -> TestCard:
     """The published card behind a PaymentMethod."""
-    return cards.BY_NUMBER[(call.tx.hidden(method["id"]) or "").partition("+")[0]]
+    return card_behind(call, method["id"])
+
+
+def card_behind(call: Call, method_id: str) -> TestCard:
+    """The same by the PaymentMethod's id."""
+    return cards.BY_NUMBER[(call.tx.hidden(method_id) or "").partition("+")[0]]
 
 
 def mark(call: Call, method: Thing, what: str) -> None:

@@ -144,7 +144,7 @@ class Pages:
     def _decide(self, attempt: Thing, *, passed: bool) -> bool:
         """Finish 3-D Secure; whether the bank agreed in the end. A second click changes nothing."""
         with self._store.transaction() as tx:
-            call = Call(tx=tx, params=Params({}))
+            call = Call(tx=tx, params=Params({}), aftermath_ms=self._control.now.aftermath_ms)
             intent = tx.get(attempt["intent"]) or {}
             if intent["status"] != "requires_action" or tx.hidden(intent["id"]) != attempt["id"]:
                 return bool(intent["status"] in ("succeeded", "requires_capture"))

@@ -8,22 +8,24 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from onsale.payments.webhooks import RESUMES, SAVES_A_CARD
-from onsale.sandbox.stripe_simulator.chances import LATE_MS, LATE_MS_MAX, Chances, Draws, Fault, chances, whole
+from onsale.sandbox.stripe_simulator.chances import BY_CARD, LATE_MS, LATE_MS_MAX, Chances, Draws, Fault, chances, whole
 from onsale.sandbox.stripe_simulator.errors import invalid
 
 DELAY_MS_MAX = 60_000
 FAULTS_MAX = 10_000
+FAILED_BY_CARD_MAX = 10_000
 # An endpoint at Stripe names the events it wants; these are the ones Onsale's would. `*` is every one.
 EVENTS_WANTED = tuple(sorted(RESUMES | SAVES_A_CARD))
 
 
 @dataclass(frozen=True)
 class Plan:
-    """Faults for the next `times` POSTs whose path contains `path`."""
+    """Faults for the next `times` POSTs whose path contains `path`, and that name this card if it names one."""
 
     kind: Fault
     times: int = 1
     path: str = ""
+    card: str = ""
     late_ms: int = LATE_MS
 
 
@@ -33,6 +35,8 @@ class Settings:
 
     delay_ms: int = 0
     webhook_delay_ms: int = 0
+    # How long after a payment its dispute comes, and after a refund the news of it, with the cards for that.
+    aftermath_ms: int = 1_000
     webhooks: bool = True
     webhook_url: str = ""
     webhook_events: tuple[str, ...] = EVENTS_WANTED
@@ -55,6 +59,7 @@ class Control:
         self._first = first
         self._now = first
         self._draws = Draws(first.chances)
+        self._failed_by_card: set[str] = set()
 
     @property
     def now(self) -> Settings:
@@ -72,27 +77,41 @@ class Control:
         with self._lock:
             self._now = self._first
             self._draws = Draws(self._first.chances)
+            self._failed_by_card.clear()
 
     @property
     def draws(self) -> Draws:
         """The faults that come by chance, since the chances were set."""
         return self._draws
 
-    def take_fault(self, path: str) -> Plan | None:
-        """The fault of this call: one that was planned, used up by one, else one by chance."""
-        return self._planned(path) or self._by_chance()
+    def take_fault(self, path: str, card: str) -> Plan | None:
+        """The fault of this call: one that was planned, used up by one, else the card's, else one by chance."""
+        return self._planned(path, card) or self._of_card(path, card) or self._by_chance()
+
+    def _of_card(self, path: str, card: str) -> Plan | None:
+        kind = BY_CARD.get(card)
+        if kind is None or not path.endswith("/confirm"):
+            return None
+        with self._lock:
+            # Once for each payment: nobody could ever pay with a card that fails each time.
+            if path in self._failed_by_card:
+                return None
+            if len(self._failed_by_card) >= FAILED_BY_CARD_MAX:
+                self._failed_by_card.clear()
+            self._failed_by_card.add(path)
+        return Plan(kind, late_ms=self._draws.chances.late_ms)
 
     def _by_chance(self) -> Plan | None:
         kind = self._draws.call()
         return None if kind is None else Plan(kind, late_ms=self._draws.chances.late_ms)
 
-    def _planned(self, path: str) -> Plan | None:
+    def _planned(self, path: str, card: str) -> Plan | None:
         if not self._now.fail_next:
             return None
         with self._lock:
             plans = self._now.fail_next
             for place, plan in enumerate(plans):
-                if plan.path in path:
+                if plan.path in path and plan.card in ("", card):
                     left = (replace(plan, times=plan.times - 1),) if plan.times > 1 else ()
                     self._now = replace(self._now, fail_next=plans[:place] + left + plans[place + 1 :])
                     return plan
@@ -136,16 +155,17 @@ def _plans(_: str, value: Any) -> tuple[Plan, ...]:
 
 
 def _plan(sent: Any) -> Plan:
-    wanted = f"fail_next wants kind ({', '.join(Fault)}), and optionally times, path and late_ms."
-    if not isinstance(sent, dict) or not set(sent) <= {"kind", "times", "path", "late_ms"}:
+    wanted = f"fail_next wants kind ({', '.join(Fault)}), and optionally times, path, card and late_ms."
+    if not isinstance(sent, dict) or not set(sent) <= {"kind", "times", "path", "card", "late_ms"}:
         raise invalid(wanted, param="fail_next")
-    path = sent.get("path", "")
-    if sent.get("kind") not in list(Fault) or not isinstance(path, str):
+    path, card = sent.get("path", ""), sent.get("card", "")
+    if sent.get("kind") not in list(Fault) or not isinstance(path, str) or not isinstance(card, str):
         raise invalid(wanted, param="fail_next")
     return Plan(
         kind=Fault(sent["kind"]),
         times=whole("times", sent.get("times", 1), 1, FAULTS_MAX),
         path=path,
+        card=card,
         late_ms=whole("late_ms", sent.get("late_ms", LATE_MS), 0, LATE_MS_MAX),
     )
 
@@ -153,6 +173,7 @@ def _plan(sent: Any) -> Plan:
 KINDS: Mapping[str, Callable[[str, Any], Any]] = {
     "delay_ms": _delay,
     "webhook_delay_ms": _delay,
+    "aftermath_ms": _delay,
     "webhooks": _switch,
     "webhook_url": _address,
     "webhook_events": _types,

@@ -18,6 +18,7 @@ from onsale.sandbox.stripe_simulator.ids import IdMaker, kind_of
 # Stripe forgets a key no sooner than after a day.
 KEYS_SECONDS = 24 * 3600
 CACHE_KIBIBYTES = 64 * 1024
+CHECKPOINT_PAGES = 8_000
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS objects (seq INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, body BLOB NOT NULL, hidden TEXT);
@@ -33,6 +34,9 @@ CREATE TABLE IF NOT EXISTS outbox (
     event TEXT PRIMARY KEY, due_ms INTEGER NOT NULL, tries INTEGER NOT NULL
 ) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS outbox_by_due ON outbox (due_ms);
+CREATE TABLE IF NOT EXISTS later (
+    due_ms INTEGER NOT NULL, id TEXT NOT NULL, deed TEXT NOT NULL, PRIMARY KEY (due_ms, id, deed)
+) WITHOUT ROWID;
 """
 
 
@@ -64,10 +68,14 @@ class Store:
         self._lock = threading.Lock()
         self._ids = IdMaker()
         self._db = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
+        # One process has the file: what it would lock and share with others at every call is most of a call's price.
+        self._db.execute("PRAGMA locking_mode = EXCLUSIVE")
         self._db.execute("PRAGMA journal_mode = WAL")
         # A kill -9 loses nothing; a power cut may lose the last moments of play money.
         self._db.execute("PRAGMA synchronous = NORMAL")
         self._db.execute(f"PRAGMA cache_size = -{CACHE_KIBIBYTES}")
+        # A page that changes at every call is copied back once in a while, and not every few hundred calls.
+        self._db.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")
         self._db.executescript(SCHEMA)
         self.forget_keys(older_than=int(time.time()) - KEYS_SECONDS)
 
@@ -101,7 +109,7 @@ class Store:
     def reset(self) -> None:
         """Forget everything."""
         with self._lock:
-            for table in ("objects", "links", "answers", "keys", "outbox"):
+            for table in ("objects", "links", "answers", "keys", "outbox", "later"):
                 # Table names are this list's own; without WHERE, SQLite drops the pages at once.
                 self._db.execute(f"DELETE FROM {table}")  # noqa: S608
 
@@ -211,6 +219,17 @@ class Tx:
 
     def try_again(self, event: str, *, due_ms: int) -> None:
         self._db.execute("UPDATE outbox SET due_ms = ?, tries = tries + 1 WHERE event = ?", (due_ms, event))
+
+    def do_later(self, deed: str, identifier: str, *, due_ms: int) -> None:
+        self._db.execute("INSERT OR IGNORE INTO later VALUES (?, ?, ?)", (due_ms, identifier, deed))
+
+    def take_deeds(self, now_ms: int, limit: int) -> list[tuple[str, str]]:
+        """The deeds whose time has come, each with the object it is done to; they are done in this transaction."""
+        rows = self._db.execute(
+            "SELECT due_ms, id, deed FROM later WHERE due_ms <= ? ORDER BY due_ms, id LIMIT ?", (now_ms, limit)
+        ).fetchall()
+        self._db.executemany("DELETE FROM later WHERE due_ms = ? AND id = ? AND deed = ?", rows)
+        return [(deed, identifier) for _, identifier, deed in rows]
 
     def unsent(self) -> int:
         """How many webhooks wait; a small table, since what was sent leaves it."""
