@@ -96,6 +96,13 @@ def test_any_address_is_a_form_that_can_be_asked_or_says_what_is_wrong(given):
     assert read(MultiDict(found.parameters().items())) == found
 
 
+@pytest.mark.parametrize(("name", "most"), [("q", 200), ("location", 200), ("from", 20), ("to", 20), ("near", 40)])
+def test_what_is_cut_off_leaves_no_space_at_the_end(name, most):
+    found = form((name, "0" * (most - 1) + " 0"))
+
+    assert found.parameters()[name] == "0" * (most - 1)
+
+
 def test_each_filter_can_be_taken_away_alone():
     full = form(
         ("q", "x"), ("city", "Paris"), ("city", "Wien"), ("price", "0-2500"), ("available", "1"), ("after", "c")

@@ -117,14 +117,14 @@ def read(given: MultiDict[str, str]) -> SearchForm:
     form = SearchForm(
         q=_term(given.get("q", "")),
         location=_term(given.get("location", "")),
-        first_day=given.get("from", "").strip()[:20],
-        last_day=given.get("to", "").strip()[:20],
+        first_day=given.get("from", "").strip()[:20].strip(),
+        last_day=given.get("to", "").strip()[:20].strip(),
         cities=_terms(given.getlist("city")),
         genres=_terms(given.getlist("genre")),
         months=tuple(each for each in _terms(given.getlist("month")) if is_month(each)),
         price=given.get("price", "") if given.get("price", "") in PRICES else "",
         available=given.get("available") == "1",
-        near=given.get("near", "").strip()[:40],
+        near=given.get("near", "").strip()[:40].strip(),
         sort=given.get("sort", "") if given.get("sort", "") in (Sort.DATE, Sort.DISTANCE) else "",
         view=MAP if given.get("view") == MAP else LIST,
         after=given.get("after", ""),
@@ -161,7 +161,7 @@ def _without(value: str, values: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _term(text: str) -> str:
-    return "".join(letter for letter in text if letter.isprintable()).strip()[:TERM_CHARACTERS_MAX]
+    return "".join(letter for letter in text if letter.isprintable()).strip()[:TERM_CHARACTERS_MAX].strip()
 
 
 def _terms(texts: list[str]) -> tuple[str, ...]:
