@@ -14,7 +14,7 @@ from sqlalchemy import Connection, Row, TextClause, text
 
 from onsale.db import sql
 from onsale.db.ids import BookingId, BuyerId, EventId, TicketId, event_of_booking
-from onsale.db.price_terms import NO_TERMS, Bill, PriceTerms, terms_from_json
+from onsale.db.price_terms import NO_TERMS, NOTHING, Bill, PriceTerms, terms_from_json
 from onsale.db.states import NEW, BookingState
 from onsale.db.wishes import Wish, wish_from_json
 from onsale.errors import AdmissionSpent, BuyerLimitReached, IdempotencyKeyReused, NotFound
@@ -93,6 +93,11 @@ class Booking:
         on_top = 0 if self.terms.tax_included else self.taxes_minor
         tickets = self.amount_minor - self.fees_minor - on_top
         return Bill(tickets, self.fees_minor, self.taxes_minor, self.amount_minor)
+
+    @property
+    def booking_fee(self) -> Bill:
+        """The line of it that is no ticket's."""
+        return self.terms.booking_fee() if self.amount_minor else NOTHING
 
 
 @dataclass(frozen=True, slots=True)

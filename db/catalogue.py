@@ -101,8 +101,8 @@ class NewSection:
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """A block of an event, as on sale: a ticket of it costs `total_minor` booked alone, with all fees and taxes, and adds
-    `each_minor` to a booking that has others.
+    """A block of an event, as on sale: a ticket of it costs `total_minor` booked alone, with all fees and taxes, and
+    adds `each_minor` to a booking that has others.
     """
 
     id: int

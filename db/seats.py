@@ -30,8 +30,8 @@ class SeatRun:
 
 @dataclass(frozen=True, slots=True)
 class SectionMap:
-    """A section in the picture; `total_minor` and `each_minor` as in `catalogue.Section`. `runs` is in ticket order and empty for general admission, whose tickets are
-    `first_ticket` and the `capacity - 1` after it."""
+    """A section in the picture; `total_minor` and `each_minor` as in `catalogue.Section`. `runs` is in ticket order and
+    empty for general admission, whose tickets are `first_ticket` and the `capacity - 1` after it."""
 
     id: int
     name: str
@@ -99,7 +99,8 @@ def _version(sections: tuple[object, ...]) -> str:
 
 
 _SECTIONS = text("""
-    SELECT e.currency, e.price_terms, s.id, s.name, s.kind, s.price_minor, s.capacity, s.map_x, s.map_y, s.map_w, s.map_h
+    SELECT e.currency, e.price_terms,
+           s.id, s.name, s.kind, s.price_minor, s.capacity, s.map_x, s.map_y, s.map_w, s.map_h
       FROM events e LEFT JOIN sections s ON s.event_id = e.id
      WHERE e.id = :event_id ORDER BY s.id
 """)

@@ -102,7 +102,8 @@ def sale_numbers(connection: Connection, event_id: EventId) -> SaleNumbers:
 
 
 _STOCK = text("""
-    SELECT s.id, s.name, full_price_minor(s.price_minor, e.price_terms), coalesce(t.free, 0), coalesce(t.held, 0), coalesce(t.sold, 0)
+    SELECT s.id, s.name, full_price_minor(s.price_minor, e.price_terms),
+           coalesce(t.free, 0), coalesce(t.held, 0), coalesce(t.sold, 0)
       FROM sections s
       JOIN events e ON e.id = s.event_id
       LEFT JOIN (SELECT section_id,

@@ -201,9 +201,7 @@ def _decide(connection: Connection, event_id: EventId, house: House, size: int, 
         named = lane.prepare_house(connection, event_id, house, batch)
         decisions = allocation.allocate(batch.requests, house, named)
         beside.begin()
-        written = lane.write_batch(
-            connection, event_id, decisions, snapshot=batch.snapshot, terms=batch.terms
-        )
+        written = lane.write_batch(connection, event_id, decisions, snapshot=batch.snapshot, terms=batch.terms)
     except AllocationStale as stale:
         allocation.put_back(house, decisions)
         house.forget(stale.section_ids)

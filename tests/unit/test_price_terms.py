@@ -200,7 +200,9 @@ def test_terms_at_the_limits_are_taken_with_the_unit_of_their_currency():
     assert asdict(checked(terms, "kwd")) == {**asdict(terms), "unit_minor": 10}
 
 
-@pytest.mark.parametrize(("amount", "currency"), [(5, "kwd"), (1250, "isk"), (-1, "jpy"), (AMOUNT_MINOR_MAX + 1, "eur")])
+@pytest.mark.parametrize(
+    ("amount", "currency"), [(5, "kwd"), (1250, "isk"), (-1, "jpy"), (AMOUNT_MINOR_MAX + 1, "eur")]
+)
 def test_an_amount_that_cannot_be_charged_is_refused(amount, currency):
     with pytest.raises(BadRequest):
         check_amount(amount, currency, field="price_minor")

@@ -228,7 +228,10 @@ class PartDocument(Told):
 
 
 class HitDocument(Told):
-    """An event found, with what a list and a map show of it; prices with all fees and taxes. `highlights`, when asked for, by field, in pieces."""
+    """An event found, with what a list and a map show of it; prices with all fees and taxes.
+
+    `highlights`, when asked for, by field, in pieces.
+    """
 
     event_id: int
     name: str

@@ -87,22 +87,27 @@ def event_document(event: Event) -> EventDocument:
             latitude=venue.latitude,
             longitude=venue.longitude,
         ),
-        sections=[
-            SectionDocument(
-                id=section.id,
-                name=section.name,
-                kind=section.kind,
-                price_minor=section.price_minor,
-                **priced(event.terms.alone(section.price_minor)),
-                each_minor=section.each_minor,
-                capacity=section.capacity,
-            )
-            for section in event.sections
-        ],
+        sections=section_documents(event),
         price_terms=terms_document(event.terms),
         seats_url=f"/v1/events/{event.id}/seats",
         queue_url=f"/v1/events/{event.id}/queue",
     )
+
+
+def section_documents(event: Event) -> list[SectionDocument]:
+    """The sections of an event as the API tells them."""
+    return [
+        SectionDocument(
+            id=section.id,
+            name=section.name,
+            kind=section.kind,
+            price_minor=section.price_minor,
+            **priced(event.terms.alone(section.price_minor)),
+            each_minor=section.each_minor,
+            capacity=section.capacity,
+        )
+        for section in event.sections
+    ]
 
 
 def terms_document(terms: PriceTerms) -> PriceTermsDocument:

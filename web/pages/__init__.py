@@ -8,7 +8,7 @@ from __future__ import annotations
 from flask import Flask
 
 from onsale.web.admin.console import console
-from onsale.web.pages import context, shows, words
+from onsale.web.pages import context, price_words, shows, words
 from onsale.web.pages.accounts import accounts
 from onsale.web.pages.bookings import bookings
 from onsale.web.pages.choosing import choosing
@@ -24,6 +24,7 @@ BLUEPRINTS = (home, search, events, waiting, choosing, bookings, accounts, demo,
 def register(app: Flask) -> None:
     """Mount the pages and the console on the app."""
     words.register(app)
+    price_words.register(app)
     context.register(app)
     shows.register(app)
     for blueprint in BLUEPRINTS:
