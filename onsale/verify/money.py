@@ -80,7 +80,7 @@ def wrong_bills(billed: Iterable[Billed]) -> Iterator[str]:
         if (bill.total_minor, bill.fees_minor, bill.taxes_minor) != (one.amount_minor, one.fees_minor, one.taxes_minor):
             yield (
                 f"booking {one.booking_id} costs {one.amount_minor} with {one.fees_minor} of fees and "
-                f"{one.taxes_minor} of tax; its tickets come to {bill.total_minor}, {bill.fees_minor}, {bill.taxes_minor}"
+                f"{one.taxes_minor} of tax, its tickets {bill.total_minor}, {bill.fees_minor} and {bill.taxes_minor}"
             )
 
 
