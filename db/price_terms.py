@@ -106,7 +106,9 @@ _NAMES = frozenset(field.name for field in fields(PriceTerms))
 
 def terms_from_json(document: Mapping[str, Any] | None) -> PriceTerms:
     """Terms from the form `as_json` writes. A name of a later release is left out: rather shown short than not sold."""
-    return PriceTerms(**{name: value for name, value in (document or {}).items() if name in _NAMES})
+    if not document:
+        return NO_TERMS
+    return PriceTerms(**{name: value for name, value in document.items() if name in _NAMES})
 
 
 @lru_cache(maxsize=TERMS_KEPT)

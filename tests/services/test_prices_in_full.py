@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import re
+from datetime import UTC, datetime
 from uuid import uuid4
 
 import orjson
@@ -16,6 +17,7 @@ from onsale.db.allocation import allocate
 from onsale.db.catalogue import NewSection
 from onsale.db.engine import transaction
 from onsale.db.house import House
+from onsale.db.letters import Letter, LetterKind, LetterState
 from onsale.db.price_terms import WHOLE_BP, PriceTerms
 from onsale.db.queue_settings import QueueChange
 from onsale.db.staff import Role, Staff, put
@@ -25,6 +27,7 @@ from onsale.errors import BadRequest
 from onsale.web import tokens
 from onsale.workers import payments
 from onsale.workers.lanes import work_lane
+from onsale.workers.letters import drawn
 from tests.builders import a_booking, a_show, an_event, booking, open_queue, run_sql, seat, states
 from tests.services.serving import Person
 from tests.services.small_sale import VISA, verified
@@ -103,6 +106,11 @@ def test_a_price_is_shown_in_full_from_the_search_on(web, event_id):
     assert (ticket["price"]["amount_minor"], ticket["price"]["total_minor"]) == (4500, EACH + ONCE)
 
 
+@pytest.mark.parametrize(("most", "found"), [(EACH + ONCE, 1), (EACH + ONCE - 1, 0)])
+def test_a_search_for_a_price_is_for_what_is_paid(web, event_id, most, found):
+    assert web.http.get(f"/v1/search?price_max_minor={most}").json()["total"] == found
+
+
 def test_pages_show_what_is_paid_and_what_is_in_it(web, event_id):
     pages = [web.http.get(path).text for path in ("/", "/search", f"/events/{event_id}", f"/events/{event_id}/choose")]
 
@@ -178,6 +186,44 @@ def test_a_highest_price_is_of_what_is_paid(web, event_id, decide, quantity, mos
     assert person.get(url).json()["state"] == state
 
 
+def test_dinars_are_charged_in_tens_of_fils(paying_shop, engine):
+    event_id = an_event(engine, sections=[NewSection(1, "Hall", 12_490, standing=3)])
+    run_sql(engine, "UPDATE events SET currency = 'kwd'")
+    ask(engine, event_id, ticket_fee_bp=333, tax_bp=777, tax_included=False)
+    open_queue(paying_shop, event_id)
+    held = a_booking(engine, event_id, Wish(quantity=3), number=1, payment_method=VISA)
+    work_lane(paying_shop, event_id, last_look=True)
+
+    while states(engine, [held]) != [BookingState.CONFIRMED]:
+        payments.resume(paying_shop, held)
+
+    # 12.490 and 3.33 %, 0.420, with 7.77 % of 12.910 on top: 1.000.
+    assert booking(engine, held).amount_minor == 3 * (12_490 + 420 + 1_000)
+    now = datetime.now(UTC)
+    waiting = Letter(
+        uuid4(),
+        event_id,
+        held,
+        LetterKind.TICKETS,
+        "a@example.org",
+        LetterState.WAITING,
+        1,
+        0,
+        now,
+        now,
+        None,
+        now,
+        now,
+    )
+    with engine.connect() as connection:
+        letter = drawn(connection, waiting, public_url="https://x.example")
+    assert "13.910 KWD" in letter.text
+    assert "Paid: 41.730 KWD" in letter.text
+    assert "of which fees: 1.260 KWD" in letter.text
+    assert "of which tax, 7.77%: 3.000 KWD" in letter.text
+    assert all(line in letter.html for line in ("41.730 KWD", "of which fees", "1.260 KWD"))
+
+
 WISHES = {
     "named": lambda event_id: {"tickets": [seat(event_id, 1), seat(event_id, 2)]},
     "similar": lambda event_id: {"tickets": [seat(event_id, 1), seat(event_id, 2)], "or_similar": True},
@@ -228,13 +274,21 @@ def test_what_is_gone_is_not_said_to_be_dearer(web, event_id, decide):
     person.book(event_id, {"tickets": [seat(event_id, 1)]})
     decide()
 
-    asked = {"tickets": [seat(event_id, 1)], "or_similar": False, "expected_total_minor": EACH + ONCE}
-    answer = late.book(event_id, asked, {"quantity": 8, "section_id": 1, "expected_total_minor": 1})
-    url = answer.headers["Location"]
+    asked = {"tickets": [seat(event_id, 1)], "expected_total_minor": EACH + ONCE}
+    url = late.book(event_id, asked, asked).headers["Location"]
     decide()
 
-    assert person.get("/v1/bookings").json()["bookings"][0]["state"] == "held"
-    assert late.get(url).json()["reason"] == "price_changed"
+    assert late.get(url).json()["reason"] == "taken"
+
+
+def test_the_next_wish_is_tried_when_one_has_become_too_dear(web, event_id, decide):
+    person = web.guest()
+    dear, other = {"quantity": 2, "expected_total_minor": 100}, {"quantity": 1, "expected_total_minor": EACH + ONCE}
+
+    url = person.book(event_id, dear, other).headers["Location"]
+    decide()
+
+    assert (person.get(url).json()["state"], person.get(url).json()["amount_minor"]) == ("held", EACH + ONCE)
 
 
 def test_the_page_sends_what_it_showed_and_says_when_the_price_went_up(web, engine, event_id, decide):

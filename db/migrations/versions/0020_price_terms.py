@@ -95,7 +95,7 @@ BEGIN
     RETURN ticket + fee + share_minor(ticket, tax_bp, 10000, unit) + booking_fee;
 END $$"""
 
-# As in 0013 and 0011, with the full prices.
+# As in 0013 and 0011, with the full prices. A search looks at every event: most ask for nothing, and a call costs.
 EVENT_PAGES = """
 CREATE VIEW event_pages AS
 SELECT e.*, o.name AS organiser_name, v.name AS venue_name, v.city, v.country, v.region, v.latitude, v.longitude,
@@ -111,10 +111,12 @@ SELECT e.id, e.name, e.slug, e.genre, e.starts_at, e.on_sale_at, e.sold_out, e.s
        ARRAY(SELECT a.name FROM event_artists ea JOIN artists a ON a.id = ea.artist_id
               WHERE ea.event_id = e.id ORDER BY ea.position) AS artists,
        e.currency,
-       full_price_minor((SELECT min(price_minor) FROM sections s WHERE s.event_id = e.id), e.price_terms)
-           AS price_min_minor,
-       full_price_minor((SELECT max(price_minor) FROM sections s WHERE s.event_id = e.id), e.price_terms)
-           AS price_max_minor
+       CASE WHEN e.price_terms = '{}' THEN (SELECT min(price_minor) FROM sections s WHERE s.event_id = e.id)
+            ELSE full_price_minor((SELECT min(price_minor) FROM sections s WHERE s.event_id = e.id), e.price_terms)
+            END AS price_min_minor,
+       CASE WHEN e.price_terms = '{}' THEN (SELECT max(price_minor) FROM sections s WHERE s.event_id = e.id)
+            ELSE full_price_minor((SELECT max(price_minor) FROM sections s WHERE s.event_id = e.id), e.price_terms)
+            END AS price_max_minor
   FROM events e
   JOIN venues v ON v.id = e.venue_id"""
 EVENT_LISTINGS = """
