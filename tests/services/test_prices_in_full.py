@@ -416,6 +416,18 @@ def test_a_price_that_cannot_be_charged_is_refused_when_it_is_set(engine):
     assert refused.value.field == "price_minor"
 
 
+def test_a_fee_and_a_tax_that_are_both_within_a_price_may_be_more_than_it_together(web, engine, event_id, decide):
+    ask(engine, event_id, booking_fee_minor=0, ticket_fee_minor=9000, ticket_fee_included=True, tax_included=True)
+    person = web.guest()
+
+    url = person.book(event_id, {"quantity": 1}).headers["Location"]
+    decide()
+
+    found = person.get(url).json()
+    assert (found["state"], found["amount_minor"]) == ("held", 4500)
+    assert (found["tickets_minor"], found["fees_minor"], found["taxes_minor"]) == (0, 4500, 718)
+
+
 def test_a_lane_that_forgets_the_terms_is_stopped_by_the_record(engine, event_id):
     a_booking(engine, event_id, Wish(quantity=1), number=1)
     house = House()

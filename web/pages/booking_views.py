@@ -73,8 +73,9 @@ def lines_of(office: BoxOffice, buyer_id: BuyerId) -> list[BookingLine]:
 
 
 def _words(booking: Booking, attempt: Attempt | None) -> BookingWords:
-    shown = max((wish.expected_total_minor or 0 for wish in booking.wishes), default=0)
     if booking.reason == Refusal.PRICE_CHANGED:
+        # Of the wish that was asked for first; the others are what would have done instead.
+        shown = next((wish.expected_total_minor for wish in booking.wishes if wish.expected_total_minor is not None), 0)
         return booking_words.dearer(money(shown, booking.currency))
     declined = attempt is not None and attempt.outcome is AttemptOutcome.DECLINED
     charging = booking.payment_method is not None and attempt is None

@@ -16,7 +16,8 @@ from onsale.web.pages.words import money
 
 # `200 1:5500 2:4000`: the fee of a booking, then what each ticket adds, by section.
 _SHOWN = re.compile(r"(\d{1,10})((?: \d{1,10}:\d{1,10})*)", re.ASCII)
-SHOWN_CHARACTERS_MAX = 20_000
+# Enough for a thousand sections.
+SHOWN_CHARACTERS_MAX = 25_000
 
 
 @dataclass(frozen=True)

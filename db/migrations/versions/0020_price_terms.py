@@ -16,11 +16,12 @@ ALTER TABLE bookings
     ADD COLUMN fees_minor bigint NOT NULL DEFAULT 0,
     ADD COLUMN taxes_minor bigint NOT NULL DEFAULT 0,
     ADD COLUMN price_terms jsonb"""
-# In two steps, since bookings come in meanwhile: the second reads the whole table and keeps nobody from writing to it.
+# A tax within a fee is a part of both. In two steps, since bookings come in meanwhile: the second reads the whole table
+# and keeps nobody from writing to it.
 PARTS = """
 ALTER TABLE bookings
     ADD CONSTRAINT ck_bookings_parts CHECK (
-        fees_minor >= 0 AND taxes_minor >= 0 AND fees_minor + taxes_minor <= coalesce(amount_minor, 0)
+        fees_minor BETWEEN 0 AND coalesce(amount_minor, 0) AND taxes_minor BETWEEN 0 AND coalesce(amount_minor, 0)
         AND (price_terms IS NOT NULL OR fees_minor + taxes_minor = 0)) NOT VALID"""
 VALIDATE_PARTS = "ALTER TABLE bookings VALIDATE CONSTRAINT ck_bookings_parts"
 
