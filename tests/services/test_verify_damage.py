@@ -234,7 +234,6 @@ DAMAGE: dict[str, tuple[str, list[str]]] = {
     "a fee that no terms ask for": (
         "I8",
         [
-            "ALTER TABLE bookings DROP CONSTRAINT ck_bookings_parts",
             "UPDATE bookings SET fees_minor = 100, price_terms = '{\"tax_bp\": 0}' WHERE id = :held",
         ],
     ),
