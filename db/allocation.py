@@ -5,6 +5,8 @@ Rules:
 - Best available: `quantity` neighbours in one row. The front row with room wins, in it a block that leaves no single
   seat alone, then the most central. `together=False` may split when no row has room. General admission: any units.
 - Without a section: the organiser's order (section id), within `max_price_minor`.
+- `max_price_minor` is what a ticket costs its buyer: the whole bill, fees and tax, never exceeds it for each ticket.
+- `expected_total_minor` is what the buyer was shown for a wish: it is met at that or less, never above.
 - `or_similar`, for named tickets: as many neighbours in the same section, else in another section of the same price.
 - A booking's wishes are tried in order; the first that can be met is.
 - Nobody passes the event's limit of tickets per buyer. The lane is serial per event, so counting here is enough.
@@ -15,12 +17,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import NamedTuple
 
 from onsale.db.house import House, Place, SectionIndex
 from onsale.db.ids import BookingId, BuyerId, TicketId
+from onsale.db.price_terms import NOTHING, Bill, PriceTerms
 from onsale.db.wishes import Wish as Wish  # Who decides needs both: imported from here as well.
 
 
@@ -40,6 +43,7 @@ class Refusal(StrEnum):
     NONE_FREE = "none_free"
     NO_SUCH_TICKET = "no_such_ticket"
     BUYER_LIMIT = "buyer_limit"
+    PRICE_CHANGED = "price_changed"
 
 
 # NamedTuples, as Place is: a lane makes hundreds a batch.
@@ -81,7 +85,10 @@ class Taken(NamedTuple):
 
 
 class Decision(NamedTuple):
-    """What becomes of one booking; `wish` is the index of the wish that was met, `reason` a `Refusal`."""
+    """What becomes of one booking; `wish` is the index of the wish that was met, `reason` a `Refusal`.
+
+    `bill`: what the tickets cost together, with fees and tax.
+    """
 
     booking_id: BookingId
     version: int
@@ -89,11 +96,7 @@ class Decision(NamedTuple):
     tickets: tuple[Taken, ...] = ()
     wish: int | None = None
     reason: Refusal | None = None
-
-    @property
-    def amount_minor(self) -> int:
-        """What the tickets cost together."""
-        return sum(ticket.price_minor for ticket in self.tickets)
+    bill: Bill = NOTHING
 
 
 def tickets_named(requests: Sequence[Request]) -> frozenset[TicketId]:
@@ -146,7 +149,8 @@ def _decide(request: Request, hall: _Hall, *, allowance: int) -> Decision:
         tickets = hall.meet(wish)
         if tickets:
             hall.take(tickets)
-            return Decision(request.booking_id, request.version, Outcome.HELD, tickets, index)
+            bill = hall.terms.of_booking([ticket.price_minor for ticket in tickets])
+            return Decision(request.booking_id, request.version, Outcome.HELD, tickets, index, bill=bill)
         reason = hall.refusal(wish)
     return Decision(request.booking_id, request.version, Outcome.UNAVAILABLE, reason=reason)
 
@@ -156,6 +160,7 @@ class _Hall:
 
     def __init__(self, house: House, named: Mapping[TicketId, NamedTicket]) -> None:
         self._house = house
+        self.terms = house.terms
         self._named = named
         self._gone: set[TicketId] = set()
 
@@ -164,11 +169,14 @@ class _Hall:
         if not wish.tickets:
             return self._best(wish)
         if all(self._is_free(ticket) for ticket in wish.tickets):
-            return tuple(_taken(self._named[ticket]) for ticket in wish.tickets)
+            tickets = tuple(_taken(self._named[ticket]) for ticket in wish.tickets)
+            return tickets if self._as_shown(wish, [ticket.price_minor for ticket in tickets]) else ()
         return self._similar(wish) if wish.or_similar else ()
 
     def refusal(self, wish: Wish) -> Refusal:
         """Why `meet` came back empty."""
+        if self._dearer(wish):
+            return Refusal.PRICE_CHANGED
         if not wish.tickets:
             return Refusal.NONE_FREE
         return Refusal.TAKEN if all(ticket in self._named for ticket in wish.tickets) else Refusal.NO_SUCH_TICKET
@@ -185,7 +193,7 @@ class _Hall:
         return ticket not in self._gone and ticket in self._named and self._named[ticket].free
 
     def _best(self, wish: Wish) -> tuple[Taken, ...]:
-        sections = [section for section in self._house.sections.values() if _fits(section, wish)]
+        sections = [section for section in self._house.sections.values() if self._fits(section, wish)]
         for section in sections:
             if block := section.best_block(wish.quantity):
                 return _all_taken(section, block)
@@ -202,15 +210,36 @@ class _Hall:
             return ()
         same_price = [one for one in self._house.sections.values() if one.price_minor == wanted.price_minor]
         for section in sorted(same_price, key=lambda one: one.id != wanted.section_id):
+            if not self._as_shown(wish, [section.price_minor] * wish.size):
+                continue
             if block := section.best_block(len(wish.tickets)):
                 return _all_taken(section, block)
         return ()
 
+    def _fits(self, section: SectionIndex, wish: Wish) -> bool:
+        if wish.section_id is not None and section.id != wish.section_id:
+            return False
+        if wish.max_price_minor is None and wish.expected_total_minor is None:
+            return True
+        prices = [section.price_minor] * wish.size
+        return _within_limit(self.terms, wish, prices) and self._as_shown(wish, prices)
 
-def _fits(section: SectionIndex, wish: Wish) -> bool:
-    return (wish.section_id is None or section.id == wish.section_id) and (
-        wish.max_price_minor is None or section.price_minor <= wish.max_price_minor
-    )
+    def _as_shown(self, wish: Wish, prices: Sequence[int]) -> bool:
+        """Whether these prices come to no more than the buyer was shown."""
+        shown = wish.expected_total_minor
+        return shown is None or self.terms.of_booking(prices).total_minor <= shown
+
+    def _dearer(self, wish: Wish) -> bool:
+        """Whether free tickets were there for the wish, at more than the buyer was shown."""
+        if wish.expected_total_minor is None:
+            return False
+        as_if_unseen = replace(wish, expected_total_minor=None)
+        return bool(self.meet(as_if_unseen))
+
+
+def _within_limit(terms: PriceTerms, wish: Wish, prices: Sequence[int]) -> bool:
+    limit = wish.max_price_minor
+    return limit is None or terms.of_booking(prices).total_minor <= limit * len(prices)
 
 
 def _taken(ticket: NamedTicket) -> Taken:

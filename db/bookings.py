@@ -14,6 +14,7 @@ from sqlalchemy import Connection, Row, TextClause, text
 
 from onsale.db import sql
 from onsale.db.ids import BookingId, BuyerId, EventId, TicketId, event_of_booking
+from onsale.db.price_terms import NO_TERMS, NOTHING, Bill, PriceTerms, terms_from_json
 from onsale.db.states import NEW, BookingState
 from onsale.db.wishes import Wish, wish_from_json
 from onsale.errors import AdmissionSpent, BuyerLimitReached, IdempotencyKeyReused, NotFound
@@ -50,7 +51,10 @@ class NewBooking:
 
 @dataclass(frozen=True, slots=True)
 class Booking:
-    """A booking as it stands. Times are aware UTC; `amount_minor` is None until tickets are held."""
+    """A booking as it stands. Times are aware UTC; `amount_minor` is None until tickets are held.
+
+    It is the whole of what is charged, with `fees_minor` and `taxes_minor` by the `terms` that held then.
+    """
 
     id: BookingId
     event_id: EventId
@@ -77,6 +81,23 @@ class Booking:
     queued_at: datetime | None
     decided_at: datetime | None
     ended_at: datetime | None
+    fees_minor: int = 0
+    taxes_minor: int = 0
+    terms: PriceTerms = NO_TERMS
+
+    @property
+    def bill(self) -> Bill | None:
+        """What is charged, by its parts; None until tickets are held."""
+        if self.amount_minor is None:
+            return None
+        on_top = 0 if self.terms.tax_included else self.taxes_minor
+        tickets = self.amount_minor - self.fees_minor - on_top
+        return Bill(tickets, self.fees_minor, self.taxes_minor, self.amount_minor)
+
+    @property
+    def booking_fee(self) -> Bill:
+        """The line of it that is no ticket's."""
+        return self.terms.booking_fee() if self.amount_minor else NOTHING
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,6 +257,9 @@ def booking_of(row: Row[Any]) -> Booking:
         queued_at=row.queued_at,
         decided_at=row.decided_at,
         ended_at=row.ended_at,
+        fees_minor=row.fees_minor,
+        taxes_minor=row.taxes_minor,
+        terms=terms_from_json(row.price_terms),
     )
 
 

@@ -1,4 +1,4 @@
-"""Events, venues, artists, sections and tickets: what is on sale, read and written.
+"""Events, venues, artists and sections: what is on sale, read and written; its tickets are made here.
 
 Reads return None for what is not there; whoever needs an error raises NotFound.
 """
@@ -14,8 +14,9 @@ from typing import Any
 import orjson
 from sqlalchemy import Connection, Row, TextClause, text
 
-from onsale.db import sql
-from onsale.db.ids import EVENT_ID_MAX, TICKETS_PER_EVENT_MAX, EventId, TicketId, event_of_ticket
+from onsale.db import pricing, sql
+from onsale.db.ids import EVENT_ID_MAX, TICKETS_PER_EVENT_MAX, EventId
+from onsale.db.price_terms import NO_TERMS, PriceTerms, terms_from_json
 
 LISTING_MAX = 200
 MATCHES_MAX = 100
@@ -69,6 +70,7 @@ class NewEvent:
     genre: str = ""
     # Over all bookings paid with one card, whoever made them; None: no limit.
     tickets_per_card: int | None = None
+    terms: PriceTerms = NO_TERMS
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +103,9 @@ class NewSection:
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """A block of an event, as on sale."""
+    """A block of an event, as on sale: a ticket of it costs `total_minor` booked alone, with all fees and taxes, and
+    adds `each_minor` to a booking that has others.
+    """
 
     id: int
     name: str
@@ -112,6 +116,8 @@ class Section:
     map_y: int
     map_w: int
     map_h: int
+    total_minor: int
+    each_minor: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,11 +139,12 @@ class Event:
     venue: Venue
     artists: tuple[str, ...] = ()
     sections: tuple[Section, ...] = field(default=())
+    terms: PriceTerms = NO_TERMS
 
 
 @dataclass(frozen=True, slots=True)
 class EventListing:
-    """What a list shows of an event; prices from the cheapest to the dearest section."""
+    """What a list shows of an event; prices from the cheapest to the dearest section, with all fees and taxes."""
 
     id: EventId
     name: str
@@ -153,26 +160,6 @@ class EventListing:
     price_max_minor: int | None
 
 
-@dataclass(frozen=True, slots=True)
-class Ticket:
-    """One ticket as it stands; `row_name` and `seat_name` are None for general admission. `state`: free, held or
-    sold.
-    """
-
-    id: TicketId
-    event_id: EventId
-    event_name: str
-    starts_at: datetime
-    artists: tuple[str, ...]
-    section_id: int
-    section_name: str
-    row_name: str | None
-    seat_name: str | None
-    price_minor: int
-    currency: str
-    state: str
-
-
 def add_organiser(connection: Connection, name: str) -> int:
     """The id of the organiser with this name, made at the first call."""
     connection.execute(_ADD_ORGANISER, {"name": name})
@@ -186,8 +173,13 @@ def put_venue(connection: Connection, venue: Venue) -> None:
 
 
 def add_event(connection: Connection, new: NewEvent) -> EventId:
-    """Write an event without sections, with its queue set to scheduled; artists are made where they are new."""
-    event_id: int = connection.execute(_ADD_EVENT, {**asdict(new), "status": new.status.value}).scalar_one()
+    """Write an event without sections, with its queue set to scheduled; artists are made where they are new.
+
+    BadRequest names what of its fees and tax does not fit.
+    """
+    terms = pricing.terms_text(new.terms, new.currency)
+    columns = {**asdict(new), "status": new.status.value, "price_terms": terms}
+    event_id: int = connection.execute(_ADD_EVENT, columns).scalar_one()
     artists = {"event_id": event_id, "artists": list(new.artists)}
     connection.execute(_ADD_ARTISTS, artists)
     connection.execute(_BILL_ARTISTS, artists)
@@ -198,8 +190,10 @@ def add_event(connection: Connection, new: NewEvent) -> EventId:
 def add_sections(connection: Connection, event_id: EventId, sections: Sequence[NewSection]) -> int:
     """Write sections and make their tickets, in the database (65,000 in about a second); returns how many tickets.
 
-    Rows are named A, B, ... AA; seats 1, 2, ... Ordinals continue after the tickets the event has.
+    Rows are named A, B, ... AA; seats 1, 2, ... Ordinals continue after the tickets the event has. BadRequest for a
+    price that the event's currency does not have.
     """
+    pricing.check_prices(connection, event_id, [section.price_minor for section in sections])
     ordinal: int = connection.execute(_LAST_ORDINAL, {"event_id": event_id}).scalar_one()
     if ordinal + sum(section.capacity for section in sections) > TICKETS_PER_EVENT_MAX:
         raise ValueError(f"an event has at most {TICKETS_PER_EVENT_MAX} tickets")
@@ -248,15 +242,6 @@ def matching_events(connection: Connection, name_or_id: str) -> tuple[EventId, .
     return tuple(EventId(found) for found in connection.execute(_MATCHING, arguments).scalars())
 
 
-def ticket_by_id(connection: Connection, ticket_id: TicketId) -> Ticket | None:
-    """A ticket of a published event."""
-    event_id = event_of_ticket(ticket_id)
-    if not 0 < event_id <= EVENT_ID_MAX:
-        return None
-    row = connection.execute(_TICKET, {"event_id": event_id, "id": ticket_id}).one_or_none()
-    return Ticket(**{**row._mapping, "artists": tuple(row.artists)}) if row else None
-
-
 def upcoming(connection: Connection, *, limit: int = 60, after: datetime | None = None) -> tuple[EventListing, ...]:
     """Published shows that have not begun (or begin after `after`), soonest first; at most 200."""
     return _listed(connection, _UPCOMING, {"limit": min(limit, LISTING_MAX), "after": after})
@@ -282,6 +267,7 @@ def _event(connection: Connection, statement: TextClause, arguments: dict[str, o
     if row is None:
         return None
     sections = connection.execute(_SECTIONS, {"event_id": row.id}).all()
+    terms = terms_from_json(row.price_terms)
     return Event(
         id=row.id,
         organiser_id=row.organiser_id,
@@ -299,12 +285,17 @@ def _event(connection: Connection, statement: TextClause, arguments: dict[str, o
             row.venue_id, row.venue_name, row.city, row.country, row.region, row.latitude, row.longitude, row.capacity
         ),
         artists=tuple(row.artists),
-        sections=tuple(_section(section) for section in sections),
+        sections=tuple(_section(section, terms) for section in sections),
+        terms=terms,
     )
 
 
-def _section(row: Row[Any]) -> Section:
-    return Section(**{**row._mapping, "kind": SectionKind(row.kind)})
+def _section(row: Row[Any], terms: PriceTerms) -> Section:
+    return Section(
+        **{**row._mapping, "kind": SectionKind(row.kind)},
+        total_minor=terms.alone(row.price_minor).total_minor,
+        each_minor=terms.of_ticket(row.price_minor).total_minor,
+    )
 
 
 def _listed(connection: Connection, statement: TextClause, arguments: dict[str, object]) -> tuple[EventListing, ...]:
@@ -323,9 +314,9 @@ _PUT_VENUE = text("""
 """)
 _ADD_EVENT = text("""
     INSERT INTO events (organiser_id, venue_id, name, slug, description, starts_at, on_sale_at, currency,
-                        tickets_per_buyer, status, genre, tickets_per_card)
+                        tickets_per_buyer, status, genre, price_terms, tickets_per_card)
     VALUES (:organiser_id, :venue_id, :name, :slug, :description, :starts_at, :on_sale_at, :currency,
-            :tickets_per_buyer, :status, :genre, :tickets_per_card)
+            :tickets_per_buyer, :status, :genre, CAST(:price_terms AS jsonb), :tickets_per_card)
     RETURNING id
 """)
 _ADD_ARTISTS = text("""
@@ -361,14 +352,6 @@ _MATCHING = text("""
     SELECT id FROM events
      WHERE status = 'published' AND (id = :id OR strpos(lower(name), lower(:name)) > 0)
      ORDER BY id <> :id, lower(name) <> lower(:name), starts_at, id LIMIT :limit
-""")
-_TICKET = text("""
-    SELECT t.id, t.event_id, e.name AS event_name, e.starts_at, e.artists, t.section_id, s.name AS section_name,
-           t.row_name, t.seat_name, s.price_minor, e.currency, t.state
-      FROM tickets t
-      JOIN sections s ON s.event_id = t.event_id AND s.id = t.section_id
-      JOIN event_pages e ON e.id = t.event_id
-     WHERE t.event_id = :event_id AND t.id = :id AND e.status = 'published'
 """)
 _UPCOMING = text("""
     SELECT l.* FROM event_listings l JOIN events e ON e.id = l.id

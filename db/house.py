@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from onsale.db.ids import TicketId
+from onsale.db.price_terms import NO_TERMS, PriceTerms
 
 GENERAL_ROW = 0
 
@@ -220,6 +221,8 @@ class House:
     """
 
     sections: dict[int, SectionIndex] = field(default_factory=dict)
+    # What is added to the prices, as of the batch that is being decided.
+    terms: PriceTerms = NO_TERMS
 
     def missing(self, wanted: Iterable[int], changes: Mapping[int, int]) -> tuple[int, ...]:
         """Which of the wanted sections must be read: unknown here, or older than the record's change counters."""

@@ -23,6 +23,7 @@ from onsale.db.allocation import Decision, NamedTicket, Request, sections_needed
 from onsale.db.allocation import tickets_named as named_by
 from onsale.db.house import House, Run, SectionIndex
 from onsale.db.ids import BookingId, BuyerId, EventId, TicketId, event_of_booking
+from onsale.db.price_terms import NO_TERMS, PriceTerms, terms_from_text
 from onsale.db.runs import ticket_runs
 from onsale.db.wishes import Wish, wish_from_json
 from onsale.errors import OnsaleError
@@ -64,7 +65,7 @@ class Batch:
     """The next bookings in (number, created_at, id) order and the snapshot they were read in.
 
     `selling` False: the organiser stopped selling, `bookings` is empty. `changes`: each section's change counter, for
-    `House.missing`.
+    `House.missing`. `terms`: the event's fees and tax.
     """
 
     event_id: EventId
@@ -72,6 +73,7 @@ class Batch:
     snapshot: str
     selling: bool
     changes: Mapping[int, int]
+    terms: PriceTerms = NO_TERMS
 
     @property
     def requests(self) -> tuple[Request, ...]:
@@ -141,6 +143,7 @@ def read_batch(connection: Connection, event_id: EventId, *, limit: int = BATCH_
         snapshot=row.snapshot,
         selling=row.selling,
         changes={int(section_id): changes for section_id, changes in (row.changes or {}).items()},
+        terms=terms_from_text(row.terms),
     )
 
 
@@ -183,6 +186,7 @@ def prepare_house(
     connection: Connection, event_id: EventId, house: House, batch: Batch
 ) -> Mapping[TicketId, NamedTicket]:
     """Read what this batch needs and `house` lacks; returns the tickets its wishes name. Then `allocate` can decide."""
+    house.terms = batch.terms
     needed = sections_needed(batch.requests)
     # What is here and not needed may be older than the record, and must not meet a wish.
     house.forget(house.missing(tuple(house.sections), batch.changes))
@@ -192,13 +196,22 @@ def prepare_house(
     return tickets_named(connection, event_id, named_by(batch.requests))
 
 
-def write_batch(connection: Connection, event_id: EventId, decisions: Sequence[Decision], *, snapshot: str) -> Written:
+def write_batch(
+    connection: Connection,
+    event_id: EventId,
+    decisions: Sequence[Decision],
+    *,
+    snapshot: str,
+    terms: PriceTerms = NO_TERMS,
+) -> Written:
     """Write the decisions in one statement, guarded by ticket state and booking version.
 
+    `terms` are those the house had when it was decided; the record refuses fees and taxes without them.
     AllocationStale when any guard failed: nothing of the batch may be committed then. The deadline of a hold is
     pay_seconds from now by the database's clock.
     """
-    arguments = {"event_id": event_id, "snapshot": snapshot, **_arrays(decisions)}
+    priced = None if terms.plain else orjson.dumps(terms.as_json()).decode()
+    arguments = {"event_id": event_id, "snapshot": snapshot, "terms": priced, **_arrays(decisions)}
     row = connection.execute(sql.load("write_batch"), arguments).one()
     versions = {TicketId(int(ticket)): version for ticket, version in (row.versions or {}).items()}
     given = [ticket.ticket_id for decision in decisions for ticket in decision.tickets]
@@ -276,7 +289,9 @@ def _arrays(decisions: Sequence[Decision]) -> dict[str, str]:
         "versions": [decision.version for decision in decisions],
         "states": [decision.outcome.value for decision in decisions],
         "counts": [len(decision.tickets) for decision in decisions],
-        "amounts": [decision.amount_minor if decision.tickets else None for decision in decisions],
+        "amounts": [decision.bill.total_minor if decision.tickets else None for decision in decisions],
+        "fees": [decision.bill.fees_minor for decision in decisions],
+        "taxes": [decision.bill.taxes_minor for decision in decisions],
         "reasons": [decision.reason.value if decision.reason else None for decision in decisions],
         "ticket_ids": [ticket.ticket_id for _, ticket in given],
         "ticket_bookings": [id_ for id_, _ in given],

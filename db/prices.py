@@ -12,9 +12,13 @@ from collections.abc import Iterable
 AMOUNT_MINOR_MAX = 99_999_999
 # https://docs.stripe.com/currencies#zero-decimal
 WITHOUT_MINOR_UNIT = frozenset(
-    ["bif", "clp", "djf", "gnf", "jpy", "kmf", "krw", "mga", "pyg", "rwf", "ugx", "vnd", "vuv", "xaf", "xof", "xpf"]
+    ["bif", "clp", "djf", "gnf", "jpy", "kmf", "krw", "mga", "pyg", "rwf", "vnd", "vuv", "xaf", "xof", "xpf"]
 )
+# The last of the three must be 0 in what is charged: https://docs.stripe.com/currencies#three-decimal
 WITH_THREE_DECIMALS = frozenset(["bhd", "jod", "kwd", "omr", "tnd"])
+# Have no minor unit any more, and are charged as if they had two digits, both 0:
+# https://docs.stripe.com/currencies#special-cases
+WITH_TWO_ZEROS = frozenset(["isk", "ugx"])
 
 
 def total_minor(prices_minor: Iterable[int]) -> int:
@@ -33,6 +37,12 @@ def decimals(currency: str) -> int:
     """How many digits of an amount stand behind the point."""
     code = currency.lower()
     return 0 if code in WITHOUT_MINOR_UNIT else 3 if code in WITH_THREE_DECIMALS else 2
+
+
+def charge_unit_minor(currency: str) -> int:
+    """What every amount that is charged must be a whole multiple of, in minor units."""
+    code = currency.lower()
+    return 10 if code in WITH_THREE_DECIMALS else 100 if code in WITH_TWO_ZEROS else 1
 
 
 def written(amount_minor: int, currency: str) -> str:

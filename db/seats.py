@@ -13,6 +13,7 @@ from sqlalchemy import Connection, text
 
 from onsale.db.catalogue import SectionKind
 from onsale.db.ids import EventId, TicketId
+from onsale.db.price_terms import terms_from_json
 from onsale.db.runs import TicketRun, ticket_runs
 
 
@@ -29,8 +30,8 @@ class SeatRun:
 
 @dataclass(frozen=True, slots=True)
 class SectionMap:
-    """A section in the picture. `runs` is in ticket order and empty for general admission, whose tickets are
-    `first_ticket` and the `capacity - 1` after it."""
+    """A section in the picture; `total_minor` and `each_minor` as in `catalogue.Section`. `runs` is in ticket order and
+    empty for general admission, whose tickets are `first_ticket` and the `capacity - 1` after it."""
 
     id: int
     name: str
@@ -42,6 +43,8 @@ class SectionMap:
     map_y: int
     map_w: int
     map_h: int
+    total_minor: int
+    each_minor: int
     runs: tuple[SeatRun, ...]
 
 
@@ -60,6 +63,7 @@ def seat_map(connection: Connection, event_id: EventId) -> SeatMap | None:
     rows = connection.execute(_SECTIONS, {"event_id": event_id}).all()
     if not rows:
         return None
+    terms = terms_from_json(rows[0].price_terms)
     by_section: dict[int, list[TicketRun]] = defaultdict(list)
     for run in ticket_runs(connection, event_id):
         by_section[run.section_id].append(run)
@@ -75,6 +79,8 @@ def seat_map(connection: Connection, event_id: EventId) -> SeatMap | None:
             map_y=row.map_y,
             map_w=row.map_w,
             map_h=row.map_h,
+            total_minor=terms.alone(row.price_minor).total_minor,
+            each_minor=terms.of_ticket(row.price_minor).total_minor,
             runs=tuple(_seat_run(run) for run in by_section[row.id] if row.kind == SectionKind.SEATED),
         )
         for row in rows
@@ -93,7 +99,8 @@ def _version(sections: tuple[object, ...]) -> str:
 
 
 _SECTIONS = text("""
-    SELECT e.currency, s.id, s.name, s.kind, s.price_minor, s.capacity, s.map_x, s.map_y, s.map_w, s.map_h
+    SELECT e.currency, e.price_terms,
+           s.id, s.name, s.kind, s.price_minor, s.capacity, s.map_x, s.map_y, s.map_w, s.map_h
       FROM events e LEFT JOIN sections s ON s.event_id = e.id
      WHERE e.id = :event_id ORDER BY s.id
 """)

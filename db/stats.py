@@ -16,7 +16,7 @@ from onsale.errors import NotFound
 
 @dataclass(frozen=True, slots=True)
 class SectionStock:
-    """How the tickets of a section stand."""
+    """How the tickets of a section stand; `price_minor` is what one costs in full, with fees and taxes."""
 
     section_id: int
     name: str
@@ -108,8 +108,10 @@ def sale_numbers(connection: Connection, event_id: EventId) -> SaleNumbers:
 
 
 _STOCK = text("""
-    SELECT s.id, s.name, s.price_minor, coalesce(t.free, 0), coalesce(t.held, 0), coalesce(t.sold, 0)
+    SELECT s.id, s.name, full_price_minor(s.price_minor, e.price_terms),
+           coalesce(t.free, 0), coalesce(t.held, 0), coalesce(t.sold, 0)
       FROM sections s
+      JOIN events e ON e.id = s.event_id
       LEFT JOIN (SELECT section_id,
                         count(*) FILTER (WHERE state = 'free') AS free,
                         count(*) FILTER (WHERE state = 'held') AS held,

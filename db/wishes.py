@@ -10,14 +10,17 @@ from onsale.errors import BadRequest
 
 WISHES_MAX = 5
 TICKETS_PER_WISH_MAX = 50
-_NAMES = {"tickets", "quantity", "section_id", "max_price_minor", "together", "or_similar"}
+_NAMES = {"tickets", "quantity", "section_id", "max_price_minor", "together", "or_similar", "expected_total_minor"}
 
 JsonWish = dict[str, object]
 
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """Named `tickets`, or the best available `quantity` in a section or anywhere; `db/allocation.py` has the rules."""
+    """Named `tickets`, or the best available `quantity` in a section or anywhere; `db/allocation.py` has the rules.
+
+    `expected_total_minor`: what the buyer was shown that all of it costs.
+    """
 
     tickets: tuple[TicketId, ...] = ()
     quantity: int = 0
@@ -25,6 +28,7 @@ class Wish:
     max_price_minor: int | None = None
     together: bool = True
     or_similar: bool = False
+    expected_total_minor: int | None = None
 
     @property
     def size(self) -> int:
@@ -42,6 +46,8 @@ class Wish:
             document["together"] = False
         if self.or_similar:
             document["or_similar"] = True
+        if self.expected_total_minor is not None:
+            document["expected_total_minor"] = self.expected_total_minor
         return document
 
 
@@ -60,6 +66,7 @@ def wish_from_json(document: Mapping[str, object]) -> Wish:
         max_price_minor=_whole_or_none(document.get("max_price_minor"), "max_price_minor"),
         together=_truth(document.get("together", True), "together"),
         or_similar=_truth(document.get("or_similar", False), "or_similar"),
+        expected_total_minor=_whole_or_none(document.get("expected_total_minor"), "expected_total_minor"),
     )
 
 

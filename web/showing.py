@@ -17,13 +17,14 @@ import orjson
 from redis import Redis
 from sqlalchemy import Engine
 
-from onsale.db import catalogue, seats
-from onsale.db.catalogue import Event, EventListing, EventStatus, Section, Ticket
+from onsale.db import catalogue, seats, tickets
+from onsale.db.catalogue import Event, EventListing, EventStatus, Section
 from onsale.db.engine import reading
 from onsale.db.ids import EventId, TicketId
 from onsale.db.packed import Packed
 from onsale.db.seats import SeatMap
 from onsale.db.standby_reads import Reads
+from onsale.db.tickets import Ticket
 from onsale.errors import NotFound
 from onsale.queue.catalogue_cache import EVENTS, SEARCHES, CatalogueCache, place_of
 from onsale.queue.outage import Outage
@@ -112,7 +113,7 @@ class Shows:
     def ticket(self, ticket_id: TicketId) -> Ticket:
         """A ticket as it stands in the record. Raises NotFound."""
         with reading(self.engine) as connection:
-            ticket = catalogue.ticket_by_id(connection, ticket_id)
+            ticket = tickets.by_id(connection, ticket_id)
         if ticket is None:
             raise NotFound
         return ticket

@@ -58,7 +58,7 @@ def decided(
 
 def to_charge(booking: QueuedBooking, decision: Decision) -> bool:
     """Whether payment goes on by itself: a saved card, or nothing to pay."""
-    return booking.has_payment_method or decision.amount_minor == 0
+    return booking.has_payment_method or decision.bill.total_minor == 0
 
 
 def slot_of(decision: Decision, written: Written, queue: QueueState) -> SlotState:

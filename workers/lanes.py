@@ -228,7 +228,7 @@ def _decide(connection: Connection, event_id: EventId, house: House, size: int, 
         named = lane.prepare_house(connection, event_id, house, batch)
         decisions = allocation.allocate(batch.requests, house, named)
         aside.begin(batch, decisions, size)
-        written = lane.write_batch(connection, event_id, decisions, snapshot=batch.snapshot)
+        written = lane.write_batch(connection, event_id, decisions, snapshot=batch.snapshot, terms=batch.terms)
         aside.ahead.finish()
     except AllocationStale as stale:
         allocation.put_back(house, decisions)

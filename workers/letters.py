@@ -12,10 +12,11 @@ from onsale.db import bookings, catalogue, clock
 from onsale.db.bookings import BookedTicket, Booking
 from onsale.db.catalogue import Event
 from onsale.db.letters import Letter, LetterKind
+from onsale.db.price_terms import WHOLE_BP
 from onsale.db.prices import written
 from onsale.db.states import BookingState
 from onsale.mail import drawing
-from onsale.mail.drawing import Contents, Drawn, Show, TicketLine
+from onsale.mail.drawing import Contents, Drawn, PriceLine, Show, TicketLine
 from onsale.mail.message import Envelope, address_of, message, sender_of
 
 S = BookingState
@@ -38,9 +39,12 @@ def drawn(connection: Connection, letter: Letter, *, public_url: str) -> Drawn:
     declined = letter.kind is LetterKind.NEEDS_BUYER and booking.state is S.HELD
     _check(letter, booking, now=clock.now(connection))
     taken = [each for each in bookings.tickets_of(connection, booking.id) if each.released_at is None]
+    fee = booking.booking_fee.total_minor
     contents = Contents(
         show=_show(event),
-        tickets=tuple(TicketLine(_place(each), written(each.price_minor, booking.currency)) for each in taken),
+        tickets=tuple(TicketLine(_place(each), _added(booking, each)) for each in taken),
+        booking_fee=written(fee, booking.currency) if fee else "",
+        within=_within(booking),
         total=written(booking.amount_minor or 0, booking.currency),
         link=f"{public_url}/bookings/{booking.id}",
         reference=str(booking.id),
@@ -91,6 +95,21 @@ def _place(ticket: BookedTicket) -> str:
     if ticket.row_name and ticket.seat_name:
         return f"{ticket.section_name}, row {ticket.row_name}, seat {ticket.seat_name}"
     return f"{ticket.section_name}, standing"
+
+
+def _added(booking: Booking, ticket: BookedTicket) -> str:
+    """What a ticket adds to the booking, with its fee and tax."""
+    return written(booking.terms.of_ticket(ticket.price_minor).total_minor, booking.currency)
+
+
+def _within(booking: Booking) -> tuple[PriceLine, ...]:
+    """What of the total is no ticket."""
+    bill = booking.bill
+    if bill is None:
+        return ()
+    tax = f"of which tax, {booking.terms.tax_bp / WHOLE_BP:.2%}"
+    parts = (("of which fees", bill.fees_minor), (tax, bill.taxes_minor))
+    return tuple(PriceLine(word, written(minor, booking.currency)) for word, minor in parts if minor)
 
 
 def _day_and_time(moment: datetime) -> str:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import CheckConstraint, Double, ForeignKey, ForeignKeyConstraint, Index, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from onsale.db.models.base import Base, Big, BigKey, Key
+from onsale.db.models.base import Base, Big, BigKey, Key, Xid8
 
 
 class Venue(Base):
@@ -62,6 +63,7 @@ class Event(Base):
     created_at: Mapped[datetime]
     genre: Mapped[str] = mapped_column(server_default="")
     sold_out: Mapped[bool] = mapped_column(server_default=text("false"))
+    price_terms: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'"))
     tickets_per_card: Mapped[int | None]
 
 
@@ -92,6 +94,26 @@ class Section(Base):
     map_y: Mapped[int]
     map_w: Mapped[int]
     map_h: Mapped[int]
+
+
+class PriceChange(Base):
+    """A section's price that was changed; written by a trigger, append-only."""
+
+    __tablename__ = "price_changes"
+    __table_args__ = (
+        ForeignKeyConstraint(
+            ["event_id", "section_id"], ["sections.event_id", "sections.id"], name="fk_price_changes_section"
+        ),
+        Index("price_changes_by_section", "event_id", "section_id", "id"),
+    )
+
+    id: Mapped[BigKey]
+    event_id: Mapped[Big]
+    section_id: Mapped[int]
+    was_minor: Mapped[Big]
+    now_minor: Mapped[Big]
+    at: Mapped[datetime]
+    xid: Mapped[str] = mapped_column(Xid8)
 
 
 class SectionChanges(Base):

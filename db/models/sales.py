@@ -68,6 +68,9 @@ class Booking(Base):
     queued_at: Mapped[datetime | None]
     decided_at: Mapped[datetime | None]
     ended_at: Mapped[datetime | None]
+    fees_minor: Mapped[int] = mapped_column(BigInteger, server_default=text("0"))
+    taxes_minor: Mapped[int] = mapped_column(BigInteger, server_default=text("0"))
+    price_terms: Mapped[dict[str, Any] | None]
 
 
 class BookingMove(Base):

@@ -1,5 +1,6 @@
 -- The lane's next batch. Raw: bookings and snapshot must come from one statement, or the order cannot be proved afterwards.
 SELECT pg_current_snapshot()::text AS snapshot, s.selling, e.tickets_per_buyer,
+       CAST(e.price_terms AS text) AS terms,
        (SELECT json_object_agg(section_id, changes) FROM section_changes WHERE event_id = :event_id) AS changes,
        b.bookings
   FROM queue_settings s

@@ -4,8 +4,9 @@ WITH clock AS (
       FROM queue_settings WHERE event_id = :event_id
 ), decided AS (
     SELECT * FROM unnest(CAST(:ids AS uuid[]), CAST(:versions AS integer[]), CAST(:states AS text[]),
-                         CAST(:counts AS integer[]), CAST(:amounts AS bigint[]), CAST(:reasons AS text[]))
-             AS d (id, version, state, tickets, amount_minor, reason)
+                         CAST(:counts AS integer[]), CAST(:amounts AS bigint[]), CAST(:fees AS bigint[]),
+                         CAST(:taxes AS bigint[]), CAST(:reasons AS text[]))
+             AS d (id, version, state, tickets, amount_minor, fees_minor, taxes_minor, reason)
 ), wanted AS (
     SELECT * FROM unnest(CAST(:ticket_ids AS bigint[]), CAST(:ticket_bookings AS uuid[]), CAST(:prices AS bigint[]))
              AS w (id, booking_id, price_minor)
@@ -35,6 +36,9 @@ WITH clock AS (
            version = b.version + 1,
            tickets_taken = d.tickets,
            amount_minor = d.amount_minor,
+           fees_minor = d.fees_minor,
+           taxes_minor = d.taxes_minor,
+           price_terms = CASE WHEN d.state = 'held' THEN CAST(:terms AS jsonb) END,
            reason = d.reason,
            hold_version = CASE WHEN d.state = 'held' THEN b.version + 1 END,
            hold_until = CASE WHEN d.state = 'held' THEN clock.until END,

@@ -25,6 +25,14 @@ class TicketLine:
 
 
 @dataclass(frozen=True, slots=True)
+class PriceLine:
+    """A part of a total: what it is, and how much."""
+
+    word: str
+    price: str
+
+
+@dataclass(frozen=True, slots=True)
 class Show:
     """What the buyer goes to."""
 
@@ -39,7 +47,8 @@ class Contents:
     """All that a letter says. `link` is the booking's page: it shows nothing to whoever is not its buyer.
 
     `free`: there was nothing to pay. `until` and `declined` are for a buyer who is needed: how long the hold lasts, and
-    whether the card was refused (else the bank asks for a confirmation).
+    whether the card was refused (else the bank asks for a confirmation). `booking_fee` is a line beside the tickets;
+    `within` says what of the total is no ticket.
     """
 
     show: Show
@@ -50,6 +59,8 @@ class Contents:
     free: bool = False
     until: str = ""
     declined: bool = False
+    booking_fee: str = ""
+    within: tuple[PriceLine, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +77,8 @@ def draw(kind: str, contents: Contents) -> Drawn:
     words = {
         "show": contents.show,
         "tickets": contents.tickets,
+        "booking_fee": contents.booking_fee,
+        "within": contents.within,
         "total": contents.total,
         "link": contents.link,
         "reference": contents.reference,

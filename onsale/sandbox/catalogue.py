@@ -16,6 +16,7 @@ from functools import cache
 from importlib.resources import files
 
 from onsale.db.catalogue import NewSection, Venue
+from onsale.db.price_terms import NO_TERMS, PriceTerms, terms_from_json
 from onsale.sandbox.rooms import Room, room
 
 # Half past seven in the evening where the venue is, near enough: an hour per 15 degrees.
@@ -54,6 +55,7 @@ class Show:
     in_days: int
     part: Part
     description: str
+    terms: PriceTerms = NO_TERMS
 
     @property
     def slug(self) -> str:
@@ -100,6 +102,7 @@ def catalogue() -> Catalogue:
             in_days=each["in_days"],
             part=Part(each["part"]),
             description=each["description"],
+            terms=terms_from_json(each.get("price_terms")),
         )
         for each in content["shows"]
     )

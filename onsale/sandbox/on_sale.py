@@ -83,6 +83,7 @@ def put_on_sale(
             tickets_per_buyer=TICKETS_PER_BUYER,
             artists=show.artists,
             genre=show.genre,
+            terms=show.terms,
         ),
     )
     catalogue.add_sections(connection, event_id, show.sections())

@@ -110,5 +110,5 @@ def _decide(connection: Connection, event_id: EventId) -> None:
             return
         named = lane.prepare_house(connection, event_id, house, batch)
         decisions = allocate(batch.requests, house, named)
-        written = lane.write_batch(connection, event_id, decisions, snapshot=batch.snapshot)
+        written = lane.write_batch(connection, event_id, decisions, snapshot=batch.snapshot, terms=batch.terms)
         house.wrote(written.changes)

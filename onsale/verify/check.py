@@ -54,7 +54,7 @@ RULES = {
     "I5": ("i5_provable", "i5_nobody_before_their_turn", "i5_numbers_as_joined"),
     "I6": ("i6_one_hold_per_admission", "i6_set_as_logged"),
     "I7": ("i7_nothing_out_of_sale_for_nothing",),
-    "I8": ("i8_price_at_hold",),
+    "I8": ("i8_price_at_hold", "i8_terms_at_hold"),
     "I9": ("i9_limit_per_buyer", "i9_limit_per_card"),
     "I10": ("i10_search",),
     "I12": ("i12_histories_replay", "i12_guard"),
@@ -111,6 +111,9 @@ def _on_record(connection: Connection, event_id: EventId, findings: Findings) ->
                 findings.add(invariant, _violations(connection, rule, event_id))
     with findings.timed("I12"):
         findings.add("I12", _moves_of_another_table(connection, event_id))
+    with findings.timed("I8"):
+        bills = connection.execute(sql.load("i8_bills"), {"event_id": event_id})
+        findings.add("I8", money.wrong_bills(money.Billed(*row) for row in bills))
     with findings.timed("I5"):
         rows = connection.execute(sql.load("decisions"), {"event_id": event_id})
         overtaken = order.inversions(QueuedBooking(*row) for row in rows)

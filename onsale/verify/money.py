@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 from onsale.db.ids import EventId, event_of_booking
+from onsale.db.price_terms import terms_from_json
 from onsale.payments.ledger import Entry, Ledger
 
 # So many payments that differ are asked for again one by one; more than these are no coincidence of timing.
@@ -32,6 +34,18 @@ class Payment:
     currency: str
     captured_minor: int
     ended_seconds: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Billed:
+    """A booking with fees or tax: the terms and prices it was held at, and what it was billed."""
+
+    booking_id: str
+    terms: Mapping[str, Any]
+    prices_minor: Sequence[int]
+    amount_minor: int
+    fees_minor: int
+    taxes_minor: int
 
 
 # The payments of these bookings as they are now; of all bookings of the event that have one, without any.
@@ -57,6 +71,17 @@ class Compared:
     payments: int = 0
     captures: int = 0
     captured_minor: int = 0
+
+
+def wrong_bills(billed: Iterable[Billed]) -> Iterator[str]:
+    """Bookings whose bill is not what their tickets cost by their own terms."""
+    for one in billed:
+        bill = terms_from_json(one.terms).of_booking(one.prices_minor)
+        if (bill.total_minor, bill.fees_minor, bill.taxes_minor) != (one.amount_minor, one.fees_minor, one.taxes_minor):
+            yield (
+                f"booking {one.booking_id} costs {one.amount_minor} with {one.fees_minor} of fees and "
+                f"{one.taxes_minor} of tax, its tickets {bill.total_minor}, {bill.fees_minor} and {bill.taxes_minor}"
+            )
 
 
 def compare(event_id: EventId, record: Record, ledger: Ledger, *, since: datetime, patience_seconds: float) -> Compared:

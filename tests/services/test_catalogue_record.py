@@ -8,7 +8,7 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import Engine
 
-from onsale.db import buyers, catalogue, number_blocks, queue_settings, runs, sale_log, seats, staff, stats
+from onsale.db import buyers, catalogue, number_blocks, queue_settings, runs, sale_log, seats, staff, stats, tickets
 from onsale.db import engine as record
 from onsale.db.catalogue import EventStatus, NewSection
 from onsale.db.engine import transaction
@@ -56,7 +56,7 @@ def test_an_event_is_read_whole_by_id_and_by_address(engine, event_id):
 def test_an_event_that_is_not_there_is_none(engine, unknown):
     with transaction(engine) as connection:
         assert catalogue.event_by_id(connection, EventId(unknown)) is None
-        assert catalogue.ticket_by_id(connection, unknown) is None
+        assert tickets.by_id(connection, unknown) is None
 
 
 def test_events_match_by_id_or_name_when_published(engine, event_id):
@@ -79,9 +79,9 @@ def test_events_match_by_id_or_name_when_published(engine, event_id):
 
 def test_a_ticket_says_where_and_what_it_costs(engine, event_id):
     with transaction(engine) as connection:
-        front = catalogue.ticket_by_id(connection, seat(event_id, 1))
-        back = catalogue.ticket_by_id(connection, seat(event_id, 27 * 3 + 2))
-        standing = catalogue.ticket_by_id(connection, seat(event_id, 85))
+        front = tickets.by_id(connection, seat(event_id, 1))
+        back = tickets.by_id(connection, seat(event_id, 27 * 3 + 2))
+        standing = tickets.by_id(connection, seat(event_id, 85))
 
     assert (front.row_name, front.seat_name, front.price_minor, front.state) == ("A", "1", 5000, "free")
     assert (back.row_name, back.seat_name) == ("AB", "2")
@@ -91,7 +91,7 @@ def test_a_ticket_says_where_and_what_it_costs(engine, event_id):
 def test_sections_added_later_continue_the_tickets(engine, event_id):
     with transaction(engine) as connection:
         assert catalogue.add_sections(connection, event_id, [NewSection(3, "Box", 9000, rows=1, seats_per_row=2)]) == 2
-        box = catalogue.ticket_by_id(connection, seat(event_id, 89))
+        box = tickets.by_id(connection, seat(event_id, 89))
 
     assert (box.section_name, box.seat_name) == ("Box", "1")
 
@@ -375,4 +375,4 @@ def test_who_waits_too_long_for_a_row_gives_up(record_url, engine, event_id):
 
 def test_a_ticket_of_the_last_event_is_looked_up_without_complaint(engine):
     with transaction(engine) as connection:
-        assert catalogue.ticket_by_id(connection, ticket_id(EventId(2**32 - 1), 1)) is None
+        assert tickets.by_id(connection, ticket_id(EventId(2**32 - 1), 1)) is None

@@ -382,13 +382,12 @@ def test_a_batch_finds_its_tickets_without_reading_the_house(engine, record_url,
     event_id = an_event(engine, sections=(NewSection(1, "Parterre", 5000, rows=200, seats_per_row=50),))
     run_sql(engine, "ANALYZE tickets")
     lanes = make_engine(record_url, by_index=by_index)
-    columns = dict.fromkeys(
-        ["ids", "versions", "states", "counts", "amounts", "reasons", "ticket_bookings", "prices"], "{}"
-    )
+    bookings = ["ids", "versions", "states", "counts", "amounts", "fees", "taxes", "reasons"]
+    columns = dict.fromkeys([*bookings, "ticket_bookings", "prices"], "{}")
     ids = ",".join(str(seat(event_id, number)) for number in range(1, 201))
 
     with transaction(lanes) as connection:
-        arguments = {"event_id": event_id, "snapshot": "1:1:", "ticket_ids": f"{{{ids}}}"}
+        arguments = {"event_id": event_id, "snapshot": "1:1:", "terms": None, "ticket_ids": f"{{{ids}}}"}
         plan = connection.execute(text(f"EXPLAIN {sql.load('write_batch')}"), columns | arguments).scalars()
         taken = "\n".join(plan).partition("CTE taken")[2].partition("CTE listed")[0]
     lanes.dispose()

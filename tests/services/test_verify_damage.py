@@ -231,6 +231,16 @@ DAMAGE: dict[str, tuple[str, list[str]]] = {
         "I8",
         ["UPDATE sections SET price_minor = 1 WHERE event_id = :event_id"],
     ),
+    "a fee that no terms ask for": (
+        "I8",
+        [
+            "UPDATE bookings SET fees_minor = 100, price_terms = '{\"tax_bp\": 0}' WHERE id = :held",
+        ],
+    ),
+    "a booking priced without its event's fees": (
+        "I8",
+        ["UPDATE events SET price_terms = '{\"booking_fee_minor\": 100}' WHERE id = :event_id"],
+    ),
     "a ticket of another price": ("I8", ["UPDATE booking_tickets SET price_minor = 1 WHERE booking_id = :paid"]),
     "a buyer with too many": ("I9", ["UPDATE events SET tickets_per_buyer = 1", ONE_BUYER]),
     "an event nobody finds": ("I10", ["DELETE FROM search_documents WHERE event_id = :event_id"]),

@@ -8,6 +8,7 @@ from itertools import combinations
 
 import pytest
 
+from onsale.db.price_terms import checked
 from onsale.sandbox.catalogue import DEMO_PARTS, Part, catalogue
 from onsale.sandbox.rooms import PICTURE_HEIGHT, PICTURE_WIDTH, Box, Room, room
 
@@ -24,7 +25,15 @@ def test_there_are_enough_shows_in_enough_places():
     assert len(SHOWS) >= 40
     assert len(VENUES) >= 20
     assert len({venue.country for venue in VENUES}) >= 10
-    assert {show.currency for show in SHOWS} == {"eur", "gbp", "usd", "jpy"}
+    assert {show.currency for show in SHOWS} == {"eur", "gbp", "usd", "jpy", "kwd"}
+
+
+def test_some_shows_ask_for_fees_and_tax_on_top_and_within():
+    asking = {show.currency: show.terms for show in SHOWS if not show.terms.plain}
+
+    assert set(asking) == {"usd", "jpy", "kwd"}
+    assert {terms.tax_included for terms in asking.values() if terms.tax_bp} == {True, False}
+    assert all(checked(terms, currency) for currency, terms in asking.items())
 
 
 def test_each_part_of_the_demo_is_played():

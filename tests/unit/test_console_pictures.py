@@ -76,7 +76,7 @@ class _Section:
     """A section of a plan with everything free."""
 
     def __init__(self, plan):
-        self.id, self.name, self.kind, self.price_minor, self.free = (
+        self.id, self.name, self.kind, self.total_minor, self.free = (
             plan.id,
             plan.name,
             plan.kind,

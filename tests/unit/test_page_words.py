@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from onsale.db.bookings import Move
+from onsale.db.prices import decimals
 from onsale.db.states import BookingState
 from onsale.web.pages import booking_words, words
 
@@ -20,6 +21,8 @@ from onsale.web.pages import booking_words, words
         (123456, "usd", "$1,234.56"),
         (9000, "jpy", "¥9,000"),
         (1500, "kwd", "KWD\N{NO-BREAK SPACE}1.500"),
+        (1500, "omr", "OMR\N{NO-BREAK SPACE}1.500"),
+        (1500, "xaf", "XAF\N{NO-BREAK SPACE}1,500"),
         (-250, "gbp", "-£2.50"),
     ],
 )
@@ -29,7 +32,7 @@ def test_money_is_written_with_its_currencys_digits(minor, currency, text):
 
 @given(st.integers(0, 999_999_999), st.sampled_from(["eur", "jpy", "kwd"]))
 def test_a_price_typed_as_it_is_shown_is_the_same_price(minor, currency):
-    digits = words.MINOR_DIGITS.get(currency, 2)
+    digits = decimals(currency)
     typed = f"{minor // 10**digits}" + (f".{minor % 10**digits:0{digits}d}" if digits else "")
 
     if minor // 10**digits < 10_000_000:

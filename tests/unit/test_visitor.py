@@ -39,8 +39,12 @@ def booking(state: str, **more: Any) -> dict[str, Any]:
         "url": "/v1/bookings/b1",
         "number": 7,
         "poll_seconds": 0.5,
-        "tickets": [{"ticket_id": 1, "price_minor": 4500}] if sold else [],
+        "tickets": [{"ticket_id": 1, "price_minor": 4500, "total_minor": 4500}] if sold else [],
         "amount_minor": 4500 if sold else None,
+        "tickets_minor": 4500 if sold else None,
+        "fees_minor": 0 if sold else None,
+        "taxes_minor": 0 if sold else None,
+        "taxes_included": True,
         "payment": None,
         **more,
     }
@@ -200,6 +204,8 @@ def test_a_serving_number_that_falls_breaks_a_promise_unless_it_is_only_an_old_c
     [
         (booking("confirmed", tickets=[]), "is confirmed without tickets"),
         (booking("confirmed", amount_minor=9000), "which is not what its tickets do"),
+        (booking("confirmed", amount_minor=9000, tickets_minor=9000), "which is not what its tickets do"),
+        (booking("confirmed", amount_minor=9000, fees_minor=500), "which is not what its tickets do"),
     ],
 )
 def test_a_confirmation_that_is_none_breaks_a_promise(told: dict[str, Any], broken: str) -> None:

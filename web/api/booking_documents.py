@@ -12,7 +12,7 @@ from onsale.db.charges import Attempt
 from onsale.db.holds import EXTENSIONS_MAX
 from onsale.db.states import HOLDING, SOLD, UNDECIDED, BookingState
 from onsale.queue import status
-from onsale.web.api.documents import BookedTicketDocument, BookingDocument, MoveDocument, PaymentDocument
+from onsale.web.api.documents import BookedTicketDocument, BookingDocument, MoveDocument, PaymentDocument, priced
 from onsale.web.booking import is_settled
 from onsale.web.box_office import box_office
 
@@ -32,6 +32,7 @@ def booking_document(connection: Connection, booking: Booking) -> BookingDocumen
     tickets = bookings.tickets_of(connection, booking.id) if decided and booking.tickets_taken else ()
     attempt = charges.newest_attempt(connection, booking.id) if booking.hold_version is not None else None
     holding = booking.state in HOLDING
+    bill = booking.bill
     return BookingDocument(
         id=booking.id,
         event_id=booking.event_id,
@@ -41,8 +42,12 @@ def booking_document(connection: Connection, booking: Booking) -> BookingDocumen
         number=booking.number,
         return_number=booking.return_number,
         tickets_wanted=booking.tickets_wanted,
-        tickets=[_ticket(each) for each in tickets if holding or booking.state in SOLD],
+        tickets=[_ticket(each, booking) for each in tickets if holding or booking.state in SOLD],
         amount_minor=booking.amount_minor,
+        tickets_minor=bill.tickets_minor if bill else None,
+        fees_minor=bill.fees_minor if bill else None,
+        taxes_minor=bill.taxes_minor if bill else None,
+        taxes_included=booking.terms.tax_included,
         currency=booking.currency,
         hold_until=booking.hold_until if holding else None,
         extensions_left=max(0, EXTENSIONS_MAX - booking.hold_extensions) if booking.state is BookingState.HELD else 0,
@@ -74,13 +79,14 @@ def _poll_seconds(booking: Booking) -> float:
     return max(seconds, float(status.poll_seconds(ahead, known.document)))
 
 
-def _ticket(ticket: BookedTicket) -> BookedTicketDocument:
+def _ticket(ticket: BookedTicket, booking: Booking) -> BookedTicketDocument:
     return BookedTicketDocument(
         ticket_id=ticket.ticket_id,
         section=ticket.section_name,
         row=ticket.row_name,
         seat=ticket.seat_name,
         price_minor=ticket.price_minor,
+        **priced(booking.terms.of_ticket(ticket.price_minor)),
     )
 
 

@@ -39,28 +39,41 @@ PAGE = 50
 
 Key = Annotated[str, StringConstraints(min_length=1, max_length=booking.KEY_CHARACTERS_MAX, pattern=r"^[\x20-\x7e]+$")]
 Method = Annotated[str, StringConstraints(min_length=4, max_length=255, pattern=r"^pm_[A-Za-z0-9_]+$")]
+Total = Annotated[int, Field(ge=0, le=PRICE_MAX), WHOLE]
 Section = Annotated[int, Field(ge=0, le=(1 << 31) - 1), WHOLE]
 
 
 class NamedWish(Asked):
-    """These tickets, all of them. `or_similar`: as many nearby when one is gone."""
+    """These tickets, all of them. `or_similar`: as many nearby when one is gone.
+
+    `expected_total_minor`: what you were shown that they cost in all. More is never charged for this wish.
+    """
 
     tickets: list[Annotated[int, Field(ge=1, le=TICKET_ID_MAX), WHOLE]] = Field(
         min_length=1, max_length=TICKETS_PER_WISH_MAX
     )
     or_similar: bool = False
+    expected_total_minor: Total | None = None
 
     def wish(self) -> Wish:
-        return Wish(tickets=tuple(TicketId(each) for each in self.tickets), or_similar=self.or_similar)
+        return Wish(
+            tickets=tuple(TicketId(each) for each in self.tickets),
+            or_similar=self.or_similar,
+            expected_total_minor=self.expected_total_minor,
+        )
 
 
 class BestWish(Asked):
-    """The best available, side by side unless `together` is false; in a section, up to a price each."""
+    """The best available, side by side unless `together` is false; in a section, up to a price each, which is what is
+    charged with all fees and taxes. `expected_total_minor`: what you were shown that they cost in all; more is never
+    charged for this wish.
+    """
 
     quantity: Annotated[int, Field(ge=1, le=TICKETS_PER_WISH_MAX), WHOLE]
     section_id: Section | None = None
     max_price_minor: Annotated[int, Field(ge=0, le=PRICE_MAX), WHOLE] | None = None
     together: bool = True
+    expected_total_minor: Total | None = None
 
     def wish(self) -> Wish:
         return Wish(
@@ -68,6 +81,7 @@ class BestWish(Asked):
             section_id=self.section_id,
             max_price_minor=self.max_price_minor,
             together=self.together,
+            expected_total_minor=self.expected_total_minor,
         )
 
 
@@ -92,6 +106,7 @@ class TicketBody(Asked):
 
     payment_method: Method | None = None
     or_similar: bool = False
+    expected_total_minor: Total | None = Field(None, description="What you were shown; more is never charged.")
 
 
 class PayBody(Asked):
@@ -151,7 +166,7 @@ def book(path: EventPath, headers: BookHeaders, body: BookBody, buyer: Buyer) ->
 def book_ticket(path: TicketPath, headers: BookHeaders, body: TicketBody, buyer: Buyer) -> Answer[BookingDocument]:
     """Book this ticket: 202 and a URL to poll"""
     ticket = TicketId(path.ticket_id)
-    wish = Wish(tickets=(ticket,), or_similar=body.or_similar)
+    wish = Wish(tickets=(ticket,), or_similar=body.or_similar, expected_total_minor=body.expected_total_minor)
     route = f"book-{ticket}"
     return _book(event_of_ticket(ticket), [wish], body.payment_method, headers, buyer, route=route)
 

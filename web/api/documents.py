@@ -21,6 +21,7 @@ from pydantic import (
 )
 
 from onsale.db.ids import EVENT_ID_MAX, TICKETS_PER_EVENT_BITS, TICKETS_PER_EVENT_MAX
+from onsale.db.price_terms import Bill
 from onsale.db.states import BookingState
 from onsale.search import Suggested
 from onsale.web.api.contract import Asked, Told
@@ -50,6 +51,11 @@ def _rfc3339(given: object) -> datetime:
 def _whole(value: object) -> object:
     """JSON knows one kind of number: 2.0 is 2."""
     return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def priced(bill: Bill) -> dict[str, int]:
+    """The parts of a price as documents name them."""
+    return {"fees_minor": bill.fees_minor, "taxes_minor": bill.taxes_minor, "total_minor": bill.total_minor}
 
 
 def zulu(moment: datetime) -> str:
@@ -125,13 +131,34 @@ class VenueDocument(Told):
     longitude: float
 
 
+class PriceTermsDocument(Told):
+    """What an event adds to the prices of its tickets, or says that they include; rates in basis points.
+
+    A fee of each ticket, a fee of each booking, and a tax of the tickets and (`fees_taxed`) of the fees.
+    """
+
+    ticket_fee_minor: int
+    ticket_fee_bp: int
+    ticket_fee_included: bool
+    booking_fee_minor: int
+    tax_bp: int
+    tax_included: bool
+    fees_taxed: bool
+
+
 class SectionDocument(Told):
-    """A block of the house and what a ticket in it costs."""
+    """A block of the house and what a ticket in it costs: `total_minor` booked alone, all fees and taxes included, and
+    `each_minor` for every further one. `price_minor` is the organiser's price that this comes from.
+    """
 
     id: int
     name: str
     kind: str
     price_minor: int
+    fees_minor: int
+    taxes_minor: int
+    total_minor: int
+    each_minor: int
     capacity: int
 
 
@@ -152,6 +179,7 @@ class EventDocument(Told):
     artists: list[str]
     venue: VenueDocument
     sections: list[SectionDocument]
+    price_terms: PriceTermsDocument
     seats_url: str
     queue_url: str
 
@@ -163,9 +191,14 @@ class EventsFound(Told):
 
 
 class Price(Told):
-    """What a ticket costs."""
+    """What a ticket costs booked alone: `total_minor`, with the fees and taxes in it. `amount_minor` is the organiser's
+    price.
+    """
 
     amount_minor: int
+    fees_minor: int
+    taxes_minor: int
+    total_minor: int
     currency: str
 
 
@@ -198,7 +231,10 @@ class PartDocument(Told):
 
 
 class HitDocument(Told):
-    """An event found, with what a list and a map show of it. `highlights`, when asked for, by field, in pieces."""
+    """An event found, with what a list and a map show of it; prices with all fees and taxes.
+
+    `highlights`, when asked for, by field, in pieces.
+    """
 
     event_id: int
     name: str
@@ -272,13 +308,16 @@ class SuggestionsDocument(Told):
 
 
 class BookedTicketDocument(Told):
-    """A ticket of a booking at the price of the hold."""
+    """A ticket of a booking at the price of the hold; `total_minor` is what it adds to the booking."""
 
     ticket_id: int
     section: str
     row: str | None
     seat: str | None
     price_minor: int
+    fees_minor: int
+    taxes_minor: int
+    total_minor: int
 
 
 class MoveDocument(Told):
@@ -302,6 +341,8 @@ class PaymentDocument(Told):
 class BookingDocument(Told):
     """A booking and all that became of it; `settled` means that nothing more happens by itself.
 
+    `amount_minor`, what is charged in all, is `tickets_minor` and `fees_minor` together, with `taxes_minor` added
+    unless `taxes_included`. All are null until tickets are held.
     Poll `url` every `poll_seconds` until it is settled, held, or wants the buyer's bank.
     """
 
@@ -315,6 +356,10 @@ class BookingDocument(Told):
     tickets_wanted: int
     tickets: list[BookedTicketDocument]
     amount_minor: int | None
+    tickets_minor: int | None
+    fees_minor: int | None
+    taxes_minor: int | None
+    taxes_included: bool
     currency: str
     hold_until: Moment | None
     extensions_left: int

@@ -6,8 +6,10 @@ from typing import Annotated
 
 from pydantic import StringConstraints
 
-from onsale.db.catalogue import Event, Ticket
+from onsale.db.catalogue import Event
 from onsale.db.ids import EventId, TicketId
+from onsale.db.price_terms import PriceTerms
+from onsale.db.tickets import Ticket
 from onsale.search import TERM_CHARACTERS_MAX
 from onsale.web.api.contract import Asked, Routes, Shared, shared
 from onsale.web.api.documents import (
@@ -16,11 +18,13 @@ from onsale.web.api.documents import (
     EventPath,
     EventsFound,
     Price,
+    PriceTermsDocument,
     SeatDocument,
     SectionDocument,
     TicketDocument,
     TicketPath,
     VenueDocument,
+    priced,
 )
 from onsale.web.box_office import box_office
 from onsale.web.kept import LIVE
@@ -83,19 +87,32 @@ def event_document(event: Event) -> EventDocument:
             latitude=venue.latitude,
             longitude=venue.longitude,
         ),
-        sections=[
-            SectionDocument(
-                id=section.id,
-                name=section.name,
-                kind=section.kind,
-                price_minor=section.price_minor,
-                capacity=section.capacity,
-            )
-            for section in event.sections
-        ],
+        sections=section_documents(event),
+        price_terms=terms_document(event.terms),
         seats_url=f"/v1/events/{event.id}/seats",
         queue_url=f"/v1/events/{event.id}/queue",
     )
+
+
+def section_documents(event: Event) -> list[SectionDocument]:
+    """The sections of an event as the API tells them."""
+    return [
+        SectionDocument(
+            id=section.id,
+            name=section.name,
+            kind=section.kind,
+            price_minor=section.price_minor,
+            **priced(event.terms.alone(section.price_minor)),
+            each_minor=section.each_minor,
+            capacity=section.capacity,
+        )
+        for section in event.sections
+    ]
+
+
+def terms_document(terms: PriceTerms) -> PriceTermsDocument:
+    """Fees and tax as the API tells them."""
+    return PriceTermsDocument(**{name: getattr(terms, name) for name in PriceTermsDocument.model_fields})
 
 
 def ticket_document(ticket: Ticket) -> TicketDocument:
@@ -106,7 +123,7 @@ def ticket_document(ticket: Ticket) -> TicketDocument:
         eventName=ticket.event_name,
         artists=list(ticket.artists),
         dateTime=ticket.starts_at,
-        price=Price(amount_minor=ticket.price_minor, currency=ticket.currency),
+        price=Price(amount_minor=ticket.price_minor, **priced(ticket.bill), currency=ticket.currency),
         seats=[SeatDocument(section=ticket.section_name, row=ticket.row_name, seat=ticket.seat_name)],
         state=ticket.state,
     )

@@ -41,7 +41,7 @@ class QueueHeaders(Asked):
 
 
 class SectionLeft(Told):
-    """Tickets left in a section."""
+    """Tickets left in a section; `price_minor` is what one costs, with all fees and taxes."""
 
     section_id: int
     name: str

@@ -28,12 +28,17 @@ class RunDocument(Told):
 
 
 class BlockDocument(Told):
-    """A section: `runs` of seats, or none for general admission; where it is in a picture 1000 wide."""
+    """A section: `runs` of seats, or none for general admission; where it is in a picture 1000 wide.
+
+    A ticket costs `total_minor` booked alone, with all fees and taxes, and each further one `each_minor`.
+    """
 
     id: int
     name: str
     kind: str
     price_minor: int
+    total_minor: int
+    each_minor: int
     capacity: int
     first_ticket_id: int | None
     x: int
@@ -150,6 +155,8 @@ def _house(seats: SeatMap) -> dict[str, Any]:
                 name=each.name,
                 kind=each.kind,
                 price_minor=each.price_minor,
+                total_minor=each.total_minor,
+                each_minor=each.each_minor,
                 capacity=each.capacity,
                 first_ticket_id=each.first_ticket,
                 x=each.map_x,

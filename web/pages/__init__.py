@@ -9,7 +9,7 @@ from flask import Flask
 from werkzeug.routing import IntegerConverter
 
 from onsale.web.admin.console import console
-from onsale.web.pages import context, shows, words
+from onsale.web.pages import context, price_words, shows, words
 from onsale.web.pages.accounts import accounts
 from onsale.web.pages.bookings import bookings
 from onsale.web.pages.choosing import choosing
@@ -32,6 +32,7 @@ def register(app: Flask) -> None:
     """Mount the pages and the console on the app."""
     app.url_map.converters["int"] = NumberInAddress
     words.register(app)
+    price_words.register(app)
     context.register(app)
     shows.register(app)
     for blueprint in BLUEPRINTS:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from onsale.db import bookings, charges, holds
+from onsale.db.allocation import Refusal
 from onsale.db.bookings import BookedTicket, Booking, Move
 from onsale.db.charges import Attempt, AttemptOutcome
 from onsale.db.engine import reading
@@ -14,6 +15,7 @@ from onsale.web.box_office import BoxOffice
 from onsale.web.pages import booking_words, shows
 from onsale.web.pages.booking_words import BookingWords
 from onsale.web.pages.shows import Card
+from onsale.web.pages.words import money
 
 LISTED_MAX = 50
 
@@ -71,6 +73,10 @@ def lines_of(office: BoxOffice, buyer_id: BuyerId) -> list[BookingLine]:
 
 
 def _words(booking: Booking, attempt: Attempt | None) -> BookingWords:
+    if booking.reason == Refusal.PRICE_CHANGED:
+        # Of the wish that was asked for first; the others are what would have done instead.
+        shown = next((wish.expected_total_minor for wish in booking.wishes if wish.expected_total_minor is not None), 0)
+        return booking_words.dearer(money(shown, booking.currency))
     declined = attempt is not None and attempt.outcome is AttemptOutcome.DECLINED
     charging = booking.payment_method is not None and attempt is None
     return booking_words.words_for(booking.state, charging=charging, declined=declined, cancelling=booking.voiding)

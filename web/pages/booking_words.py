@@ -21,6 +21,8 @@ class BookingWords:
     wants_card: bool = False
     may_cancel: bool = False
     may_choose_again: bool = False
+    # What the way to choose again is called, where it is not to choose something else.
+    again: str = ""
     # Together with the version this says whether the page must be drawn again.
     mark: str = ""
 
@@ -120,12 +122,27 @@ WORDS: dict[S, BookingWords] = {
 }
 
 
+DEARER = BookingWords(
+    "Price changed",
+    "The price went up before your booking was decided",
+    "We never charge more than the {shown} that you were shown, so nothing was booked and you were not charged. "
+    "Look at the prices as they are now and choose again: your turn is still yours.",
+    kind="warn",
+    settled=True,
+    may_choose_again=True,
+    again="See the prices now",
+)
 CANCELLING = BookingWords(
     "Cancelling",
     "Making sure that nothing is charged",
     "We are asking the bank to release the payment. Then the tickets go back on sale.",
     mark="cancelling",
 )
+
+
+def dearer(shown: str) -> BookingWords:
+    """The words for a booking that would have cost more than the buyer was `shown`."""
+    return replace(DEARER, text=DEARER.text.format(shown=shown))
 
 
 def words_for(state: S, *, charging: bool = False, declined: bool = False, cancelling: bool = False) -> BookingWords:

@@ -14,7 +14,7 @@ from onsale.db.wishes import Wish
 from onsale.errors import BadRequest, NotFound, OnsaleError
 from onsale.web import auth, booking, limits
 from onsale.web.box_office import box_office
-from onsale.web.pages import booking_views, cookies, going, guests, places, shows, test_cards
+from onsale.web.pages import booking_views, cookies, going, guests, places, price_words, shows, test_cards
 from onsale.web.pages.events import wishes_from
 
 bookings = Blueprint("bookings", __name__)
@@ -177,7 +177,8 @@ def _picked(event: Event) -> Wish:
     if not all(text.isascii() and text.isdigit() for text in texts):
         raise BadRequest("These are no seats of this house.", field="ticket")
     tickets = tuple(TicketId(int(text)) for text in dict.fromkeys(texts))
-    return Wish(tickets=tickets, or_similar=request.form.get("or_similar") == "1")
+    shown = price_words.shown(request.form, event).in_section(request.form.get("section", type=int), len(tickets))
+    return Wish(tickets=tickets, or_similar=request.form.get("or_similar") == "1", expected_total_minor=shown)
 
 
 def _form_key() -> str:

@@ -11,10 +11,11 @@ from onsale.db.catalogue import Event, Section
 from onsale.db.wishes import Wish
 from onsale.errors import BadRequest, OnsaleError
 from onsale.web.box_office import BoxOffice, box_office
-from onsale.web.pages import house, places, sales, shows, test_cards, words
+from onsale.web.pages import house, places, price_words, sales, shows, test_cards, words
 
 events = Blueprint("events", __name__)
 
+COPIED = ("id", "name", "kind", "total_minor", "each_minor", "map_x", "map_y", "map_w", "map_h")
 BEFORE_THE_END = ("pre_queue", "open", "paused", "all_held")
 
 
@@ -27,14 +28,15 @@ class SectionNow:
     id: int = field(init=False)
     name: str = field(init=False)
     kind: str = field(init=False)
-    price_minor: int = field(init=False)
+    total_minor: int = field(init=False)
+    each_minor: int = field(init=False)
     map_x: int = field(init=False)
     map_y: int = field(init=False)
     map_w: int = field(init=False)
     map_h: int = field(init=False)
 
     def __post_init__(self) -> None:
-        for name in ("id", "name", "kind", "price_minor", "map_x", "map_y", "map_w", "map_h"):
+        for name in COPIED:
             object.__setattr__(self, name, getattr(self.section, name))
 
 
@@ -80,8 +82,8 @@ class Prices:
 
 
 def prices_of(event: Event) -> Prices:
-    """The range of an event's prices."""
-    each = [section.price_minor for section in event.sections]
+    """The range of an event's prices, with fees and taxes."""
+    each = [section.total_minor for section in event.sections]
     return Prices(min(each, default=None), max(each, default=None))
 
 
@@ -108,8 +110,11 @@ def wishes_from(form: MultiDict[str, str], event: Event) -> tuple[Wish, ...]:
     except ValueError as error:
         raise BadRequest(f"The highest price per ticket: {error}.", field="max_price") from None
     together = form.get("together") == "1"
+    shown = price_words.shown(form, event)
     wish = Wish(quantity=int(quantity_text), section_id=section, max_price_minor=most, together=together)
-    if section is None or form.get("or_similar") != "1":
-        return (wish,)
+    anywhere = replace(wish, section_id=None, expected_total_minor=shown.anywhere(wish.quantity))
+    if section is None:
+        return (anywhere,)
+    wish = replace(wish, expected_total_minor=shown.in_section(section, wish.quantity))
     # The nearest thing: as many as good as there are elsewhere, within the same price.
-    return wish, replace(wish, section_id=None)
+    return (wish, anywhere) if form.get("or_similar") == "1" else (wish,)

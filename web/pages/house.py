@@ -26,7 +26,7 @@ class Section(Protocol):
     @property
     def kind(self) -> str: ...
     @property
-    def price_minor(self) -> int: ...
+    def total_minor(self) -> int: ...
     @property
     def free(self) -> int | None: ...
     @property
@@ -121,14 +121,14 @@ class PriceRow:
 
     name: str
     kind: str
-    price_minor: int
+    total_minor: int
     free: int | None
 
 
 def price_rows(sections: Sequence[Section]) -> list[PriceRow]:
     """The price table: neighbours of the same kind and price share a line, so that an arena fits a phone."""
     rows = []
-    for (kind, price), group in groupby(sections, key=lambda section: (str(section.kind), section.price_minor)):
+    for (kind, price), group in groupby(sections, key=lambda section: (str(section.kind), section.total_minor)):
         members = list(group)
         known = [section.free for section in members if section.free is not None]
         names = [section.name for section in members]

@@ -8,10 +8,9 @@ from typing import Protocol
 
 from flask import Flask
 
+from onsale.db.prices import decimals
 from onsale.db.states import BookingState
 
-# ISO 4217: how many digits the minor unit has, where it is not two.
-MINOR_DIGITS = {"jpy": 0, "krw": 0, "clp": 0, "vnd": 0, "bhd": 3, "kwd": 3, "tnd": 3}
 SYMBOLS = {"eur": "€", "usd": "$", "gbp": "£", "jpy": "¥"}
 # Above this a count of tickets left tells the buyer nothing more.
 MANY_LEFT = 500
@@ -19,7 +18,7 @@ MANY_LEFT = 500
 
 def money(minor: int, currency: str) -> str:
     """An amount as people write it: `€80.00`, `CHF 120.00`, `¥9,000`."""
-    digits = MINOR_DIGITS.get(currency.lower(), 2)
+    digits = decimals(currency)
     symbol = SYMBOLS.get(currency.lower(), currency.upper() + "\N{NO-BREAK SPACE}")
     whole_units, rest = divmod(abs(minor), 10**digits)
     text = f"{whole_units:,}" + (f".{rest:0{digits}d}" if digits else "")
@@ -31,7 +30,7 @@ def minor_from(text: str, currency: str) -> int | None:
     text = text.strip().replace(",", ".")
     if not text:
         return None
-    digits = MINOR_DIGITS.get(currency.lower(), 2)
+    digits = decimals(currency)
     units, _, rest = text.partition(".")
     if (
         not (units.isascii() and units.isdigit() and len(units) <= 7)

@@ -73,7 +73,7 @@ def _through_pgbench(own: Parts, batches: int) -> float:
             connection.execute(statement, {"event_id": event_id, "batch": BATCH_MAX, "seats": SEATS_EACH})
     script = own.folder / "write_batch.pgbench"
     script.write_text(_SCRIPT + str(sql.load("write_batch")).strip() + ";\n")
-    said = _pgbench(own, script, ["-t", str(batches), "-D", f"event_id={event_id}"])
+    said = _pgbench(own, script, ["-t", str(batches), "-D", f"event_id={event_id}", "-D", "terms={}"])
     if left := _undecided(own.shop.engine, event_id):
         raise PartFailed(f"pgbench left {left} bookings undecided:\n{said}")
     found = _LATENCY.search(said)
@@ -133,14 +133,16 @@ _DECIDED = text("""
 # What the allocator would decide: the next two seats to the next booking.
 _BATCHES = text("""
     CREATE TABLE IF NOT EXISTS bench_batches (
-        event_id bigint, n integer, ids text, versions text, states text, counts text, amounts text, reasons text,
-        ticket_ids text, ticket_bookings text, prices text, snapshot text, PRIMARY KEY (event_id, n))
+        event_id bigint, n integer, ids text, versions text, states text, counts text, amounts text, fees text,
+        taxes text, reasons text, ticket_ids text, ticket_bookings text, prices text, snapshot text,
+        PRIMARY KEY (event_id, n))
 """)
 _FILL = text("""
     INSERT INTO bench_batches
     SELECT :event_id, b.n, CAST(array_agg(b.id) AS text), CAST(array_agg(b.version) AS text),
            CAST(array_agg(CAST('held' AS text)) AS text), CAST(array_agg(CAST(:seats AS integer)) AS text),
-           CAST(array_agg(b.price) AS text), CAST(array_agg(CAST(NULL AS text)) AS text),
+           CAST(array_agg(b.price) AS text), CAST(array_agg(CAST(0 AS bigint)) AS text),
+           CAST(array_agg(CAST(0 AS bigint)) AS text), CAST(array_agg(CAST(NULL AS text)) AS text),
            CAST(max(t.ids) AS text), CAST(max(t.bookings) AS text), CAST(max(t.prices) AS text),
            CAST(pg_current_snapshot() AS text)
       FROM (SELECT (number - 1) / CAST(:batch AS integer) AS n, id, version,
@@ -157,7 +159,8 @@ _FILL = text("""
      GROUP BY b.n
 """)
 _SCRIPT = """\
-SELECT n AS batch, ids, versions, states, counts, amounts, reasons, ticket_ids, ticket_bookings, prices, snapshot
+SELECT n AS batch, ids, versions, states, counts, amounts, fees, taxes, reasons, ticket_ids, ticket_bookings, prices,
+       snapshot
   FROM bench_batches WHERE event_id = :event_id
    AND n = (SELECT (min(number) - 1) / 100 FROM bookings WHERE event_id = :event_id AND state = 'queued')
 \\gset

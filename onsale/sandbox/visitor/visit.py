@@ -134,7 +134,7 @@ class Visit:
         return self.awaited[-1]
 
     def got(self, booking: Mapping[str, Any], *, now: float) -> None:
-        """The booking ended: confirmed means tickets, and their prices are the amount."""
+        """The booking ended: confirmed means tickets, and with a booking's fee their prices are the amount."""
         if booking["state"] != "confirmed":
             return
         self.confirmed_at = now
@@ -142,5 +142,14 @@ class Visit:
         self.amount_minor = int(booking["amount_minor"] or 0)
         if not self.tickets:
             self.breaks(f"booking {booking['id']} is confirmed without tickets")
-        elif sum(int(each["price_minor"]) for each in booking["tickets"]) != self.amount_minor:
+        elif not _adds_up(booking):
             self.breaks(f"booking {booking['id']} costs {self.amount_minor}, which is not what its tickets do")
+
+
+def _adds_up(booking: Mapping[str, Any]) -> bool:
+    """Whether the amount is tickets and fees, and tax where that is on top; the tickets alone are never more."""
+    amount = int(booking["amount_minor"])
+    on_top = 0 if booking["taxes_included"] else int(booking["taxes_minor"])
+    parts = int(booking["tickets_minor"]) + int(booking["fees_minor"]) + on_top
+    tickets = sum(int(each["total_minor"]) for each in booking["tickets"])
+    return parts == amount and (tickets <= amount if booking["fees_minor"] else tickets == amount)

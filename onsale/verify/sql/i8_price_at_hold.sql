@@ -1,8 +1,8 @@
--- What is charged is the sum of the tickets' prices when they were held, which were their sections': no price changes
--- once an event is on sale, so a section's price now is its price then.
+-- What is charged is what the tickets cost when they were held, with the fees and tax that the booking was priced with; and
+-- each ticket was held at a price that its section had then: the one its batch could see, or one set before it was written.
 SELECT format('booking %s costs %s, its tickets %s', b.id, b.amount_minor, coalesce(sum(bt.price_minor), 0)) AS what
   FROM bookings b LEFT JOIN booking_tickets bt ON bt.event_id = b.event_id AND bt.booking_id = b.id
- WHERE b.event_id = :event_id AND b.hold_version IS NOT NULL
+ WHERE b.event_id = :event_id AND b.hold_version IS NOT NULL AND b.price_terms IS NULL
  GROUP BY b.id, b.amount_minor HAVING b.amount_minor IS DISTINCT FROM coalesce(sum(bt.price_minor), 0)
 UNION ALL
 SELECT format('booking %s costs %s %s, its payment is of %s %s', b.id, b.amount_minor, b.currency, p.amount_minor,
@@ -18,6 +18,18 @@ UNION ALL
 SELECT format('ticket %s was held at %s for booking %s, its section costs %s', bt.ticket_id, bt.price_minor,
               bt.booking_id, s.price_minor)
   FROM booking_tickets bt
+  JOIN bookings b ON b.event_id = bt.event_id AND b.id = bt.booking_id
   JOIN tickets t ON t.event_id = bt.event_id AND t.id = bt.ticket_id
   JOIN sections s ON s.event_id = t.event_id AND s.id = t.section_id
- WHERE bt.event_id = :event_id AND bt.price_minor <> s.price_minor
+ WHERE bt.event_id = :event_id
+   AND bt.price_minor <> coalesce(
+           (SELECT c.was_minor FROM price_changes c
+             WHERE c.event_id = t.event_id AND c.section_id = t.section_id
+               AND (b.batch_snapshot IS NULL OR NOT pg_visible_in_snapshot(c.xid, b.batch_snapshot))
+             ORDER BY c.id LIMIT 1),
+           s.price_minor)
+   AND NOT EXISTS (
+       SELECT FROM price_changes c
+        WHERE c.event_id = t.event_id AND c.section_id = t.section_id AND c.now_minor = bt.price_minor
+          AND c.at <= bt.taken_at
+          AND (b.batch_snapshot IS NULL OR NOT pg_visible_in_snapshot(c.xid, b.batch_snapshot)))

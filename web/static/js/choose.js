@@ -12,14 +12,14 @@ document.addEventListener('over', () => setTimeout(() => location.reload(), 1000
 
 function price(minor) {
   const money = new Intl.NumberFormat('en', { style: 'currency', currency: form.dataset.currency });
-  return money.format(minor / 10 ** money.resolvedOptions().maximumFractionDigits);
+  return money.format(minor / 10 ** Number(form.dataset.digits));
 }
 
 function tell(boxes) {
   const picked = boxes.filter((box) => box.checked);
   const names = picked.map((box) => `${box.closest('fieldset').dataset.row}${box.dataset.seat}`).join(', ');
   document.querySelector('#picked-words').textContent = picked.length
-    ? `${names}: ${price(picked.length * Number(form.dataset.price))} together`
+    ? `${names}: ${price(picked.length * Number(form.dataset.price) + Number(form.dataset.once))} together`
     : `Pick up to ${form.dataset.most} seats, then take them.`;
   document.querySelector('#take').disabled = !picked.length;
 }
