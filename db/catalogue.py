@@ -140,6 +140,7 @@ class Event:
     artists: tuple[str, ...] = ()
     sections: tuple[Section, ...] = field(default=())
     terms: PriceTerms = NO_TERMS
+    tickets_per_card: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -287,6 +288,7 @@ def _event(connection: Connection, statement: TextClause, arguments: dict[str, o
         artists=tuple(row.artists),
         sections=tuple(_section(section, terms) for section in sections),
         terms=terms,
+        tickets_per_card=row.tickets_per_card,
     )
 
 

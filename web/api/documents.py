@@ -176,6 +176,8 @@ class EventDocument(Told):
     organiser: str
     currency: str
     tickets_per_buyer: int
+    # Over all bookings paid with one card; null where there is no such limit.
+    tickets_per_card: int | None
     artists: list[str]
     venue: VenueDocument
     sections: list[SectionDocument]

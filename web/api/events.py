@@ -77,6 +77,7 @@ def event_document(event: Event) -> EventDocument:
         organiser=event.organiser_name,
         currency=event.currency,
         tickets_per_buyer=event.tickets_per_buyer,
+        tickets_per_card=event.tickets_per_card,
         artists=list(event.artists),
         venue=VenueDocument(
             id=venue.id,
