@@ -11,13 +11,20 @@ from uuid import UUID
 
 from sqlalchemy import Connection, text
 
-from onsale.db import sql
+from onsale.db import refund_settings, sql
 from onsale.db.bookings import Booking, get_for_update
-from onsale.db.ids import BookingId, TicketId, event_of_booking
-from onsale.db.refund_rules import Reckoned, RefundRules, reckon
+from onsale.db.ids import BookingId, BuyerId, TicketId, event_of_booking
+from onsale.db.refund_rules import Reckoned, RefundRules, may_cancel, reckon
 from onsale.db.refunds import Refund, RefundReason, refund_of
 from onsale.db.states import BookingState
-from onsale.errors import IdempotencyKeyReused, IllegalMove, NotFound, RefundChanged, TicketCheckedIn
+from onsale.errors import (
+    CancellationClosed,
+    IdempotencyKeyReused,
+    IllegalMove,
+    NotFound,
+    RefundChanged,
+    TicketCheckedIn,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +84,40 @@ def request(connection: Connection, booking_id: BookingId, wanted: Wanted) -> Re
     if wanted.amount_minor not in (None, reckoned.amount_minor):
         raise RefundChanged
     return _write(connection, booking, chosen, reckoned, wanted=wanted)
+
+
+def cancel_paid(
+    connection: Connection, booking_id: BookingId, buyer_id: BuyerId, *, refund_id: UUID, key: str, amount_minor: int
+) -> Requested:
+    """The buyer gives all tickets back, within the organiser's rules, for the amount that they were shown.
+
+    NotFound: not this buyer's. CancellationClosed: the rules do not allow it (any more); and what `request` raises.
+    """
+    booking = get_for_update(connection, booking_id)
+    if booking is None or booking.buyer_id != buyer_id:
+        raise NotFound
+    rules, allowed = buyers_terms(connection, booking)
+    if not allowed and _by_key(connection, booking_id, key) is None:
+        raise CancellationClosed
+    wanted = Wanted(
+        refund_id,
+        RefundReason.BUYER_CANCELLED,
+        "buyer",
+        rules=rules,
+        amount_minor=amount_minor,
+        key=key,
+        request_hash=str(amount_minor).encode(),
+    )
+    return request(connection, booking_id, wanted)
+
+
+def buyers_terms(connection: Connection, booking: Booking) -> tuple[RefundRules | None, bool]:
+    """The organiser's rules for a buyer who cancels, and whether they allow it now."""
+    rules = refund_settings.get(connection, booking.event_id)
+    if rules is None:
+        return None, False
+    row = connection.execute(_WHEN, {"event_id": booking.event_id}).one()
+    return rules, may_cancel(rules, starts_at=row.starts_at, now=row.now)
 
 
 def offer(
@@ -162,6 +203,7 @@ _SOLD_TICKETS = text("""
      WHERE bt.event_id = :event_id AND bt.booking_id = :id AND coalesce(bt.released_at, 'infinity') = 'infinity'
      ORDER BY bt.ticket_id
 """)
+_WHEN = text("SELECT starts_at, clock_timestamp() AS now FROM events WHERE id = :event_id")
 _LEFT = text("""
     SELECT coalesce((SELECT amount_minor FROM captures WHERE event_id = :event_id AND booking_id = :id), 0)
            - coalesce((SELECT sum(amount_minor + kept_minor) FROM refunds

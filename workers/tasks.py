@@ -9,7 +9,7 @@ from celery import Task
 
 from onsale.config import Config
 from onsale.db.ids import BookingId, EventId
-from onsale.workers import expiry, lanes, mail, payments, reconcile, refunds, resend
+from onsale.workers import cancellations, expiry, lanes, mail, payments, reconcile, refunds, resend
 from onsale.workers.app import app
 from onsale.workers.shop import ShopOfThisProcess, open_shop
 
@@ -74,6 +74,12 @@ def sweep(task: Task) -> None:
 def reconcile_payments() -> None:
     """Finish what a crash left between Onsale and the payment provider."""
     reconcile.reconcile(shop())
+
+
+@app.task(name="onsale.cancel_events")
+def cancel_events() -> None:
+    """End the bookings of cancelled events, and refund who paid."""
+    cancellations.sweep_cancelled(shop())
 
 
 @app.task(name="onsale.resend")

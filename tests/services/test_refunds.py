@@ -159,11 +159,10 @@ def test_who_was_let_in_between_the_look_and_the_writing_keeps_the_ticket(paying
     ticket = seat(booking(engine, booking_id).event_id, 1)
 
     # The door's transaction is open: the refund sees a ticket that nobody was let in with, and waits at its row.
-    with ThreadPoolExecutor(1) as pool:
-        with transaction(engine) as door:
-            assert doors.check_in(door, ticket)
-            giving_back = pool.submit(outcome, ask, paying_shop, booking_id)
-            _until_somebody_waits(engine)
+    with ThreadPoolExecutor(1) as pool, transaction(engine) as door:
+        assert doors.check_in(door, ticket)
+        giving_back = pool.submit(outcome, ask, paying_shop, booking_id)
+        _until_somebody_waits(engine)
 
     assert giving_back.result() is TicketCheckedIn
     assert booking(engine, booking_id).state is BookingState.CONFIRMED

@@ -8,6 +8,7 @@ from __future__ import annotations
 from flask import Flask
 
 from onsale.web.admin.console import console
+from onsale.web.admin.refunds import refunds as console_refunds
 from onsale.web.pages import context, shows, words
 from onsale.web.pages.accounts import accounts
 from onsale.web.pages.bookings import bookings
@@ -18,7 +19,7 @@ from onsale.web.pages.home import home
 from onsale.web.pages.searching import search
 from onsale.web.pages.waiting import waiting
 
-BLUEPRINTS = (home, search, events, waiting, choosing, bookings, accounts, demo, console)
+BLUEPRINTS = (home, search, events, waiting, choosing, bookings, accounts, demo, console, console_refunds)
 
 
 def register(app: Flask) -> None:

@@ -75,8 +75,17 @@ WORDS: dict[S, BookingWords] = {
     S.CONFIRMED: BookingWords(
         "Confirmed", "Enjoy the show", "Paid, and the tickets are yours.", kind="good", settled=True
     ),
-    S.REFUNDING: BookingWords("Refunding", "Your money is on its way back", "The refund has been sent to your bank."),
-    S.REFUNDED: BookingWords("Refunded", "Your money is back", "Banks need a few days to show it.", settled=True),
+    S.REFUNDING: BookingWords(
+        "Refunding",
+        "Your money is on its way back",
+        "We are asking your bank. This usually takes a few seconds.",
+    ),
+    S.REFUNDED: BookingWords(
+        "Refunded",
+        "The tickets are given back",
+        "What comes back is listed here; banks need a few days to show it.",
+        settled=True,
+    ),
     S.SOLD_OUT: BookingWords(
         "Sold out",
         "Sold out before your turn",
