@@ -14,7 +14,7 @@ from uuid import UUID
 from sqlalchemy import Connection, Row, text
 
 from onsale.db import sql
-from onsale.db.ids import BookingId, EventId, event_of_booking
+from onsale.db.ids import BookingId, EventId, TicketId, event_of_booking
 
 # A minute after the first refusal, twice as long each time, at most a day: ten tries are two days.
 BACK_OFF_SECONDS = 60
@@ -85,6 +85,11 @@ class Refund:
 def of_booking(connection: Connection, booking_id: BookingId) -> tuple[Refund, ...]:
     """The booking's refunds, oldest first."""
     return tuple(refund_of(row) for row in connection.execute(_OF_BOOKING, _of(booking_id)))
+
+
+def voided(connection: Connection, booking_id: BookingId) -> dict[TicketId, UUID]:
+    """The tickets that the booking gave back, and by which refund each."""
+    return {TicketId(ticket): refund for ticket, refund in connection.execute(_VOIDED, _of(booking_id))}
 
 
 def get(connection: Connection, refund_id: UUID) -> Refund | None:
@@ -182,6 +187,10 @@ def _of(booking_id: BookingId) -> dict[str, object]:
     return {"event_id": event_of_booking(booking_id), "id": booking_id}
 
 
+_VOIDED = text("""
+    SELECT ticket_id, refund_id FROM booking_tickets
+     WHERE event_id = :event_id AND booking_id = :id AND refund_id IS NOT NULL
+""")
 _GET = text("SELECT * FROM refunds WHERE id = :id")
 _OF_BOOKING = text("SELECT * FROM refunds WHERE event_id = :event_id AND booking_id = :id ORDER BY requested_at, id")
 _OPEN_OF_BOOKING = text("""

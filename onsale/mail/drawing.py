@@ -38,6 +38,7 @@ class Show:
 class Contents:
     """All that a letter says. `link` is the booking's page: it shows nothing to whoever is not its buyer.
 
+    `kept`: what of the price was not given back, if anything; `reason`: why an event is cancelled.
     `free`: there was nothing to pay. `until` and `declined` are for a buyer who is needed: how long the hold lasts, and
     whether the card was refused (else the bank asks for a confirmation).
     """
@@ -50,6 +51,8 @@ class Contents:
     free: bool = False
     until: str = ""
     declined: bool = False
+    kept: str = ""
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +75,8 @@ def draw(kind: str, contents: Contents) -> Drawn:
         "free": contents.free,
         "until": contents.until,
         "declined": contents.declined,
+        "kept": contents.kept,
+        "reason": contents.reason,
     }
     subject = _drawn(f"{kind}.subject.txt", words)
     return Drawn(
