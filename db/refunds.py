@@ -16,8 +16,8 @@ from sqlalchemy import Connection, Row, text
 from onsale.db import sql
 from onsale.db.ids import BookingId, EventId, TicketId, event_of_booking
 
-# A minute after the first refusal, twice as long each time, at most a day: ten tries are two days.
-BACK_OFF_SECONDS = 60
+# Five minutes after the first refusal, twice as long each time, at most a day: ten tries are two days.
+BACK_OFF_SECONDS = 300
 BACK_OFF_SECONDS_MAX = 24 * 3_600
 ATTEMPTS_MAX = 10
 # Sent, and nothing heard: the provider is asked what became of it. A bank that says "pending" takes hours.

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
+import httpx
 import pytest
 
 from onsale.db import doors, refunds
@@ -14,15 +18,31 @@ from onsale.db.refund_rules import RefundRules
 from onsale.db.refunds import Refund, RefundState
 from onsale.db.states import BookingState
 from onsale.errors import IdempotencyKeyReused, IllegalMove, NotFound, OnsaleError, RefundChanged, TicketCheckedIn
+from onsale.payments.stripe_provider import StripeProvider
 from onsale.workers.admissions import tell_stock
 from onsale.workers.reconcile import reconcile
 from onsale.workers.refunds import settle
 from tests.builders import booking, run_sql, seat, ticket_states, until
 from tests.services.refunding import PRICE, a_paid_booking, ask, given_back
 from tests.services.small_sale import verified
+from tests.services.test_payments_resume import go_wrong
 
 TOGETHER = 4
 ROUNDS = 8
+LATE_MS = 3_000
+
+
+@contextmanager
+def impatient(shop: Any) -> Iterator[Any]:
+    """A worker that gives a call up before a late answer comes."""
+    config = shop.config
+    provider = StripeProvider(
+        secret_key=config.stripe_secret_key, api_base=config.stripe_api_base, seconds_max=LATE_MS / 2_000
+    )
+    try:
+        yield replace(shop, provider=provider)
+    finally:
+        provider.close()
 
 
 def only_refund(shop: Any, booking_id: BookingId) -> Refund:
@@ -204,6 +224,43 @@ def test_a_refund_that_was_made_before_a_crash_is_not_made_again(paying_shop, ba
     assert found == (booking_id,)
     assert only_refund(paying_shop, booking_id).state is RefundState.SUCCEEDED
     assert given_back(paying_shop, booking_id) == refund.amount_minor
+
+
+def test_a_refund_whose_key_the_bank_has_forgotten_is_found_and_not_made_again(paying_shop, engine):
+    booking_id = a_paid_booking(paying_shop)
+    refund = ask(paying_shop, booking_id, tickets=(seat(event_of_booking(booking_id), 1),)).refund
+    run_sql(engine, "UPDATE refunds SET state = 'sent', due_at = clock_timestamp()")
+    with engine.connect() as connection:
+        intent_id = connection.exec_driver_sql("SELECT intent_id FROM payments").scalar_one()
+    # What was made under the key, as it is found when the key itself means nothing any more.
+    of_yesterday = {"payment_intent": intent_id, "amount": str(PRICE), "metadata[key]": refund.key}
+    httpx.post(
+        f"{paying_shop.config.stripe_api_base}/v1/refunds",
+        data=of_yesterday,
+        headers={"Authorization": f"Bearer {paying_shop.config.stripe_secret_key}"},
+    ).raise_for_status()
+
+    settle(paying_shop, booking_id)
+
+    assert only_refund(paying_shop, booking_id).state is RefundState.SUCCEEDED
+    assert given_back(paying_shop, booking_id) == PRICE
+
+
+@pytest.mark.parametrize("kind", ["server_error", "server_error_after", "late", "rate_limit"])
+def test_a_bank_that_fails_is_asked_again_and_gives_back_once(paying_shop, engine, kind):
+    booking_id = a_paid_booking(paying_shop)
+    ask(paying_shop, booking_id, tickets=(seat(event_of_booking(booking_id), 1),))
+    go_wrong(paying_shop, kind=kind, path="refunds", late_ms=LATE_MS)
+
+    with impatient(paying_shop) as shop:
+        interrupted = settle(shop, booking_id)
+        for _ in range(3):
+            settle(shop, booking_id)
+
+    assert interrupted is not None
+    assert booking(engine, booking_id).state is BookingState.CONFIRMED
+    assert given_back(paying_shop, booking_id) == PRICE
+    assert wrong(paying_shop, booking_id) == []
 
 
 def test_callers_at_once_without_the_lease_give_back_once(paying_shop, engine):

@@ -9,7 +9,7 @@ from onsale.db.bookings import BookedTicket, Booking, Move
 from onsale.db.charges import Attempt, AttemptOutcome
 from onsale.db.engine import reading
 from onsale.db.ids import BookingId, BuyerId
-from onsale.db.refunds import Refund
+from onsale.db.refunds import Refund, RefundReason
 from onsale.db.states import BookingState
 from onsale.errors import NotFound
 from onsale.web import refunding
@@ -82,4 +82,10 @@ def lines_of(office: BoxOffice, buyer_id: BuyerId) -> list[BookingLine]:
 def _words(booking: Booking, attempt: Attempt | None) -> BookingWords:
     declined = attempt is not None and attempt.outcome is AttemptOutcome.DECLINED
     charging = booking.payment_method is not None and attempt is None
-    return booking_words.words_for(booking.state, charging=charging, declined=declined, cancelling=booking.voiding)
+    return booking_words.words_for(
+        booking.state,
+        charging=charging,
+        declined=declined,
+        cancelling=booking.voiding,
+        called_off=booking.reason == RefundReason.EVENT_CANCELLED,
+    )

@@ -137,11 +137,21 @@ CANCELLING = BookingWords(
 )
 
 
-def words_for(state: S, *, charging: bool = False, declined: bool = False, cancelling: bool = False) -> BookingWords:
+CALLED_OFF = "This show is cancelled"
+
+
+def words_for(
+    state: S, *, charging: bool = False, declined: bool = False, cancelling: bool = False, called_off: bool = False
+) -> BookingWords:
     """The words of a state; `charging`: a card is known and being tried, so a held booking asks for nothing.
 
-    `declined` is the last attempt's outcome: the hold goes on and asks for another card.
+    `declined` is the last attempt's outcome: the hold goes on and asks for another card. `called_off`: it ends because
+    the show does not take place.
     """
+    if called_off and state is S.CANCELLED:
+        return replace(WORDS[state], title=CALLED_OFF, text="You were not charged.")
+    if called_off and state in (S.REFUNDING, S.REFUNDED):
+        return replace(WORDS[state], title=CALLED_OFF, text="You get back all that you paid; there is nothing to do.")
     words = WORDS[state]
     if cancelling and state in HOLDING:
         return CANCELLING
