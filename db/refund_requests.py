@@ -120,16 +120,14 @@ def buyers_terms(connection: Connection, booking: Booking) -> tuple[RefundRules 
     return rules, may_cancel(rules, starts_at=row.starts_at, now=row.now)
 
 
-def offer(
-    connection: Connection, booking: Booking, *, rules: RefundRules | None, tickets: tuple[TicketId, ...] | None = None
-) -> Reckoned | None:
-    """What would go back if it were asked for now; None: nothing can. NotFound, TicketCheckedIn for these tickets."""
+def offer(connection: Connection, booking: Booking, *, rules: RefundRules | None) -> Reckoned | None:
+    """What would go back for all tickets that nobody was let in with, if it were asked for now; None: nothing can."""
     if booking.state is not BookingState.CONFIRMED:
         return None
     sold = sold_tickets(connection, booking.id)
-    if tickets is None and all(ticket.checked_in for ticket in sold):
+    if all(ticket.checked_in for ticket in sold):
         return None
-    return _reckoned(connection, booking, sold, _chosen(sold, tickets), rules)
+    return _reckoned(connection, booking, sold, _chosen(sold, None), rules)
 
 
 def sold_tickets(connection: Connection, booking_id: BookingId) -> tuple[SoldTicket, ...]:

@@ -5,6 +5,7 @@ They are asked for in `refund_requests.py`; what to ask the payment provider is 
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -104,9 +105,20 @@ def open_of_booking(connection: Connection, booking_id: BookingId) -> tuple[Refu
     return tuple(refund_of(row) for row in connection.execute(_OPEN_OF_BOOKING, arguments))
 
 
-def due(connection: Connection, *, older_than_seconds: float = 0.0, limit: int = 200) -> tuple[BookingId, ...]:
-    """Bookings with a refund nobody carries on; those that wait longest first."""
-    arguments = {"seconds": older_than_seconds, "attempts_max": ATTEMPTS_MAX, "limit": limit}
+def due(
+    connection: Connection,
+    *,
+    older_than_seconds: float = 0.0,
+    forsaken: Collection[BookingId] = (),
+    limit: int = 200,
+) -> tuple[BookingId, ...]:
+    """Bookings with a refund nobody carries on, those that wait longest first; at once if their worker is gone."""
+    arguments = {
+        "seconds": older_than_seconds,
+        "forsaken": [str(booking_id) for booking_id in forsaken],
+        "attempts_max": ATTEMPTS_MAX,
+        "limit": limit,
+    }
     return tuple(dict.fromkeys(connection.execute(_DUE, arguments).scalars()))
 
 
@@ -203,7 +215,8 @@ _OPEN_OF_BOOKING = text("""
 _DUE = text("""
     SELECT r.booking_id FROM refunds r JOIN bookings b ON b.event_id = r.event_id AND b.id = r.booking_id
      WHERE r.state IN ('requested', 'sent', 'failed')
-       AND r.due_at <= clock_timestamp() - :seconds * interval '1 second'
+       AND (r.due_at <= clock_timestamp() - :seconds * interval '1 second'
+            OR (r.state <> 'failed' AND r.booking_id = ANY (CAST(:forsaken AS uuid[]))))
        AND (r.state <> 'failed' OR r.attempt < :attempts_max)
        AND (b.claimed_until IS NULL OR b.claimed_until <= clock_timestamp())
      ORDER BY r.due_at LIMIT :limit

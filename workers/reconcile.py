@@ -56,7 +56,7 @@ def reconcile(
         forsaken = charges.forsaken(connection)
         stuck = charges.stuck(connection, older_than_seconds=stuck_seconds, limit=FOUND_MAX)
         to_cancel = charges.to_cancel(connection, older_than_seconds=left_over_seconds, limit=FOUND_MAX)
-        to_refund = refunds.due(connection, older_than_seconds=refund_seconds, limit=FOUND_MAX)
+        to_refund = refunds.due(connection, older_than_seconds=refund_seconds, forsaken=forsaken, limit=FOUND_MAX)
     found = Found(forsaken, stuck, tuple(one.booking_id for one in to_cancel), to_refund)
     if found.all or found.refunds:
         counts = {"forsaken": len(forsaken), "stuck": len(stuck), "left_over": len(found.left_over)}

@@ -15,7 +15,7 @@ from onsale.db.wishes import Wish
 from onsale.payments.ledger import StripeLedger
 from onsale.workers.lanes import work_lane
 from onsale.workers.payments import resume
-from tests.builders import a_booking, an_event, booking, open_queue, run_sql, seat
+from tests.builders import a_booking, an_event, booking, open_queue, seat
 
 VISA = "pm_card_visa"
 PRICE = 4500
@@ -56,8 +56,3 @@ def given_back(shop: Any, booking_id: BookingId) -> int:
         return ledger.refunded(intent_id)
     finally:
         ledger.close()
-
-
-def at_once(shop: Any) -> None:
-    """As if all refunds were due."""
-    run_sql(shop.engine, "UPDATE refunds SET due_at = clock_timestamp()")

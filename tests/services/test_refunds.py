@@ -263,6 +263,21 @@ def test_a_bank_that_fails_is_asked_again_and_gives_back_once(paying_shop, engin
     assert wrong(paying_shop, booking_id) == []
 
 
+def test_the_refund_of_a_worker_that_is_gone_is_looked_after_at_once(paying_shop, engine):
+    booking_id = a_paid_booking(paying_shop)
+    ask(paying_shop, booking_id)
+    run_sql(engine, "UPDATE refunds SET state = 'sent', due_at = clock_timestamp() + interval '1 minute'")
+    claimed = "UPDATE bookings SET claimed_until = clock_timestamp() + interval '1 minute', claimed_by = :by"
+    alive = paying_shop.claimant.number()
+
+    run_sql(engine, claimed, by=alive)
+    under_way = reconcile(paying_shop).refunds
+    run_sql(engine, claimed, by=alive ^ 1)
+    gone = reconcile(paying_shop).refunds
+
+    assert (under_way, gone) == ((), (booking_id,))
+
+
 def test_callers_at_once_without_the_lease_give_back_once(paying_shop, engine):
     booking_id = a_paid_booking(paying_shop)
     ask(paying_shop, booking_id, tickets=(seat(event_of_booking(booking_id), 1),))
