@@ -15,6 +15,7 @@ from onsale.db import catalogue, queue_settings, sale_log
 from onsale.db.catalogue import EventStatus
 from onsale.db.ids import BookingId, EventId
 from onsale.db.queue_settings import Phase, QueueChange
+from onsale.errors import NotFound
 
 # A request that read "on sale" the moment before commits within this time.
 SETTLED_SECONDS = 60
@@ -48,11 +49,12 @@ class Progress:
 
 def begin(connection: Connection, event_id: EventId, *, reason: str, actor: str) -> Cancellation:
     """Cancel the event and stop its sale; a second time changes nothing. NotFound: there is no such event."""
-    queue_settings.change(
-        connection, event_id, QueueChange(phase=Phase.CLOSED, selling=False, reason=reason[:200]), actor=actor
-    )
+    if queue_settings.get(connection, event_id) is None:
+        raise NotFound
     arguments = {"event_id": event_id, "reason": reason[:REASON_CHARACTERS_MAX], "actor": actor}
     if connection.execute(_BEGIN, arguments).rowcount:
+        closed = QueueChange(phase=Phase.CLOSED, selling=False, reason=reason[:REASON_CHARACTERS_MAX])
+        queue_settings.change(connection, event_id, closed, actor=actor)
         catalogue.set_status(connection, event_id, EventStatus.CANCELLED)
         sale_log.append(connection, event_id, actor=actor, kind="event_cancelled", body={"reason": reason})
     return Cancellation(*connection.execute(_GET, {"event_id": event_id}).one())

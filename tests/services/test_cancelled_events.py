@@ -36,9 +36,9 @@ def event_id(paying_shop, engine) -> EventId:
     return event_id
 
 
-def cancel(shop: Any, event_id: EventId) -> None:
+def cancel(shop: Any, event_id: EventId, *, reason: str = "The singer is ill") -> str:
     with transaction(shop.engine) as connection:
-        cancellations.begin(connection, event_id, reason="The singer is ill", actor="test")
+        return cancellations.begin(connection, event_id, reason=reason, actor="test").reason
 
 
 def carry_on(shop: Any, event_id: EventId) -> int:
@@ -105,9 +105,9 @@ def test_every_booking_ends_and_who_paid_has_all_of_it_back(paying_shop, engine,
 
 
 def test_nobody_books_at_a_cancelled_event_and_cancelling_twice_is_cancelling_once(paying_shop, engine, event_id):
-    for _ in range(2):
-        cancel(paying_shop, event_id)
+    reasons = [cancel(paying_shop, event_id, reason=reason) for reason in ("The singer is ill", "The hall is")]
 
+    assert reasons == ["The singer is ill"] * 2
     with pytest.raises(NotFound):
         a_booking(engine, event_id, Wish(quantity=1), number=1)
     with engine.connect() as connection:
