@@ -331,6 +331,8 @@ _FORSAKEN = text("""
          WHERE state IN ('held', 'authorising', 'requires_action', 'authorised', 'committed')
         UNION
         SELECT event_id, booking_id FROM payments WHERE NOT settled
+        UNION
+        SELECT event_id, booking_id FROM refunds WHERE state IN ('requested', 'sent', 'failed')
     )
     UPDATE bookings b SET claimed_until = clock_timestamp()
       FROM payable p

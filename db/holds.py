@@ -69,6 +69,16 @@ def cancel_waiting_of_closed(connection: Connection, *, limit: int = SWEEP_MAX) 
     return _end(connection, due, state=BookingState.CANCELLED, reason=CLOSED_REASON, before={BookingState.WAITING})
 
 
+def cancel_unpaid_of(
+    connection: Connection, event_id: EventId, *, reason: str, limit: int = SWEEP_MAX
+) -> tuple[Released, ...]:
+    """waiting, queued or held -> cancelled for an event that does not take place; tickets free. Not those that a card
+    is being charged for.
+    """
+    due = connection.execute(_UNPAID_OF, {"event_id": event_id, "limit": limit}).scalars().all()
+    return _end(connection, due, state=BookingState.CANCELLED, reason=reason, before=UNDECIDED | {BookingState.HELD})
+
+
 def paying_past_deadline(connection: Connection, *, limit: int = SWEEP_MAX) -> tuple[Overdue, ...]:
     """Holds past their deadline while a payment is under way, or being voided; oldest first."""
     return tuple(Overdue(*row) for row in connection.execute(_OVERDUE, {"limit": limit}))
@@ -198,6 +208,11 @@ _DUE = text("""
      WHERE state = 'held' AND NOT voiding AND hold_until < clock_timestamp()
        AND (CAST(:event_id AS bigint) IS NULL OR event_id = :event_id)
      ORDER BY hold_until LIMIT :limit FOR UPDATE SKIP LOCKED
+""")
+_UNPAID_OF = text("""
+    SELECT id FROM bookings
+     WHERE event_id = :event_id AND state IN ('waiting', 'queued', 'held') AND NOT voiding
+     LIMIT :limit FOR UPDATE SKIP LOCKED
 """)
 _VERSIONS = text("""
     SELECT t.id, t.version FROM booking_tickets bt JOIN tickets t ON t.event_id = bt.event_id AND t.id = bt.ticket_id

@@ -40,6 +40,8 @@ class LetterKind(StrEnum):
 
     NEEDS_BUYER = "needs_buyer"
     TICKETS = "tickets"
+    EVENT_CANCELLED = "event_cancelled"
+    REFUNDED = "refunded"
 
 
 class LetterState(StrEnum):

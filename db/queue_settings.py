@@ -121,7 +121,8 @@ def change(
 def running(connection: Connection, *, limit: int = 500) -> tuple[QueueSettings, ...]:
     """The settings of every published event that is still to come: what `onsale admit` looks after.
 
-    Those whose queue is switched off too (their bookings take numbers), and closed ones (their queue must be told).
+    Those whose queue is switched off too (their bookings take numbers), and closed ones, also of a cancelled event
+    (their queue must be told).
     """
     return tuple(_settings(row) for row in connection.execute(_RUNNING, {"limit": limit}))
 
@@ -167,7 +168,7 @@ _CHANGE = text("""
 """)
 _RUNNING = text("""
     SELECT s.* FROM queue_settings s JOIN events e ON e.id = s.event_id
-     WHERE e.status = 'published' AND e.starts_at > clock_timestamp() - interval '1 day'
+     WHERE e.status <> 'draft' AND e.starts_at > clock_timestamp() - interval '1 day'
      ORDER BY s.event_id LIMIT :limit
 """)
 _OPEN_DUE = text("""

@@ -131,6 +131,21 @@ class HoldExpired(OnsaleError):
     """The time to pay has passed and the tickets are on sale again. You were not charged."""
 
 
+# Giving back.
+
+
+class CancellationClosed(OnsaleError):
+    """The organiser's rules do not let you cancel this booking, or not any more. Ask the organiser."""
+
+
+class TicketCheckedIn(OnsaleError):
+    """Somebody was let in with this ticket. It cannot be given back any more."""
+
+
+class RefundChanged(OnsaleError):
+    """What you would get back has changed. Look at it again, then decide."""
+
+
 # Paying.
 
 

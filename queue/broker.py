@@ -35,18 +35,21 @@ QUEUES = (LANES, PAYMENTS, MAIL, SWEEPS)
 WORK_LANE = "onsale.work_lane"
 AUTHORISE = "onsale.authorise"
 RESUME = "onsale.resume"
+REFUND = "onsale.refund"
 SEND_MAIL = "onsale.send_mail"
 PROBE = "onsale.probe"
 ROUTES = {
     WORK_LANE: {"queue": LANES.name},
     AUTHORISE: {"queue": PAYMENTS.name},
     RESUME: {"queue": PAYMENTS.name},
+    REFUND: {"queue": PAYMENTS.name},
     # Of their own: a mail server that takes its time must not keep a sweep waiting.
     SEND_MAIL: {"queue": MAIL.name},
     "onsale.sweep": {"queue": SWEEPS.name},
     "onsale.reconcile": {"queue": SWEEPS.name},
     "onsale.resend": {"queue": SWEEPS.name},
     "onsale.watch_mail": {"queue": SWEEPS.name},
+    "onsale.cancel_events": {"queue": SWEEPS.name},
     # Sent to every queue in turn, by name.
     PROBE: {"queue": SWEEPS.name},
 }
@@ -121,6 +124,10 @@ class Wakes:
     def wake_resume(self, booking_id: UUID, *, after_seconds: float | None = None) -> bool:
         """Something happened to this booking's payment; look now, or in a moment."""
         return self._send(RESUME, str(booking_id), countdown=after_seconds)
+
+    def wake_refund(self, booking_id: UUID) -> bool:
+        """There is money to be given back for this booking."""
+        return self._send(REFUND, str(booking_id))
 
     def wake_mail(self) -> bool:
         """There are letters to send; many wake-ups become one. False when nothing was sent."""

@@ -66,6 +66,14 @@ def change(
     return settings
 
 
+def put_in_force(office: BoxOffice, event_id: EventId) -> None:
+    """Put what is on record in force now, whoever changed it."""
+    with reading(office.engine) as connection:
+        settings = queue_settings.get(connection, event_id)
+    if settings is not None:
+        _turn(office, settings)
+
+
 def _turn(office: BoxOffice, settings: QueueSettings) -> None:
     """Put the settings in force now; whoever admits would do it within a second, and does so when Redis is away."""
     try:

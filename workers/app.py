@@ -31,6 +31,7 @@ SWEEPS = {
     "sweep": {"task": "onsale.sweep", "schedule": 1.0},
     "resend": {"task": "onsale.resend", "schedule": 1.0},
     "reconcile": {"task": "onsale.reconcile", "schedule": 5.0},
+    "cancel_events": {"task": "onsale.cancel_events", "schedule": 2.0},
     "watch_mail": {"task": "onsale.watch_mail", "schedule": 60.0},
 }
 

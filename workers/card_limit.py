@@ -8,7 +8,7 @@ from __future__ import annotations
 from onsale.db import card_limits
 from onsale.db.engine import transaction
 from onsale.db.payments import Charge
-from onsale.workers.asking import ask
+from onsale.workers.carrying import call_provider
 from onsale.workers.shop import Shop
 
 # Beside the banks' own codes.
@@ -20,7 +20,7 @@ def refusal(shop: Shop, charge: Charge) -> str | None:
     attempt, most = charge.attempt, charge.tickets_per_card
     if attempt is None or most is None:
         return None
-    card = ask(shop, lambda: shop.provider.card_fingerprint(attempt.payment_method))
+    card = call_provider(shop, lambda: shop.provider.card_fingerprint(attempt.payment_method))
     if card is None:
         return None
     with transaction(shop.engine) as connection:

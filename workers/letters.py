@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from email.message import EmailMessage
 
 from sqlalchemy import Connection
 
 from onsale.config import Config
-from onsale.db import bookings, catalogue, clock
+from onsale.db import bookings, cancellations, catalogue, clock, refunds
 from onsale.db.bookings import BookedTicket, Booking
 from onsale.db.catalogue import Event
 from onsale.db.letters import Letter, LetterKind
 from onsale.db.price_terms import WHOLE_BP
 from onsale.db.prices import written
+from onsale.db.refunds import RefundReason, RefundState
 from onsale.db.states import BookingState
 from onsale.mail import drawing
 from onsale.mail.drawing import Contents, Drawn, PriceLine, Show, TicketLine
 from onsale.mail.message import Envelope, address_of, message, sender_of
 
 S = BookingState
+GIVEN_BACK = frozenset({LetterKind.REFUNDED, LetterKind.EVENT_CANCELLED})
 
 
 class NotNeeded(Exception):
@@ -36,22 +40,23 @@ def drawn(connection: Connection, letter: Letter, *, public_url: str) -> Drawn:
     event = catalogue.event_by_id(connection, letter.event_id)
     if booking is None or event is None:
         raise NotNeeded("There is no such booking.")
-    declined = letter.kind is LetterKind.NEEDS_BUYER and booking.state is S.HELD
     _check(letter, booking, now=clock.now(connection))
-    taken = [each for each in bookings.tickets_of(connection, booking.id) if each.released_at is None]
-    fee = booking.booking_fee.total_minor
-    contents = Contents(
-        show=_show(event),
-        tickets=tuple(TicketLine(_place(each), _added(booking, each)) for each in taken),
-        booking_fee=written(fee, booking.currency) if fee else "",
-        within=_within(booking),
-        total=written(booking.amount_minor or 0, booking.currency),
-        link=f"{public_url}/bookings/{booking.id}",
-        reference=str(booking.id),
-        free=not booking.amount_minor,
-        until=_until(booking.hold_until) if booking.hold_until else "",
-        declined=declined,
-    )
+    told = bookings.tickets_of(connection, booking.id)
+    if letter.kind in GIVEN_BACK:
+        contents = _given_back(connection, letter, booking, told, event=event, public_url=public_url)
+    else:
+        taken = [each for each in told if each.released_at is None]
+        contents = _contents(booking, event, taken, total_minor=booking.amount_minor or 0, public_url=public_url)
+        declined = letter.kind is LetterKind.NEEDS_BUYER and booking.state is S.HELD
+        fee = booking.booking_fee.total_minor
+        contents = replace(
+            contents,
+            booking_fee=written(fee, booking.currency) if fee else "",
+            within=_within(booking),
+            free=not booking.amount_minor,
+            until=_until(booking.hold_until) if booking.hold_until else "",
+            declined=declined,
+        )
     return drawing.draw(letter.kind.value, contents)
 
 
@@ -71,7 +76,51 @@ def composed(connection: Connection, letter: Letter, *, config: Config) -> tuple
     return envelope, message(envelope, words, written_at=letter.created_at)
 
 
+def _contents(
+    booking: Booking, event: Event, tickets: Sequence[BookedTicket], *, total_minor: int, public_url: str
+) -> Contents:
+    return Contents(
+        show=_show(event),
+        tickets=tuple(TicketLine(_place(each), _added(booking, each)) for each in tickets),
+        total=written(total_minor, booking.currency),
+        link=f"{public_url}/bookings/{booking.id}",
+        reference=str(booking.id),
+    )
+
+
+def _given_back(
+    connection: Connection,
+    letter: Letter,
+    booking: Booking,
+    tickets: Sequence[BookedTicket],
+    *,
+    event: Event,
+    public_url: str,
+) -> Contents:
+    """All that came back until now; of a cancelled event, what comes back for it."""
+    cancelled = letter.kind is LetterKind.EVENT_CANCELLED
+    told = {
+        refund.id: refund
+        for refund in refunds.of_booking(connection, booking.id)
+        if (refund.reason is RefundReason.EVENT_CANCELLED if cancelled else refund.state is RefundState.SUCCEEDED)
+    }
+    if not told:
+        raise NotNeeded("Nothing was given back.")
+    voided = refunds.voided(connection, booking.id)
+    gone = [each for each in tickets if voided.get(each.ticket_id) in told]
+    total, kept = sum(one.amount_minor for one in told.values()), sum(one.kept_minor for one in told.values())
+    why = cancellations.get(connection, booking.event_id) if cancelled else None
+    return replace(
+        _contents(booking, event, gone, total_minor=total, public_url=public_url),
+        free=not total,
+        kept=written(kept, booking.currency) if kept else "",
+        reason=why.reason if why else "",
+    )
+
+
 def _check(letter: Letter, booking: Booking, *, now: datetime) -> None:
+    if letter.kind in GIVEN_BACK:
+        return
     if letter.kind is LetterKind.TICKETS:
         if booking.state is not S.CONFIRMED:
             raise NotNeeded(f"The booking is {booking.state} now.")

@@ -15,6 +15,7 @@ PROVIDER_AWAY_SECONDS = 60
 ENDS_BY_REASON = {
     "cancelled": BookingState.CANCELLED,
     "buyer": BookingState.CANCELLED,
+    "event_cancelled": BookingState.CANCELLED,
     "payment_cancelled": BookingState.PAYMENT_FAILED,
 }
 

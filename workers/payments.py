@@ -26,21 +26,13 @@ from onsale.errors import (
     ProviderUnavailable,
     RecordUnavailable,
 )
-from onsale.payments.provider import CALL_SECONDS_MAX, Intent
+from onsale.payments.provider import Intent
 from onsale.workers import card_limit, follow_up
-from onsale.workers.asking import Later, ask
+from onsale.workers.carrying import AWAY_SECONDS, LEASE_SECONDS, TWIN_SECONDS, Later, call_provider, lease
 from onsale.workers.payment_steps import Seen, Step, end_of, next_step, overdue_seconds, seen
 from onsale.workers.shop import Shop
 
 STEPS_MAX = 12
-# Longer than two calls to the provider, so that a twin comes only after whoever has the lease is surely gone.
-LEASE_SECONDS = 2 * CALL_SECONDS_MAX + 10
-# A record that switches to its standby is back within seconds; a lease nobody gave back would last a minute.
-GIVE_BACK_TRIES_MAX = 20
-GIVE_BACK_SECONDS = 0.5
-# Someone else is at it: look again once, for what they may not have seen.
-TWIN_SECONDS = 1.0
-AWAY_SECONDS = 2.0
 PROCESSING_SECONDS = 2.0
 
 log = structlog.get_logger(__name__)
@@ -66,42 +58,18 @@ def resume(shop: Shop, booking_id: BookingId, *, lease_seconds: int = LEASE_SECO
     except RecordUnavailable as away:
         return _interrupted(booking_id, away)
     # Confirmed, the lease makes sure of what was read: what a switch to the standby would undo is never charged for.
-    if lease_seconds and not _claimed(shop, booking_id, lease_seconds):
-        return Resumed(again_seconds=TWIN_SECONDS)
-    try:
-        return _walk(shop, charge)
-    except RecordUnavailable as away:
-        return _interrupted(booking_id, away)
-    finally:
-        if lease_seconds:
-            _give_back(shop, booking_id)
+    with lease(shop, booking_id, lease_seconds) as ours:
+        if not ours:
+            return Resumed(again_seconds=TWIN_SECONDS)
+        try:
+            return _walk(shop, charge)
+        except RecordUnavailable as away:
+            return _interrupted(booking_id, away)
 
 
 def _interrupted(booking_id: BookingId, away: RecordUnavailable) -> Resumed:
     log.warning("payment_interrupted", booking_id=str(booking_id), why=str(away))
     return Resumed(again_seconds=AWAY_SECONDS)
-
-
-def _claimed(shop: Shop, booking_id: BookingId, lease_seconds: int) -> bool:
-    try:
-        claimant = shop.claimant.number()
-        with record.transaction(shop.engine) as connection:
-            return charges.claim(connection, booking_id, claimant=claimant, lease_seconds=lease_seconds)
-    except RecordUnavailable:
-        # Its commit may have been made all the same, and would keep everybody away for a minute.
-        _give_back(shop, booking_id)
-        return False
-
-
-def _give_back(shop: Shop, booking_id: BookingId) -> None:
-    """Give the lease back, through a failover if there is one; should the record stay away, the lease runs out."""
-    for _ in range(GIVE_BACK_TRIES_MAX):
-        try:
-            with record.transaction(shop.engine) as connection:
-                charges.unclaim(connection, booking_id)
-            return
-        except RecordUnavailable:
-            time.sleep(GIVE_BACK_SECONDS)
 
 
 def _walk(shop: Shop, charge: Charge | None) -> Resumed:
@@ -178,7 +146,7 @@ def _authorise(shop: Shop, charge: Charge) -> Charge | None:
 
 def _create(shop: Shop, charge: Charge) -> tuple[Intent, Charge]:
     booking = charge.booking
-    intent = ask(
+    intent = call_provider(
         shop,
         lambda: shop.provider.create_intent(
             booking_id=booking.id,
@@ -202,14 +170,14 @@ def _create(shop: Shop, charge: Charge) -> tuple[Intent, Charge]:
 
 
 def _retrieve(shop: Shop, charge: Charge) -> Intent:
-    return ask(shop, lambda: shop.provider.retrieve_intent(_intent_id(charge)))
+    return call_provider(shop, lambda: shop.provider.retrieve_intent(_intent_id(charge)))
 
 
 def _confirm(shop: Shop, charge: Charge, intent: Intent) -> Intent:
     attempt = charge.attempt
     if attempt is None:
         raise IllegalMove("authorising without an attempt")
-    return ask(
+    return call_provider(
         shop,
         lambda: shop.provider.confirm_intent(
             intent.id, payment_method=attempt.payment_method, key=attempt.key, return_url=attempt.return_url
@@ -276,7 +244,7 @@ def _lost(shop: Shop, charge: Charge) -> None:
 
 def _capture(shop: Shop, charge: Charge) -> Charge | None:
     booking = charge.booking
-    intent = ask(shop, lambda: shop.provider.capture_intent(_intent_id(charge), key=f"{booking.id}-capture"))
+    intent = call_provider(shop, lambda: shop.provider.capture_intent(_intent_id(charge), key=f"{booking.id}-capture"))
     confirmed = False
     with record.transaction(shop.engine) as connection:
         if intent.captured:
@@ -318,7 +286,7 @@ def _release(shop: Shop, charge: Charge) -> None:
         raise Later(None)
     log.error("captured_without_tickets", booking_id=str(charge.booking.id))
     key = f"{charge.booking.id}-refund"
-    ask(shop, lambda: shop.provider.refund_intent(intent.id, amount_minor=intent.captured_minor, key=key))
+    call_provider(shop, lambda: shop.provider.refund_intent(intent.id, amount_minor=intent.captured_minor, key=key))
     with record.transaction(shop.engine) as connection:
         charges.intent_seen(connection, charge.booking.id, status="refunded", captured_minor=intent.captured_minor)
     raise Later(None)
@@ -326,7 +294,7 @@ def _release(shop: Shop, charge: Charge) -> None:
 
 def _cancel(shop: Shop, charge: Charge, *, reason: str) -> Intent:
     key = f"{charge.booking.id}-cancel"
-    intent = ask(shop, lambda: shop.provider.cancel_intent(_intent_id(charge), key=key))
+    intent = call_provider(shop, lambda: shop.provider.cancel_intent(_intent_id(charge), key=key))
     with record.transaction(shop.engine) as connection:
         charges.intent_seen(
             connection,

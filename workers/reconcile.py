@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import structlog
 
-from onsale.db import charges, locks
+from onsale.db import charges, locks, refunds
 from onsale.db import engine as record
 from onsale.db.ids import BookingId
 from onsale.workers.shop import Shop
@@ -18,6 +18,8 @@ from onsale.workers.shop import Shop
 STUCK_SECONDS = 10.0
 # An intent of a booking that has ended: its own `resume` cancels it at once, so this is for what was interrupted.
 LEFT_OVER_SECONDS = 5.0
+# A refund whose wake-up was lost; one that was sent, or is tried again, is due at its own time.
+REFUND_SECONDS = 5.0
 FOUND_MAX = 200
 
 log = structlog.get_logger(__name__)
@@ -25,23 +27,28 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True)
 class Found:
-    """Bookings whose payment `resume` was asked to look at."""
+    """Bookings whose payment `resume` was asked to look at, and those whose refunds `settle` was."""
 
     forsaken: tuple[BookingId, ...] = ()
     stuck: tuple[BookingId, ...] = ()
     left_over: tuple[BookingId, ...] = ()
+    refunds: tuple[BookingId, ...] = ()
 
     @property
     def all(self) -> tuple[BookingId, ...]:
-        """Each of them once."""
+        """Each whose payment is to be looked at, once."""
         return tuple(dict.fromkeys((*self.forsaken, *self.stuck, *self.left_over)))
 
 
 def reconcile(
-    shop: Shop, *, stuck_seconds: float = STUCK_SECONDS, left_over_seconds: float = LEFT_OVER_SECONDS
+    shop: Shop,
+    *,
+    stuck_seconds: float = STUCK_SECONDS,
+    left_over_seconds: float = LEFT_OVER_SECONDS,
+    refund_seconds: float = REFUND_SECONDS,
 ) -> Found:
     """Wake `resume` for every payment whose worker is gone or that stands still, and for every intent left over by a
-    booking that ended.
+    booking that ended; `settle` for every refund that nobody carries on.
     """
     with record.transaction(shop.engine) as connection:
         if not locks.try_alone(connection, "reconcile"):
@@ -49,10 +56,13 @@ def reconcile(
         forsaken = charges.forsaken(connection)
         stuck = charges.stuck(connection, older_than_seconds=stuck_seconds, limit=FOUND_MAX)
         to_cancel = charges.to_cancel(connection, older_than_seconds=left_over_seconds, limit=FOUND_MAX)
-    found = Found(forsaken, stuck, tuple(one.booking_id for one in to_cancel))
-    if found.all:
+        to_refund = refunds.due(connection, older_than_seconds=refund_seconds, forsaken=forsaken, limit=FOUND_MAX)
+    found = Found(forsaken, stuck, tuple(one.booking_id for one in to_cancel), to_refund)
+    if found.all or found.refunds:
         counts = {"forsaken": len(forsaken), "stuck": len(stuck), "left_over": len(found.left_over)}
-        log.info("reconciling", **counts)
+        log.info("reconciling", **counts, refunds=len(found.refunds))
         for booking_id in found.all:
             shop.wakes.wake_resume(booking_id)
+        for booking_id in found.refunds:
+            shop.wakes.wake_refund(booking_id)
     return found

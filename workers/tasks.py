@@ -9,7 +9,7 @@ from celery import Task
 
 from onsale.config import Config
 from onsale.db.ids import BookingId, EventId
-from onsale.workers import expiry, lanes, mail, payments, reconcile, resend
+from onsale.workers import cancellations, expiry, lanes, mail, payments, reconcile, refunds, resend
 from onsale.workers.app import app
 from onsale.workers.shop import ShopOfThisProcess, open_shop
 
@@ -29,19 +29,25 @@ def work_lane(task: Task, event_id: int) -> None:
 @app.task(name="onsale.authorise", bind=True)
 def authorise(task: Task, booking_id: str) -> None:
     """Charge the card of a held booking, as far as it goes without waiting for the buyer."""
-    _again(task, booking_id, payments.resume(shop(), BookingId(UUID(booking_id))))
+    _again(task, booking_id, payments.resume(shop(), BookingId(UUID(booking_id))).again_seconds)
 
 
 @app.task(name="onsale.resume", bind=True)
 def resume(task: Task, booking_id: str) -> None:
     """Something happened to a booking's payment (a webhook, the buyer's return): bring the record up to it."""
-    _again(task, booking_id, payments.resume(shop(), BookingId(UUID(booking_id))))
+    _again(task, booking_id, payments.resume(shop(), BookingId(UUID(booking_id))).again_seconds)
 
 
-def _again(task: Task, booking_id: str, paid: payments.Resumed) -> None:
+@app.task(name="onsale.refund", bind=True)
+def refund(task: Task, booking_id: str) -> None:
+    """Give back what the record says is refunded."""
+    _again(task, booking_id, refunds.settle(shop(), BookingId(UUID(booking_id))))
+
+
+def _again(task: Task, booking_id: str, again_seconds: float | None) -> None:
     """Come back later instead of holding a thread. Should the message be lost, the reconciler comes by."""
-    if paid.again_seconds is not None:
-        task.apply_async((booking_id,), countdown=paid.again_seconds)
+    if again_seconds is not None:
+        task.apply_async((booking_id,), countdown=again_seconds)
 
 
 @app.task(name="onsale.send_mail")
@@ -68,6 +74,12 @@ def sweep(task: Task) -> None:
 def reconcile_payments() -> None:
     """Finish what a crash left between Onsale and the payment provider."""
     reconcile.reconcile(shop())
+
+
+@app.task(name="onsale.cancel_events")
+def cancel_events() -> None:
+    """End the bookings of cancelled events, and refund who paid."""
+    cancellations.sweep_cancelled(shop())
 
 
 @app.task(name="onsale.resend")

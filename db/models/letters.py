@@ -20,7 +20,7 @@ class Letter(Base):
         ForeignKeyConstraint(
             ["event_id", "booking_id"], ["bookings.event_id", "bookings.id"], name="fk_letters_booking"
         ),
-        CheckConstraint("kind IN ('needs_buyer', 'tickets')", name="kind"),
+        CheckConstraint("kind IN ('needs_buyer', 'tickets', 'event_cancelled', 'refunded')", name="kind"),
         CheckConstraint("state IN ('waiting', 'sending', 'sent', 'unclear', 'failed', 'dropped')", name="state"),
         CheckConstraint("tries >= 0", name="tries"),
         Index("letters_due", "kind", "due_at", postgresql_where=text("state IN ('waiting', 'sending')")),

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, ForeignKeyConstraint, Index, LargeBinary, UniqueConstraint, text
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKeyConstraint, Index, LargeBinary, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from onsale.db.models.base import Base, Big, BigKey, Key, PgSnapshot, TextKey, UuidKey, Xid8
@@ -107,6 +107,10 @@ class BookingTicket(Base):
         ForeignKeyConstraint(
             ["event_id", "booking_id"], ["bookings.event_id", "bookings.id"], name="fk_booking_tickets_booking"
         ),
+        ForeignKeyConstraint(["refund_id"], ["refunds.id"], name="fk_booking_tickets_refund"),
+        CheckConstraint("refund_id IS NULL OR released_at IS NOT NULL", name="refunded"),
+        # A ticket is accepted at a door or given back, never both.
+        CheckConstraint("checked_in_at IS NULL OR released_at IS NULL", name="checked_in"),
         Index("sale_index", "event_id", "ticket_id", unique=True, postgresql_where=text("released_at IS NULL")),
     )
 
@@ -117,3 +121,5 @@ class BookingTicket(Base):
     hold_version: Mapped[int]
     taken_at: Mapped[datetime]
     released_at: Mapped[datetime | None]
+    refund_id: Mapped[UUID | None]
+    checked_in_at: Mapped[datetime | None]

@@ -46,6 +46,7 @@ class Show:
 class Contents:
     """All that a letter says. `link` is the booking's page: it shows nothing to whoever is not its buyer.
 
+    `kept`: what of the price was not given back, if anything; `reason`: why an event is cancelled.
     `free`: there was nothing to pay. `until` and `declined` are for a buyer who is needed: how long the hold lasts, and
     whether the card was refused (else the bank asks for a confirmation). `booking_fee` is a line beside the tickets;
     `within` says what of the total is no ticket.
@@ -61,6 +62,8 @@ class Contents:
     declined: bool = False
     booking_fee: str = ""
     within: tuple[PriceLine, ...] = ()
+    kept: str = ""
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +88,8 @@ def draw(kind: str, contents: Contents) -> Drawn:
         "free": contents.free,
         "until": contents.until,
         "declined": contents.declined,
+        "kept": contents.kept,
+        "reason": contents.reason,
     }
     subject = _drawn(f"{kind}.subject.txt", words)
     return Drawn(

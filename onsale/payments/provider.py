@@ -148,6 +148,13 @@ class PaymentProvider(Protocol):
         """The same word for the same card, whoever uses it; None for what is no card, or unknown."""
         ...
 
+    def find_refund(self, intent_id: str, *, key: str) -> Refund | None:
+        """The refund that was asked for under this key as the provider has it now; None: it was not made.
+
+        A key is remembered for a day; this finds what was made under it for ever.
+        """
+        ...
+
     def create_customer(self, *, buyer_id: UUID, email: str | None = None) -> str:
         """The id under which this buyer's cards are saved; the same buyer gives the same id."""
         ...

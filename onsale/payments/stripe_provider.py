@@ -126,7 +126,7 @@ class StripeProvider:
                 if not _replayed_failure(error):
                     raise translated(error) from None
             # Two refunds of a part are both legal: a fresh key only once it is known that this one was not made.
-            if made := self._refund_made(intent_id, key):
+            if made := self.find_refund(intent_id, key=key):
                 return made
         raise ProviderUnavailable(retry_after_seconds=RETRY_FAILING_SECONDS)
 
@@ -140,6 +140,15 @@ class StripeProvider:
         except stripe.StripeError as error:
             raise translated(error) from None
         return (found.get("card") or {}).get("fingerprint")
+
+    def find_refund(self, intent_id: str, *, key: str) -> Refund | None:
+        """The refund that was asked for under this key, if Stripe made it."""
+        try:
+            refunds = self._api.refunds.list({"payment_intent": intent_id, "limit": REFUNDS_MAX}).data
+        except stripe.StripeError as error:
+            raise translated(error) from None
+        made = (refund.to_dict() for refund in refunds)
+        return next((refund_value(raw) for raw in made if (raw.get("metadata") or {}).get("key") == key), None)
 
     def create_customer(self, *, buyer_id: UUID, email: str | None = None) -> str:
         """The id under which this buyer's cards are saved."""
@@ -193,15 +202,6 @@ class StripeProvider:
                     return intent_in(error)
         # As many failures as keys: it is Stripe that is unwell, and not this one answer.
         raise ProviderUnavailable(retry_after_seconds=RETRY_FAILING_SECONDS)
-
-    def _refund_made(self, intent_id: str, key: str) -> Refund | None:
-        """The refund that was asked for under this key, if Stripe made it after all."""
-        try:
-            refunds = self._api.refunds.list({"payment_intent": intent_id, "limit": REFUNDS_MAX}).data
-        except stripe.StripeError as error:
-            raise translated(error) from None
-        made = (refund.to_dict() for refund in refunds)
-        return next((refund_value(raw) for raw in made if (raw.get("metadata") or {}).get("key") == key), None)
 
 
 class UnusableCard(PaymentRefused):

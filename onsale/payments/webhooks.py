@@ -28,12 +28,30 @@ RESUMES = frozenset(
         "charge.refunded",
     }
 )
+# A refund says which payment it is of, and a charge which booking.
+GIVES_BACK = frozenset({"charge.refunded", "refund.updated", "refund.failed"})
+DISPUTES = frozenset({"charge.dispute.created", "charge.dispute.updated", "charge.dispute.closed"})
 SAVES_A_CARD = frozenset({"setup_intent.succeeded", "setup_intent.setup_failed"})
+# What the provider is to be told to send.
+WANTED = RESUMES | GIVES_BACK | DISPUTES | SAVES_A_CARD
+
+
+@dataclass(frozen=True, slots=True)
+class Disputed:
+    """What a bank wants back, and where that stands, in the provider's words."""
+
+    amount_minor: int
+    currency: str
+    reason: str
+    status: str
 
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One thing that happened at the provider. Only its ids are believed: what is true now is asked for by id."""
+    """One thing that happened at the provider. Only its ids are believed: what is true now is asked for by id.
+
+    But for a dispute, which moves no money of ours and is written down as told.
+    """
 
     id: str
     type: str
@@ -42,6 +60,7 @@ class Event:
     intent_id: str | None = None
     # From the metadata that `create_intent` set; None for a payment that is not a booking's.
     booking_id: UUID | None = None
+    disputed: Disputed | None = None
 
     @property
     def resumes_booking(self) -> bool:
@@ -78,7 +97,12 @@ def _event(body: dict[str, Any]) -> Event:
         object_id=str(thing["id"]),
         intent_id=intent_id if isinstance(intent_id, str) else None,
         booking_id=booking_of(thing.get("metadata") or {}),
+        disputed=_disputed(thing) if body["type"] in DISPUTES else None,
     )
+
+
+def _disputed(thing: dict[str, Any]) -> Disputed:
+    return Disputed(int(thing["amount"]), str(thing["currency"]), str(thing["reason"]), str(thing["status"]))
 
 
 def booking_of(metadata: dict[str, str]) -> UUID | None:

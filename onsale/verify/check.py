@@ -48,7 +48,7 @@ AGREE_SECONDS_MAX = 10.0
 
 RULES = {
     "I1": ("i1_one_sale", "i1_capacity", "i1_guard"),
-    "I2": ("i2_money_on_record",),
+    "I2": ("i2_money_on_record", "i2_refunds"),
     "I3": ("i3_every_booking_ends",),
     "I4": ("i4_one_booking_per_key",),
     "I5": ("i5_provable", "i5_nobody_before_their_turn", "i5_numbers_as_joined"),
@@ -57,11 +57,12 @@ RULES = {
     "I8": ("i8_price_at_hold", "i8_terms_at_hold"),
     "I9": ("i9_limit_per_buyer", "i9_limit_per_card"),
     "I10": ("i10_search",),
+    "I11": ("i11_accepted_once",),
     "I12": ("i12_histories_replay", "i12_guard"),
 }
 LOOKED_AT = {
     "I1": "{tickets:,} tickets, {sold:,} sold and {held:,} held",
-    "I2": "{confirmed:,} paid bookings, {captured:,} captures",
+    "I2": "{confirmed:,} paid bookings, {captured:,} captures, {refunds:,} refunds",
     "I3": "{bookings:,} bookings, {ended:,} of them ended",
     "I4": "{bookings:,} bookings",
     "I5": "{decided:,} decisions, {runs:,} runs of the queue",
@@ -70,7 +71,7 @@ LOOKED_AT = {
     "I8": "{taken:,} tickets taken",
     "I9": "{buyers:,} buyers",
     "I10": "search",
-    "I11": "no ticket was presented at a door: nothing to check yet",
+    "I11": "{let_in:,} tickets accepted",
     "I12": "{moves:,} moves of {bookings:,} bookings",
 }
 

@@ -21,11 +21,15 @@ AGAIN_MAX = 500
 LOOK_SECONDS = 0.5
 # A booking that ended has its money let go within seconds; the reconciler does it when a worker was killed.
 LET_GO_SECONDS = 120
+PAID = frozenset({"confirmed", "refunding", "refunded"})
 
 
 @dataclass(frozen=True, slots=True)
 class Payment:
-    """A booking's money as the record has it; `intent_id` None: no payment was begun. `ended_seconds`: since when."""
+    """A booking's money as the record has it; `intent_id` None: no payment was begun. `ended_seconds`: since when.
+
+    `given_back_minor` is what refunds have given back, `owed_minor` what others of it are still to.
+    """
 
     booking_id: str
     intent_id: str | None
@@ -33,6 +37,8 @@ class Payment:
     amount_minor: int | None
     currency: str
     captured_minor: int
+    given_back_minor: int
+    owed_minor: int
     ended_seconds: float | None
 
 
@@ -159,17 +165,24 @@ def _wrong_of_one(entry: Entry, payment: Payment, kept: int) -> Iterator[str]:
     who, by = f"booking {payment.booking_id} ({payment.state})", entry.intent_id
     if payment.currency != entry.currency:
         yield f"{who} is in {payment.currency}, {by} in {entry.currency}"
-    if payment.state == "confirmed":
-        if entry.captured_minor != payment.captured_minor:
-            yield f"{who} took {payment.captured_minor} on record, the provider {entry.captured_minor} by {by}"
-        elif kept != entry.captured_minor:
-            yield f"{who} has its tickets, and the provider gave back {entry.captured_minor - kept} of {by}"
+    if payment.state in PAID:
+        yield from _wrong_of_paid(entry, payment, entry.captured_minor - kept)
     elif payment.state == "committed":
         # The capture is on its way; when it is done it must be of the whole amount.
         if entry.captured_minor not in (0, payment.amount_minor):
             yield f"{who} costs {payment.amount_minor}, the provider took {entry.captured_minor} by {by}"
-    elif payment.state != "refunding":
+    else:
         yield from _wrong_without_tickets(entry, payment, kept)
+
+
+def _wrong_of_paid(entry: Entry, payment: Payment, given_back: int) -> Iterator[str]:
+    who, by = f"booking {payment.booking_id} ({payment.state})", entry.intent_id
+    if entry.captured_minor != payment.captured_minor:
+        yield f"{who} took {payment.captured_minor} on record, the provider {entry.captured_minor} by {by}"
+    # What is owed may be given back at any moment; the record hears of it after.
+    elif not payment.given_back_minor <= given_back <= payment.given_back_minor + payment.owed_minor:
+        said = f"gave back {payment.given_back_minor} on record" if payment.given_back_minor else "has its tickets"
+        yield f"{who} {said}, and the provider gave back {given_back} of {by}"
 
 
 def _wrong_without_tickets(entry: Entry, payment: Payment, kept: int) -> Iterator[str]:

@@ -16,18 +16,22 @@ from sqlalchemy import text
 
 from onsale.db.engine import reading, transaction
 from onsale.db.ids import BookingId, EventId
+from onsale.workers.cancellations import sweep_cancelled
 from onsale.workers.expiry import sweep
 from onsale.workers.lanes import work_lane
 from onsale.workers.payments import resume
+from onsale.workers.refunds import settle
 from onsale.workers.shop import Shop
 
 VISA, DECLINED, THREE_D_SECURE = "pm_card_visa", "pm_card_chargeDeclined", "pm_card_threeDSecure2Required"
 PATIENCE_SECONDS = 20.0
+# Of a seat, and what the organiser keeps of it when its buyer cancels.
+PRICE, FEE = 4500, 500
 
 
 @dataclass(frozen=True)
 class World:
-    """A process's parts, and whose booking it is about: one buyer of one seat."""
+    """A process's parts, and whose booking it is about: one buyer of one seat. `staff`: a token of the organiser's."""
 
     shop: Shop
     client: FlaskClient
@@ -35,10 +39,11 @@ class World:
     buyer_id: str
     token: str
     ticket: int
+    staff: str
 
-    def asked(self, method: str, path: str, *, key: str = "", body: object = None) -> Any:
-        """The answer to the buyer's request; the same key makes it the same request."""
-        headers = {"Authorization": f"Bearer {self.token}"} | ({"Idempotency-Key": key} if key else {})
+    def asked(self, method: str, path: str, *, key: str = "", body: object = None, token: str = "") -> Any:
+        """The answer to the buyer's request, or that of another token; the same key makes it the same request."""
+        headers = {"Authorization": f"Bearer {token or self.token}"} | ({"Idempotency-Key": key} if key else {})
         return self.client.open(path, method=method, headers=headers, json=body)
 
     def booking_id(self) -> BookingId | None:
@@ -61,12 +66,17 @@ class Act:
 
 @dataclass(frozen=True)
 class Story:
-    """A booking from its acceptance to its end, and how it has to end whatever was killed on the way."""
+    """A booking from its acceptance to its end, and how it has to end whatever was killed on the way.
+
+    `before`: acts that another story is about, in which nobody is killed. `own_event`: it changes the whole event.
+    """
 
     acts: tuple[Act, ...]
     ends: str
     captured: int
     free: bool
+    before: tuple[Act, ...] = ()
+    own_event: bool = False
 
 
 def book_with(card: str) -> Act:
@@ -132,6 +142,31 @@ def cancel(world: World) -> None:
     assert answer.status_code in (200, 202, 204, 409), answer.text
 
 
+def give_back(world: World) -> None:
+    """The buyer cancels what is paid, for the amount that the page showed."""
+    path = f"/v1/bookings/{world.booking_id()}/refund"
+    answer = world.asked("POST", path, key="give back", body={"amount_minor": PRICE - FEE})
+    assert answer.status_code == 202, answer.text
+
+
+def cancel_event(world: World) -> None:
+    """The organiser cancels the event; pressed twice it is cancelled once."""
+    path = f"/v1/admin/events/{world.event_id}/cancel"
+    answer = world.asked("POST", path, body={"reason": "The singer is ill"}, token=world.staff)
+    assert answer.status_code == 202, answer.text
+
+
+def end_bookings(world: World) -> None:
+    """What the sweeps worker does for cancelled events."""
+    sweep_cancelled(world.shop)
+
+
+def settle_refund(world: World) -> None:
+    """What a payments worker does with the wake-up of a refund."""
+    if (booking_id := world.booking_id()) is not None:
+        settle(world.shop, booking_id)
+
+
 def let_time_pass(world: World) -> None:
     """The hold's deadline, a second ago."""
     with transaction(world.shop.engine) as connection:
@@ -150,9 +185,10 @@ def _number(world: World) -> int:
 
 
 CARRY_ON, DECIDE = Act(carry_on), Act(decide)
+PAID = (book_with(VISA), DECIDE, CARRY_ON)
 BANK_SAID_YES = (Act(say_yes_at_the_bank, again=True), Act(hear_from_the_bank, again=True), CARRY_ON)
 STORIES: Mapping[str, Story] = {
-    "paid": Story((book_with(VISA), DECIDE, CARRY_ON), "confirmed", 1, free=False),
+    "paid": Story(PAID, "confirmed", 1, free=False),
     "paid with another card": Story(
         (book_with(DECLINED), DECIDE, CARRY_ON, pay_with(VISA), CARRY_ON), "confirmed", 1, free=False
     ),
@@ -167,6 +203,15 @@ STORIES: Mapping[str, Story] = {
         "expired",
         0,
         free=True,
+    ),
+    "given back": Story((Act(give_back, again=True), Act(settle_refund)), "refunded", 1, free=True, before=PAID),
+    "event cancelled": Story(
+        (Act(cancel_event, again=True), Act(end_bookings), Act(settle_refund)),
+        "refunded",
+        1,
+        free=True,
+        before=PAID,
+        own_event=True,
     ),
 }
 

@@ -22,7 +22,7 @@ from onsale.queue.broker import Wakes
 # Where the three pass through; whoever called them is who the edge is named after.
 PASSAGES = ("db/engine.py", "payments/transport.py", "payments/stripe_provider.py", "queue/broker.py")
 # Who is called by these wanted it.
-ON_BEHALF = ("<lambda>", "_call")
+ON_BEHALF = ("<lambda>", "call_provider")
 FOLDERS = ("web/", "workers/", "db/", "queue/", "onsale/")
 ROOT = Path(__file__).resolve().parents[2]
 

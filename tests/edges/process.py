@@ -35,6 +35,7 @@ class Told:
     buyer_id: str
     token: str
     ticket: int
+    staff: str = ""
     die_at: str = ""
     without: tuple[str, ...] = ()
 
@@ -102,6 +103,8 @@ def _child(do: Any, pipe: int) -> None:
 
 def _tell(parts: Parts, told: Told, say: Any) -> None:
     world = _world(parts, told)
+    for act in STORIES[told.story].before:
+        act.do(world)
     edges = Edges(told.die_at, seen=lambda edge: say(edge=edge))
     edges.install()
     for number, act in enumerate(STORIES[told.story].acts):
@@ -120,7 +123,7 @@ def _take_over(parts: Parts, told: Told, act: int) -> None:
 
 def _world(parts: Parts, told: Told) -> World:
     shop, app = parts
-    return World(shop, app.test_client(), EventId(told.event_id), told.buyer_id, told.token, told.ticket)
+    return World(shop, app.test_client(), EventId(told.event_id), told.buyer_id, told.token, told.ticket, told.staff)
 
 
 if __name__ == "__main__":

@@ -11,10 +11,12 @@ from sqlalchemy import text
 from onsale.db import holds
 from onsale.db.engine import reading
 from onsale.db.states import ENDED
+from onsale.workers.cancellations import sweep_cancelled
 from onsale.workers.expiry import sweep
 from onsale.workers.lanes import work_lane
 from onsale.workers.payments import resume
 from onsale.workers.reconcile import reconcile
+from onsale.workers.refunds import settle
 from onsale.workers.resend import resend
 from tests.edges.acts import World
 
@@ -22,6 +24,8 @@ ROUNDS_MAX = 40
 # Of rounds in which nothing moved: then there is nothing left to find.
 STILL_MAX = 3
 ROUND_SECONDS = 0.02
+# A refund that was sent is due when its sender's lease would be over: as if that were now.
+REFUND_SECONDS = -3_600.0
 
 
 class Sweeps(StrEnum):
@@ -30,6 +34,8 @@ class Sweeps(StrEnum):
     LANES = "lanes that were not woken"
     PAYMENTS = "payments nobody carries on"
     DEADLINES = "holds that ran out"
+    REFUNDS = "refunds nobody carries on"
+    CANCELLED = "events that were cancelled"
 
 
 def recover(world: World, *, without: Collection[Sweeps] = ()) -> None:
@@ -67,9 +73,19 @@ def _round(world: World, without: Collection[Sweeps]) -> None:
     if Sweeps.PAYMENTS not in without:
         for booking_id in reconcile(shop, stuck_seconds=0, left_over_seconds=0).all:
             resume(shop, booking_id)
+    _give_back(world, without)
     if Sweeps.DEADLINES not in without:
         sweep(shop)
         with reading(shop.engine) as connection:
             overdue = holds.paying_past_deadline(connection, limit=10)
         for one in overdue:
             resume(shop, one.booking_id)
+
+
+def _give_back(world: World, without: Collection[Sweeps]) -> None:
+    shop = world.shop
+    if Sweeps.REFUNDS not in without:
+        for booking_id in reconcile(shop, refund_seconds=REFUND_SECONDS).refunds:
+            settle(shop, booking_id)
+    if Sweeps.CANCELLED not in without:
+        sweep_cancelled(shop, settled_seconds=0)

@@ -108,6 +108,8 @@ def fuzz(address: str, settings_file: Path, *, seconds: int) -> subprocess.Compl
         *("run", f"{address}/v1/openapi.json", "--url", address),
         # Cancelling is a DELETE, and what became of a booking stays to be read.
         *("--checks", "all", "--exclude-checks", "use_after_free"),
+        # Once the event is cancelled every booking is a 404, and nothing behind it is tried any more.
+        *("--exclude-operation-id", "cancel_event"),
         *("--seed", str(SEED), "--max-time", str(seconds), "--workers", "1"),
         *("--request-timeout", "10", "--generation-database", "none", "--no-color"),
     ]

@@ -21,10 +21,11 @@ from onsale.db.states import BookingState
 from onsale.db.wishes import Wish
 from onsale.errors import HoldExpired
 from onsale.payments.provider import IntentStatus
+from onsale.workers.carrying import Later
 from onsale.workers.expiry import sweep
 from onsale.workers.lanes import work_lane
 from onsale.workers.payment_steps import Step, next_step
-from onsale.workers.payments import STEPS, Later, resume
+from onsale.workers.payments import STEPS, resume
 from onsale.workers.reconcile import reconcile
 from tests.builders import (
     a_booking,

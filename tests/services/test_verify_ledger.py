@@ -198,7 +198,7 @@ class EmptyBooks:
 
 def compared_with_nothing(how_many: int) -> tuple[Compared, int]:
     """So many payments on record and none at the provider."""
-    recorded = [Payment(f"b{n}", f"pi_{n}", "confirmed", 1, "eur", 1, 0.0) for n in range(how_many)]
+    recorded = [Payment(f"b{n}", f"pi_{n}", "confirmed", 1, "eur", 1, 0, 0, 0.0) for n in range(how_many)]
     books = EmptyBooks()
     since = datetime.fromisoformat("2026-01-01T00:00:00+00:00")
     compared = money.compare(EventId(1), lambda _: recorded, books, since=since, patience_seconds=0.3)

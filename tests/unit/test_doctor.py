@@ -38,7 +38,7 @@ from onsale.cli.doctor.signs import Asked
 from onsale.config import Config
 from onsale.db.change_outbox import OutboxState
 from onsale.db.ids import EventId
-from onsale.payments.webhooks import RESUMES, SAVES_A_CARD
+from onsale.payments.webhooks import WANTED
 
 OK, WARNING, BROKEN, NOT_CHECKED = Answer.OK, Answer.WARNING, Answer.BROKEN, Answer.NOT_CHECKED
 GIB = 1 << 30
@@ -425,7 +425,7 @@ def test_a_clock_is_read_between_two_looks_at_ours():
 # Payments.
 
 HERE = "https://tickets.example.com/v1/webhooks/stripe"
-ALL = tuple(RESUMES | SAVES_A_CARD)
+ALL = tuple(WANTED)
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ SHOW = Show("Night Trains", "Sat 14 Mar 2026, 19:30 UTC", "Konzerthaus, Wien", "
 TICKETS = tuple(TicketLine(f"Parterre, row C, seat {number}", "1,045.00 EUR") for number in (11, 12))
 LINK = "https://tickets.example/bookings/00000001-949d-8253-99b5-164289ea4ab4"
 CONTENTS = Contents(SHOW, TICKETS, "2,090.00 EUR", LINK, "00000001-949d", until="19:45 UTC on 14 Mar")
-KINDS = ("tickets", "needs_buyer")
+KINDS = ("tickets", "needs_buyer", "refunded", "event_cancelled")
 HOSTILE = '<script>alert(1)</script> & "Söhne"\r\nBcc: x@example.org\u202eevil\u2066'
 LETTER = UUID("00000000-0000-4000-8000-000000000007")
 
@@ -43,6 +43,16 @@ def test_text_and_html_name_all_there_is_to_know(kind):
     for form in (drawn.text, drawn.html):
         assert [fact for fact in facts if fact not in form] == []
     assert SHOW.name in drawn.subject
+
+
+def test_what_the_organiser_keeps_and_why_a_show_is_cancelled_are_told():
+    refunded = draw("refunded", replace(CONTENTS, kept="90.00 EUR"))
+    cancelled = draw("event_cancelled", replace(CONTENTS, reason=HOSTILE))
+
+    assert all("keeps 90.00 EUR" in form for form in (refunded.text, refunded.html))
+    assert "alert(1)" in cancelled.text
+    assert "<script" not in cancelled.html
+    assert not any(line.startswith("Bcc") for line in cancelled.text.splitlines())
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -95,3 +95,14 @@ def test_a_hold_that_is_being_charged_asks_for_no_card():
 @pytest.mark.parametrize("state", [BookingState.EXPIRED, BookingState.CANCELLED, BookingState.PAYMENT_FAILED])
 def test_whoever_gets_no_tickets_is_told_that_nothing_was_charged(state):
     assert "not charged" in booking_words.words_for(state).text
+
+
+def test_whose_show_is_cancelled_reads_so_and_not_that_the_tickets_are_on_sale():
+    ends = (BookingState.CANCELLED, BookingState.REFUNDING, BookingState.REFUNDED)
+    told = [booking_words.words_for(state, called_off=True) for state in ends]
+
+    assert {words.title for words in told} == {booking_words.CALLED_OFF}
+    assert not any("on sale" in words.text for words in told)
+    assert (
+        booking_words.words_for(BookingState.CONFIRMED, called_off=True) == booking_words.WORDS[BookingState.CONFIRMED]
+    )

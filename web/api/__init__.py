@@ -14,11 +14,24 @@ from onsale.web.api.contract import Operation
 from onsale.web.api.events import events
 from onsale.web.api.prices import prices
 from onsale.web.api.queue import waiting_room
+from onsale.web.api.refunds import refunds
 from onsale.web.api.search import search
 from onsale.web.api.seats import house
 from onsale.web.api.webhooks import provider
 
-NOUNS = (accounts, events, search, house, waiting_room, bookings, saved_cards, provider, admin, prices)
+NOUNS = (
+    accounts,
+    events,
+    search,
+    house,
+    waiting_room,
+    bookings,
+    saved_cards,
+    refunds,
+    provider,
+    admin,
+    prices,
+)
 DOCUMENT = "onsale-openapi"
 
 

@@ -6,19 +6,30 @@ from collections.abc import Sequence
 
 from sqlalchemy import Connection
 
-from onsale.db import bookings, charges
+from onsale.db import bookings, charges, refunds
 from onsale.db.bookings import BookedTicket, Booking
 from onsale.db.charges import Attempt
 from onsale.db.holds import EXTENSIONS_MAX
+from onsale.db.refunds import Refund
 from onsale.db.states import HOLDING, SOLD, UNDECIDED, BookingState
 from onsale.queue import status
-from onsale.web.api.documents import BookedTicketDocument, BookingDocument, MoveDocument, PaymentDocument, priced
+from onsale.web import refunding
+from onsale.web.api.documents import (
+    BookedTicketDocument,
+    BookingDocument,
+    MoveDocument,
+    PaymentDocument,
+    RefundDocument,
+    RefundOfferDocument,
+    priced,
+)
 from onsale.web.booking import is_settled
 from onsale.web.box_office import box_office
 
 # A lane decides within a tenth of a second; a number may be minutes away.
 POLL_SECONDS = {BookingState.WAITING: 5.0, BookingState.QUEUED: 0.5, BookingState.HELD: 5.0}
 POLL_SECONDS_ELSE = 1.0
+GIVEN_BACK = frozenset({BookingState.CONFIRMED, BookingState.REFUNDING, BookingState.REFUNDED})
 
 
 def booking_documents(connection: Connection, found: Sequence[Booking]) -> list[BookingDocument]:
@@ -42,7 +53,11 @@ def booking_document(connection: Connection, booking: Booking) -> BookingDocumen
         number=booking.number,
         return_number=booking.return_number,
         tickets_wanted=booking.tickets_wanted,
-        tickets=[_ticket(each, booking) for each in tickets if holding or booking.state in SOLD],
+        tickets=[
+            _ticket(each, booking)
+            for each in tickets
+            if holding or (each.released_at is None and booking.state in SOLD)
+        ],
         amount_minor=booking.amount_minor,
         tickets_minor=bill.tickets_minor if bill else None,
         fees_minor=bill.fees_minor if bill else None,
@@ -55,6 +70,8 @@ def booking_document(connection: Connection, booking: Booking) -> BookingDocumen
         cancelling=booking.voiding,
         reason=booking.reason,
         payment=_payment(attempt) if attempt else None,
+        refund_offer=_offer(connection, booking),
+        refunds=_refunds(connection, booking),
         created_at=booking.created_at,
         queued_at=booking.queued_at,
         decided_at=booking.decided_at,
@@ -88,6 +105,24 @@ def _ticket(ticket: BookedTicket, booking: Booking) -> BookedTicketDocument:
         price_minor=ticket.price_minor,
         **priced(booking.terms.of_ticket(ticket.price_minor)),
     )
+
+
+def refund_document(refund: Refund) -> RefundDocument:
+    """A refund; what the provider said when it refused is its organiser's affair."""
+    return RefundDocument(**{name: getattr(refund, name) for name in RefundDocument.model_fields})
+
+
+def _offer(connection: Connection, booking: Booking) -> RefundOfferDocument | None:
+    offer = refunding.offer(connection, booking) if booking.state is BookingState.CONFIRMED else None
+    if offer is None:
+        return None
+    return RefundOfferDocument(amount_minor=offer.amount_minor, kept_minor=offer.kept_minor, until=offer.until)
+
+
+def _refunds(connection: Connection, booking: Booking) -> list[RefundDocument]:
+    # Before it is confirmed there is nothing to give back, and nothing is read.
+    found = refunds.of_booking(connection, booking.id) if booking.state in GIVEN_BACK else ()
+    return [refund_document(each) for each in found]
 
 
 def _payment(attempt: Attempt) -> PaymentDocument:

@@ -340,6 +340,28 @@ class PaymentDocument(Told):
     next_action_url: str | None
 
 
+class RefundOfferDocument(Told):
+    """What cancelling a paid booking now gives back, what the organiser keeps of its price, and until when."""
+
+    amount_minor: int
+    kept_minor: int
+    until: Moment
+
+
+class RefundDocument(Told):
+    """Money given back for some tickets: `requested`, `sent`, `succeeded`, or `failed` and tried again by itself."""
+
+    id: UUID
+    state: str
+    reason: str
+    tickets: int
+    amount_minor: int
+    kept_minor: int
+    currency: str
+    requested_at: Moment
+    ended_at: Moment | None
+
+
 class BookingDocument(Told):
     """A booking and all that became of it; `settled` means that nothing more happens by itself.
 
@@ -371,6 +393,9 @@ class BookingDocument(Told):
     cancelling: bool
     reason: str | None
     payment: PaymentDocument | None
+    # Null where the organiser's rules do not let the buyer cancel what is paid.
+    refund_offer: RefundOfferDocument | None
+    refunds: list[RefundDocument]
     created_at: Moment
     queued_at: Moment | None
     decided_at: Moment | None

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import structlog
 from flask import request
 
-from onsale.db import charges
+from onsale.db import bookings, charges, disputes, refunds
 from onsale.db.charges import Received
 from onsale.db.engine import transaction
 from onsale.db.ids import BookingId
 from onsale.db.states import BookingState
 from onsale.errors import BadWebhook, ProviderUnavailable
 from onsale.payments import webhooks
-from onsale.payments.webhooks import BODY_BYTES_MAX, RESUMES, SAVES_A_CARD, Event
+from onsale.payments.webhooks import BODY_BYTES_MAX, GIVES_BACK, RESUMES, SAVES_A_CARD, Disputed, Event
 from onsale.web import cards
 from onsale.web.api.contract import Answer, Routes, Told, body_bytes
-from onsale.web.box_office import box_office
+from onsale.web.box_office import BoxOffice, box_office
 
 # Nothing that is said of the payment itself can be news after these; a refund still can.
 PAID = frozenset({BookingState.CONFIRMED, BookingState.REFUNDING, BookingState.REFUNDED})
@@ -22,6 +23,8 @@ OF_A_PAYMENT = frozenset(type for type in RESUMES if type.startswith("payment_in
 
 # By then whoever had the lease has given it back.
 MISSED_SECONDS = 2.0
+
+log = structlog.get_logger(__name__)
 
 provider = Routes("webhooks", "From the payment provider")
 
@@ -42,7 +45,39 @@ def receive_webhook() -> Answer[Told]:
         office.wakes.wake_resume(booking_id, after_seconds=MISSED_SECONDS)
     elif event.type in SAVES_A_CARD:
         cards.saved(office, event.object_id)
+    if event.type in GIVES_BACK:
+        _given_back(office, event)
+    elif event.disputed is not None and event.intent_id is not None:
+        _disputed(office, event.object_id, event.intent_id, event.disputed, closed=event.type.endswith(".closed"))
     return Answer(None, 204)
+
+
+def _given_back(office: BoxOffice, event: Event) -> None:
+    """Something happened to a refund: its worker asks what. A charge's event tells the same of its newest refund."""
+    with transaction(office.engine) as connection:
+        if event.type == "refund.failed":
+            refunds.doubted(connection, event.object_id)
+        booking_id = bookings.of_intent(connection, event.intent_id) if event.intent_id else None
+        is_open = booking_id is not None and refunds.open_of_booking(connection, booking_id)
+    if booking_id is not None and is_open:
+        office.wakes.wake_refund(booking_id)
+
+
+def _disputed(office: BoxOffice, dispute_id: str, intent_id: str, said: Disputed, *, closed: bool) -> None:
+    with transaction(office.engine) as connection:
+        ours = disputes.told(
+            connection,
+            dispute_id,
+            intent_id,
+            closed=closed,
+            amount_minor=said.amount_minor,
+            currency=said.currency,
+            reason=said.reason,
+            status=said.status,
+        )
+    if ours:
+        # An organiser has days to answer it, at the bank.
+        log.warning("payment_disputed", dispute_id=dispute_id, intent_id=intent_id, status=said.status)
 
 
 def is_news(event: Event, received: Received) -> bool:

@@ -9,6 +9,7 @@ from flask import Flask
 from werkzeug.routing import IntegerConverter
 
 from onsale.web.admin.console import console
+from onsale.web.admin.refunds import refunds as console_refunds
 from onsale.web.pages import context, price_words, shows, words
 from onsale.web.pages.accounts import accounts
 from onsale.web.pages.bookings import bookings
@@ -19,7 +20,7 @@ from onsale.web.pages.home import home
 from onsale.web.pages.searching import search
 from onsale.web.pages.waiting import waiting
 
-BLUEPRINTS = (home, search, events, waiting, choosing, bookings, accounts, demo, console)
+BLUEPRINTS = (home, search, events, waiting, choosing, bookings, accounts, demo, console, console_refunds)
 
 
 class NumberInAddress(IntegerConverter):

@@ -4,20 +4,25 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from onsale.db import bookings, charges, holds
+from onsale.db import bookings, charges, holds, refunds
 from onsale.db.allocation import Refusal
 from onsale.db.bookings import BookedTicket, Booking, Move
 from onsale.db.charges import Attempt, AttemptOutcome
 from onsale.db.engine import reading
 from onsale.db.ids import BookingId, BuyerId
+from onsale.db.refunds import Refund, RefundReason
+from onsale.db.states import BookingState
 from onsale.errors import NotFound
+from onsale.web import refunding
 from onsale.web.box_office import BoxOffice
 from onsale.web.pages import booking_words, shows
 from onsale.web.pages.booking_words import BookingWords
 from onsale.web.pages.shows import Card
 from onsale.web.pages.words import money
+from onsale.web.refunding import Offer
 
 LISTED_MAX = 50
+GIVEN_BACK = frozenset({BookingState.CONFIRMED, BookingState.REFUNDING, BookingState.REFUNDED})
 
 
 @dataclass(frozen=True)
@@ -29,6 +34,8 @@ class BookingView:
     history: tuple[Move, ...]
     attempt: Attempt | None
     words: BookingWords
+    refunds: tuple[Refund, ...] = ()
+    offer: Offer | None = None
 
     @property
     def extensions_left(self) -> int:
@@ -56,7 +63,9 @@ def booking_view(office: BoxOffice, booking_id: BookingId, buyer_id: BuyerId) ->
         tickets = tuple(each for each in taken if each.released_at is None)
         history = tuple(move for move in bookings.history(connection, booking_id) if move.version <= found.version)
         attempt = charges.newest_attempt(connection, booking_id)
-    return BookingView(found, tickets, history, attempt, _words(found, attempt))
+        given = refunds.of_booking(connection, booking_id) if found.state in GIVEN_BACK else ()
+        offer = refunding.offer(connection, found) if found.state is BookingState.CONFIRMED else None
+    return BookingView(found, tickets, history, attempt, _words(found, attempt), given, offer)
 
 
 def lines_of(office: BoxOffice, buyer_id: BuyerId) -> list[BookingLine]:
@@ -79,4 +88,10 @@ def _words(booking: Booking, attempt: Attempt | None) -> BookingWords:
         return booking_words.dearer(money(shown, booking.currency))
     declined = attempt is not None and attempt.outcome is AttemptOutcome.DECLINED
     charging = booking.payment_method is not None and attempt is None
-    return booking_words.words_for(booking.state, charging=charging, declined=declined, cancelling=booking.voiding)
+    return booking_words.words_for(
+        booking.state,
+        charging=charging,
+        declined=declined,
+        cancelling=booking.voiding,
+        called_off=booking.reason == RefundReason.EVENT_CANCELLED,
+    )

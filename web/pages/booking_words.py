@@ -77,8 +77,17 @@ WORDS: dict[S, BookingWords] = {
     S.CONFIRMED: BookingWords(
         "Confirmed", "Enjoy the show", "Paid, and the tickets are yours.", kind="good", settled=True
     ),
-    S.REFUNDING: BookingWords("Refunding", "Your money is on its way back", "The refund has been sent to your bank."),
-    S.REFUNDED: BookingWords("Refunded", "Your money is back", "Banks need a few days to show it.", settled=True),
+    S.REFUNDING: BookingWords(
+        "Refunding",
+        "Your money is on its way back",
+        "We are asking your bank. This usually takes a few seconds.",
+    ),
+    S.REFUNDED: BookingWords(
+        "Refunded",
+        "The tickets are given back",
+        "What comes back is listed here; banks need a few days to show it.",
+        settled=True,
+    ),
     S.SOLD_OUT: BookingWords(
         "Sold out",
         "Sold out before your turn",
@@ -140,16 +149,26 @@ CANCELLING = BookingWords(
 )
 
 
+CALLED_OFF = "This show is cancelled"
+
+
 def dearer(shown: str) -> BookingWords:
     """The words for a booking that would have cost more than the buyer was `shown`."""
     return replace(DEARER, text=DEARER.text.format(shown=shown))
 
 
-def words_for(state: S, *, charging: bool = False, declined: bool = False, cancelling: bool = False) -> BookingWords:
+def words_for(
+    state: S, *, charging: bool = False, declined: bool = False, cancelling: bool = False, called_off: bool = False
+) -> BookingWords:
     """The words of a state; `charging`: a card is known and being tried, so a held booking asks for nothing.
 
-    `declined` is the last attempt's outcome: the hold goes on and asks for another card.
+    `declined` is the last attempt's outcome: the hold goes on and asks for another card. `called_off`: it ends because
+    the show does not take place.
     """
+    if called_off and state is S.CANCELLED:
+        return replace(WORDS[state], title=CALLED_OFF, text="You were not charged.")
+    if called_off and state in (S.REFUNDING, S.REFUNDED):
+        return replace(WORDS[state], title=CALLED_OFF, text="You get back all that you paid; there is nothing to do.")
     words = WORDS[state]
     if cancelling and state in HOLDING:
         return CANCELLING

@@ -12,12 +12,14 @@ from onsale.db.catalogue import Event
 from onsale.db.ids import BookingId, BuyerId, TicketId, event_of_booking
 from onsale.db.wishes import Wish
 from onsale.errors import BadRequest, NotFound, OnsaleError
-from onsale.web import auth, booking, limits
+from onsale.web import auth, booking, limits, refunding
 from onsale.web.box_office import box_office
 from onsale.web.pages import booking_views, cookies, going, guests, places, price_words, shows, test_cards
 from onsale.web.pages.events import wishes_from
 
 bookings = Blueprint("bookings", __name__)
+
+AMOUNT_DIGITS_MAX = 15
 
 
 @bookings.post("/events/<int:event_id>/bookings")
@@ -151,6 +153,21 @@ def cancel(booking_id: UUID) -> Response:
     mine_id, buyer_id = _mine(booking_id)
     try:
         booking.cancel(box_office(), mine_id, buyer_id)
+    except OnsaleError as error:
+        return going.back(error, "bookings.show", booking_id=booking_id)
+    return going.to("bookings.show", booking_id=booking_id)
+
+
+@bookings.post("/bookings/<uuid:booking_id>/refund")
+def give_back(booking_id: UUID) -> Response:
+    """Give paid tickets back, for the amount that the form showed."""
+    mine_id, buyer_id = _mine(booking_id)
+    shown = request.form.get("amount_minor", "")
+    try:
+        limits.by_buyer(limits.PAYMENTS_OF_BUYER, buyer_id)
+        if not (shown.isascii() and shown.isdigit() and len(shown) <= AMOUNT_DIGITS_MAX):
+            raise BadRequest("This form is incomplete. Reload the page and try again.", field="amount_minor")
+        refunding.cancel_paid(box_office(), mine_id, buyer_id, amount_minor=int(shown), key=_form_key())
     except OnsaleError as error:
         return going.back(error, "bookings.show", booking_id=booking_id)
     return going.to("bookings.show", booking_id=booking_id)

@@ -19,7 +19,7 @@ from onsale.cli.doctor.finding import Seen, broken, not_checked, ok, warning
 from onsale.cli.doctor.settings import STRIPE
 from onsale.config import Config
 from onsale.payments.transport import PooledTransport
-from onsale.payments.webhooks import RESUMES, SAVES_A_CARD
+from onsale.payments.webhooks import WANTED
 
 SECONDS_MAX = 8.0
 PATH = "/v1/webhooks/stripe"
@@ -106,16 +106,15 @@ def forged_webhook(said: Said) -> Seen:
 def endpoint(found: Sequence[Endpoint], *, address: str) -> Seen:
     """Whether the provider was told where we are, and of what we want to hear."""
     ours = [one for one in found if one.url == address]
-    wanted = RESUMES | SAVES_A_CARD
     if not ours:
         return broken(
             f"Stripe has no endpoint {address}: payments are only found by asking.",
-            f"Add it in Stripe's dashboard for {', '.join(sorted(wanted))}, and set its signing secret here.",
+            f"Add it in Stripe's dashboard for {', '.join(sorted(WANTED))}, and set its signing secret here.",
         )
     if all(one.status != "enabled" for one in ours):
         return broken("Stripe's endpoint for this address is disabled.", "Enable it in Stripe's dashboard.")
     heard = {event for one in ours if one.status == "enabled" for event in one.events}
-    missing = sorted(wanted - heard)
+    missing = sorted(WANTED - heard)
     if missing and "*" not in heard:
         return warning(f"Stripe's endpoint does not send {', '.join(missing)}.", "Add them in Stripe's dashboard.")
     return ok("Stripe's endpoint for this address sends what is needed.")

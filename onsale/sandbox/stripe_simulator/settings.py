@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
-from onsale.payments.webhooks import RESUMES, SAVES_A_CARD
+from onsale.payments.webhooks import WANTED
 from onsale.sandbox.stripe_simulator.chances import BY_CARD, LATE_MS, LATE_MS_MAX, Chances, Draws, Fault, chances, whole
 from onsale.sandbox.stripe_simulator.errors import invalid
 
@@ -15,7 +15,7 @@ DELAY_MS_MAX = 60_000
 FAULTS_MAX = 10_000
 FAILED_BY_CARD_MAX = 10_000
 # An endpoint at Stripe names the events it wants; these are the ones Onsale's would. `*` is every one.
-EVENTS_WANTED = tuple(sorted(RESUMES | SAVES_A_CARD))
+EVENTS_WANTED = tuple(sorted(WANTED))
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ SELECT format('booking %s is %s and has %s of its %s tickets', b.id, b.state, co
   LEFT JOIN booking_tickets bt ON bt.event_id = b.event_id AND bt.booking_id = b.id AND bt.released_at IS NULL
   LEFT JOIN tickets t ON t.event_id = bt.event_id AND t.id = bt.ticket_id AND t.state = 'sold' AND t.booking_id = b.id
  WHERE b.event_id = :event_id AND b.state IN ('committed', 'confirmed', 'refunding')
- GROUP BY b.id, b.state, b.tickets_taken HAVING count(t.id) <> b.tickets_taken OR b.tickets_taken = 0
+ GROUP BY b.id, b.state, b.tickets_taken HAVING count(t.id) <> b.tickets_taken OR (b.tickets_taken = 0 AND b.state <> 'refunding')
 UNION ALL
 -- A state that was read before the capture may be written after it; one in which nothing can be captured cannot.
 SELECT format('booking %s is %s for %s, its payment is %s and took %s', b.id, b.state, b.amount_minor,

@@ -28,6 +28,9 @@ SELECT format('booking %s is %s since %s', b.id, b.state, h.at)
                  WHERE h.event_id = b.event_id AND h.booking_id = b.id) h ON true
  CROSS JOIN patience
  WHERE b.event_id = :event_id AND b.state IN ('committed', 'refunding') AND h.at < settled_by
+   -- What the provider has it has; a bank may take days.
+   AND NOT EXISTS (SELECT FROM refunds r WHERE r.event_id = b.event_id AND r.booking_id = b.id
+                    AND r.state = 'sent' AND r.provider_refund_id IS NOT NULL)
 UNION ALL
 SELECT format('booking %s waits under number %s, which was reached', b.id, coalesce(b.return_number, b.number))
   FROM bookings b

@@ -24,8 +24,8 @@ UNION ALL
 SELECT format('ticket %s of booking %s was let go at %s, and the booking is %s', bt.ticket_id, b.id, bt.released_at,
               b.state)
   FROM booking_tickets bt JOIN bookings b ON b.event_id = bt.event_id AND b.id = bt.booking_id
- WHERE bt.event_id = :event_id AND bt.released_at IS NOT NULL
-   AND b.state IN ('held', 'authorising', 'requires_action', 'authorised', 'committed', 'confirmed')
+ WHERE bt.event_id = :event_id AND bt.released_at IS NOT NULL AND bt.refund_id IS NULL
+   AND b.state IN ('held', 'authorising', 'requires_action', 'authorised', 'committed', 'confirmed', 'refunding', 'refunded')
 UNION ALL
 SELECT format('booking %s expired at %s, before its time was over at %s', b.id, b.ended_at, b.hold_until)
   FROM bookings b WHERE b.event_id = :event_id AND b.state = 'expired' AND b.ended_at < b.hold_until

@@ -1,0 +1,264 @@
+"""Giving money back over HTTP: buyers within the organiser's rules, staff as they see fit, an event as a whole."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+from uuid import uuid4
+
+import httpx
+import pytest
+
+from onsale.db import catalogue, disputes, refund_settings, refunds
+from onsale.db.engine import reading, transaction
+from onsale.db.ids import BookingId, EventId, event_of_booking
+from onsale.db.refund_rules import RefundRules
+from onsale.db.refunds import RefundState
+from onsale.db.staff import Role, Staff, put
+from onsale.db.states import BookingState
+from onsale.web import auth, tokens
+from onsale.workers.refunds import settle
+from tests.builders import booking, run_sql, seat
+from tests.services.refunding import PRICE, a_paid_booking, given_back
+from tests.services.serving import Person
+from tests.services.test_api_webhooks import send, signature, wakes
+
+RULES = RefundRules(cancel_until_hours=24, fee_minor=100, fee_basis_points=1000)
+FEE = 100 + PRICE // 10
+
+
+@pytest.fixture
+def buyer_of(web):
+    def person(booking_id: BookingId) -> Person:
+        buyer_id = booking(web.office.engine, booking_id).buyer_id
+        return Person(web.http, tokens.sign(web.office.config, buyer_id, audience=tokens.BUYERS), str(buyer_id))
+
+    return person
+
+
+@pytest.fixture
+def staff_of(web, engine):
+    def member(role: Role = Role.ADMIN, organiser: str = "Test organiser") -> Person:
+        with transaction(engine) as connection:
+            organiser_id = catalogue.add_organiser(connection, organiser)
+            one = put(connection, Staff(uuid4(), organiser_id, f"{uuid4().hex}@example.org", role, "no password"))
+        return Person(web.http, tokens.sign(web.office.config, one.id, audience=tokens.STAFF), str(one.id))
+
+    return member
+
+
+@pytest.fixture
+def paid(paying_shop) -> BookingId:
+    return a_paid_booking(paying_shop)
+
+
+def event_of(booking_id: BookingId) -> EventId:
+    event_id = event_of_booking(booking_id)
+    assert event_id is not None
+    return event_id
+
+
+def allow(engine: Any, booking_id: BookingId, rules: RefundRules = RULES) -> None:
+    with transaction(engine) as connection:
+        refund_settings.change(connection, event_of(booking_id), rules, actor="test")
+
+
+def slug(answer: httpx.Response) -> str:
+    return str(answer.json()["type"]).rpartition("/")[2]
+
+
+def test_a_buyer_sees_what_comes_back_cancels_and_gets_it(web, engine, paying_shop, paid, buyer_of):
+    allow(engine, paid)
+    buyer = buyer_of(paid)
+
+    offer = buyer.get(f"/v1/bookings/{paid}").json()["refund_offer"]
+    asked = [
+        buyer.post(f"/v1/bookings/{paid}/refund", {"amount_minor": offer["amount_minor"]}, key="k") for _ in range(2)
+    ]
+    settle(paying_shop, paid)
+    told = buyer.get(f"/v1/bookings/{paid}").json()
+
+    assert (offer["amount_minor"], offer["kept_minor"]) == (2 * (PRICE - FEE), 2 * FEE)
+    assert [answer.status_code for answer in asked] == [202, 202]
+    assert asked[0].json()["state"] == "refunding"
+    assert (told["state"], told["tickets"], told["refund_offer"]) == ("refunded", [], None)
+    assert [one["state"] for one in told["refunds"]] == ["succeeded"]
+    assert given_back(paying_shop, paid) == offer["amount_minor"]
+
+
+def test_what_a_buyer_may_not_cancel_stays(web, engine, paid, buyer_of):
+    buyer, path = buyer_of(paid), f"/v1/bookings/{paid}/refund"
+
+    without_rules = buyer.post(path, {"amount_minor": 2 * PRICE}, key="1")
+    allow(engine, paid)
+    another_amount = buyer.post(path, {"amount_minor": 2 * PRICE}, key="2")
+    somebody_else = web.guest().post(path, {"amount_minor": 2 * (PRICE - FEE)}, key="3")
+    run_sql(engine, "UPDATE events SET starts_at = now() + interval '23 hours'")
+    too_late = buyer.post(path, {"amount_minor": 2 * (PRICE - FEE)}, key="4")
+
+    assert [slug(one) for one in (without_rules, another_amount, somebody_else, too_late)] == [
+        "cancellation-closed",
+        "refund-changed",
+        "not-found",
+        "cancellation-closed",
+    ]
+    assert buyer.get(f"/v1/bookings/{paid}").json()["refund_offer"] is None
+    assert booking(engine, paid).state is BookingState.CONFIRMED
+
+
+def test_staff_refund_a_part_and_the_booking_keeps_the_rest(web, engine, paying_shop, paid, buyer_of, staff_of):
+    ticket = int(seat(event_of(paid), 2))
+    member = staff_of()
+
+    asked = [member.post(f"/v1/admin/bookings/{paid}/refund", {"tickets": [ticket]}, key="one") for _ in range(2)]
+    settle(paying_shop, paid)
+    told = buyer_of(paid).get(f"/v1/bookings/{paid}").json()
+
+    assert [answer.status_code for answer in asked] == [202, 202]
+    assert asked[0].json()["id"] == asked[1].json()["id"]
+    assert (told["state"], [one["ticket_id"] for one in told["tickets"]]) == ("confirmed", [ticket - 1])
+    assert given_back(paying_shop, paid) == PRICE
+
+
+def test_who_may_not_refund_does_not(web, engine, paid, staff_of, buyer_of):
+    path, everything = f"/v1/admin/bookings/{paid}/refund", {"tickets": None}
+
+    answers = [
+        who.post(path, everything, key="k")
+        for who in (staff_of(Role.VIEWER), staff_of(organiser="Somebody else"), buyer_of(paid))
+    ]
+    no_fee = staff_of().post(path, {"keep_fee": True}, key="k")
+
+    assert [answer.status_code for answer in answers] == [403, 404, 401]
+    assert (no_fee.status_code, no_fee.json()["field"]) == (422, "keep_fee")
+    assert booking(engine, paid).state is BookingState.CONFIRMED
+
+
+def test_rules_that_staff_set_are_those_that_buyers_read(engine, web, paid, buyer_of, staff_of):
+    path = f"/v1/admin/events/{event_of(paid)}/refund-rules"
+    member = staff_of()
+
+    member.ask("PATCH", path, json={"cancel_until_hours": 48, "fee_basis_points": 5000})
+    with_rules = buyer_of(paid).get(f"/v1/bookings/{paid}").json()["refund_offer"]
+    member.ask("PATCH", path, json={"cancel_until_hours": None})
+    without = buyer_of(paid).get(f"/v1/bookings/{paid}").json()["refund_offer"]
+    wrong = member.ask("PATCH", path, json={"cancel_until_hours": 48, "fee_basis_points": 10_001})
+
+    assert (with_rules["amount_minor"], without, wrong.status_code) == (PRICE, None, 422)
+
+
+def test_a_refused_refund_is_shown_and_tried_again_by_staff(web, engine, paying_shop, paid, staff_of):
+    member = staff_of()
+    refund_id = member.post(f"/v1/admin/bookings/{paid}/refund", {}, key="k").json()["id"]
+    intent = "UPDATE payments SET intent_id = :now WHERE booking_id = :id"
+    with engine.connect() as connection:
+        mine = connection.exec_driver_sql("SELECT intent_id FROM payments").scalar_one()
+    run_sql(engine, intent, now="pi_unknown", id=paid)
+
+    settle(paying_shop, paid)
+    with reading(engine) as connection:
+        (refused,) = refunds.failed(connection, event_of(paid))
+    run_sql(engine, intent, now=mine, id=paid)
+    settle(paying_shop, paid)
+    untouched = booking(engine, paid).state
+    again = [member.post(f"/v1/admin/refunds/{refund_id}/retry") for _ in range(2)]
+    settle(paying_shop, paid)
+
+    assert (refused.state, str(refused.id)) == (RefundState.FAILED, refund_id)
+    assert refused.why
+    assert untouched is BookingState.REFUNDING
+    assert [answer.status_code for answer in again] == [202, 409]
+    assert booking(engine, paid).state is BookingState.REFUNDED
+    assert given_back(paying_shop, paid) == 2 * PRICE
+
+
+def test_the_banks_word_that_a_refund_failed_after_all_makes_a_worker_ask(web, engine, paying_shop, paid, staff_of):
+    staff_of().post(f"/v1/admin/bookings/{paid}/refund", {}, key="k")
+    settle(paying_shop, paid)
+    with reading(engine) as connection:
+        (refund,) = refunds.of_booking(connection, paid)
+        intent = connection.exec_driver_sql("SELECT intent_id FROM payments").scalar_one()
+    before = wakes(web)
+
+    thing = {"id": refund.provider_refund_id, "object": "refund", "payment_intent": intent, "metadata": {}}
+    body = json.dumps({"id": "evt_1", "type": "refund.failed", "data": {"object": thing}}).encode()
+    answer = send(web, body, signature(web.office, body))
+    with reading(engine) as connection:
+        (doubted,) = refunds.of_booking(connection, paid)
+    # The bank's books say otherwise: it is asked, and what it says counts.
+    settle(paying_shop, paid)
+
+    assert (answer.status_code, doubted.state, wakes(web) - before) == (204, RefundState.SENT, 1)
+    with reading(engine) as connection:
+        assert [one.state for one in refunds.of_booking(connection, paid)] == [RefundState.SUCCEEDED]
+    assert given_back(paying_shop, paid) == 2 * PRICE
+
+
+def test_a_dispute_is_recorded_and_what_is_closed_stays_closed(web, engine, paid):
+    with reading(engine) as connection:
+        intent = connection.exec_driver_sql("SELECT intent_id FROM payments").scalar_one()
+    thing = {"id": "dp_1", "object": "dispute", "payment_intent": intent, "amount": 9000, "currency": "eur"}
+    said = [("created", "needs_response"), ("closed", "lost"), ("created", "needs_response")]
+
+    for number, (kind, status) in enumerate(said):
+        told = thing | {"reason": "fraudulent", "status": status}
+        event = {"id": f"evt_{number}", "type": f"charge.dispute.{kind}", "data": {"object": told}}
+        body = json.dumps(event).encode()
+        assert send(web, body, signature(web.office, body)).status_code == 204
+
+    with reading(engine) as connection:
+        (dispute,) = disputes.of_event(connection, event_of(paid))
+    assert (dispute.booking_id, dispute.amount_minor, dispute.status) == (paid, 9000, "lost")
+    assert dispute.closed_at is not None
+
+
+def test_the_console_and_the_buyers_page_do_the_same_by_plain_forms(web, engine, paying_shop, paid):
+    member_page = _signed_in(web, _member(engine), staff=True)
+    buyer_page = _signed_in(web, booking(engine, paid).buyer_id, staff=False)
+    console = f"/admin/events/{event_of(paid)}/refunds"
+
+    _press(member_page, console, f"{console}/rules", cancel_until_hours="24", fee_minor="500", fee_basis_points="0")
+    page = buyer_page.get(f"/bookings/{paid}").text
+    amount = str(2 * (PRICE - 500))
+    _press(buyer_page, f"/bookings/{paid}", f"/bookings/{paid}/refund", amount_minor=amount, idempotency_key="k")
+    settle(paying_shop, paid)
+    after = buyer_page.get(f"/bookings/{paid}").text
+
+    assert "you get back <strong>80.00" in page.replace("€", "").replace("EUR ", "").replace("\N{NO-BREAK SPACE}", "")
+    assert "The tickets are given back" in after
+    assert given_back(paying_shop, paid) == int(amount)
+
+
+def test_staff_refund_and_cancel_by_the_consoles_forms(web, engine, paying_shop, paid):
+    page = _signed_in(web, _member(engine), staff=True)
+    console = f"/admin/events/{event_of(paid)}/refunds"
+
+    _press(page, console, f"{console}/refund", booking=str(paid), tickets="", idempotency_key="k")
+    unsure = _press(page, console, f"{console}/cancel-event", reason="The singer is ill")
+    _press(page, console, f"{console}/cancel-event", reason="The singer is ill", sure="yes")
+
+    assert booking(engine, paid).state is BookingState.REFUNDING
+    assert "cannot be undone" in unsure.text
+    assert "The singer is ill" in page.get(console).text
+
+
+def _member(engine: Any) -> Any:
+    with transaction(engine) as connection:
+        organiser_id = catalogue.add_organiser(connection, "Test organiser")
+        return put(connection, Staff(uuid4(), organiser_id, f"{uuid4().hex}@example.org", Role.ADMIN, "none")).id
+
+
+def _signed_in(web: Any, subject: Any, *, staff: bool) -> httpx.Client:
+    audience = tokens.STAFF if staff else tokens.BUYERS
+    client = httpx.Client(base_url=web.address, follow_redirects=True, timeout=20)
+    client.cookies.set(
+        auth._cookie(web.office.config, staff), tokens.sign(web.office.config, subject, audience=audience)
+    )
+    return client
+
+
+def _press(client: httpx.Client, page: str, form: str, **fields: str) -> httpx.Response:
+    key = client.get(page).text.split('csrf_token"', 1)[1].split('="', 1)[1].split('"', 1)[0]
+    answer = client.post(form, data={**fields, "csrf_token": key})
+    assert answer.status_code == 200, answer.text
+    return answer
