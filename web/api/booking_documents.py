@@ -12,9 +12,16 @@ from onsale.db.charges import Attempt
 from onsale.db.holds import EXTENSIONS_MAX
 from onsale.db.states import HOLDING, SOLD, UNDECIDED, BookingState
 from onsale.queue import status
-from onsale.web.api.documents import BookedTicketDocument, BookingDocument, MoveDocument, PaymentDocument
+from onsale.web.api.documents import (
+    BookedTicketDocument,
+    BookingDocument,
+    MoveDocument,
+    PaymentDocument,
+    StepDocument,
+)
 from onsale.web.booking import is_settled
 from onsale.web.box_office import box_office
+from onsale.web.timeline import timeline
 
 # A lane decides within a tenth of a second; a number may be minutes away.
 POLL_SECONDS = {BookingState.WAITING: 5.0, BookingState.QUEUED: 0.5, BookingState.HELD: 5.0}
@@ -32,6 +39,7 @@ def booking_document(connection: Connection, booking: Booking) -> BookingDocumen
     tickets = bookings.tickets_of(connection, booking.id) if decided and booking.tickets_taken else ()
     attempt = charges.newest_attempt(connection, booking.id) if booking.hold_version is not None else None
     holding = booking.state in HOLDING
+    moves = [move for move in bookings.history(connection, booking.id) if move.version <= booking.version]
     return BookingDocument(
         id=booking.id,
         event_id=booking.event_id,
@@ -54,9 +62,10 @@ def booking_document(connection: Connection, booking: Booking) -> BookingDocumen
         queued_at=booking.queued_at,
         decided_at=booking.decided_at,
         ended_at=booking.ended_at,
-        history=[
-            MoveDocument(state=move.to_state, at=move.at, reason=move.reason)
-            for move in bookings.history(connection, booking.id)
+        history=[MoveDocument(state=move.to_state, at=move.at, reason=move.reason) for move in moves],
+        timeline=[
+            StepDocument(step=step.name, words=step.words, standing=step.standing, at=step.at)
+            for step in timeline(booking, moves)
         ],
         poll_seconds=_poll_seconds(booking),
         url=f"/v1/bookings/{booking.id}",

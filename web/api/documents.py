@@ -24,6 +24,7 @@ from onsale.db.ids import EVENT_ID_MAX, TICKETS_PER_EVENT_BITS, TICKETS_PER_EVEN
 from onsale.db.states import BookingState
 from onsale.search import Suggested
 from onsale.web.api.contract import Asked, Told
+from onsale.web.timeline import Standing
 
 
 def _from_path(text: str) -> int:
@@ -286,6 +287,18 @@ class MoveDocument(Told):
     reason: str | None
 
 
+class StepDocument(Told):
+    """One step of a booking's way, in words for its buyer; `at` is null while it is `ahead`.
+
+    `step` is the state it leads to, `declined` (the hold goes on), or `released` (a payment that is being let go).
+    """
+
+    step: str
+    words: str
+    standing: Standing
+    at: Moment | None
+
+
 class PaymentDocument(Told):
     """The newest card tried: what came of it, and where to confirm it when the bank asks."""
 
@@ -326,6 +339,7 @@ class BookingDocument(Told):
     decided_at: Moment | None
     ended_at: Moment | None
     history: list[MoveDocument]
+    timeline: list[StepDocument]
     poll_seconds: float
     url: str
 
