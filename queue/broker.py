@@ -47,6 +47,7 @@ ROUTES = {
     "onsale.reconcile": {"queue": SWEEPS.name},
     "onsale.resend": {"queue": SWEEPS.name},
     "onsale.watch_mail": {"queue": SWEEPS.name},
+    "onsale.watch_stuck": {"queue": SWEEPS.name},
     # Sent to every queue in turn, by name.
     PROBE: {"queue": SWEEPS.name},
 }

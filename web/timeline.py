@@ -55,7 +55,7 @@ WORDS = {
     S.FAILED: "Something broke on our side",
 }
 MORE = {
-    S.AUTHORISED: "The money is reserved, not taken.",
+    S.AUTHORISED: "Your bank reserved the money.",
     S.COMMITTED: "They are written to your name.",
 }
 # The way to the tickets; what comes before a state that is reached is not shown again.

@@ -32,6 +32,7 @@ SWEEPS = {
     "resend": {"task": "onsale.resend", "schedule": 1.0},
     "reconcile": {"task": "onsale.reconcile", "schedule": 5.0},
     "watch_mail": {"task": "onsale.watch_mail", "schedule": 60.0},
+    "watch_stuck": {"task": "onsale.watch_stuck", "schedule": 15.0},
 }
 
 

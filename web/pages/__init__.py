@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from flask import Flask
 
+from onsale.web.admin.bookings import staff_bookings
 from onsale.web.admin.console import console
 from onsale.web.pages import context, shows, words
 from onsale.web.pages.accounts import accounts
@@ -18,7 +19,7 @@ from onsale.web.pages.home import home
 from onsale.web.pages.searching import search
 from onsale.web.pages.waiting import waiting
 
-BLUEPRINTS = (home, search, events, waiting, choosing, bookings, accounts, demo, console)
+BLUEPRINTS = (home, search, events, waiting, choosing, bookings, accounts, demo, console, staff_bookings)
 
 
 def register(app: Flask) -> None:
