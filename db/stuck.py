@@ -75,8 +75,8 @@ RULES = {
     Kind.UNRELEASED: Rule(
         SETTLE_SECONDS,
         "ended without tickets, and the payment is still open",
-        "Look the payment up at Stripe. Open there: see that workers of sweeps and payments run and reach Stripe; it is "
-        "then cancelled or refunded by itself.",
+        "Look the payment up at Stripe. Open there: see that workers of sweeps and payments run and reach Stripe; "
+        "then it is cancelled or refunded by itself.",
     ),
     Kind.REFUND_OPEN: Rule(
         REFUND_SECONDS,
