@@ -37,7 +37,6 @@ from tests.histories.seen import Seen, look
 SEATS = 4
 PRICE_MINOR = 4500
 TICKETS_PER_BUYER = 3
-BATCH = 2
 PAY_SECONDS = 600
 
 
@@ -64,9 +63,7 @@ class Booth:
         self.engine, self.buyers, self.bank = engine, buyers, Bank()
         section = NewSection(1, "Row", PRICE_MINOR, rows=1, seats_per_row=SEATS)
         dials = QueueChange(pay_seconds=PAY_SECONDS)
-        self.event_id: EventId = an_event(
-            engine, sections=[section], tickets_per_buyer=TICKETS_PER_BUYER, queue=dials
-        )
+        self.event_id: EventId = an_event(engine, sections=[section], tickets_per_buyer=TICKETS_PER_BUYER, queue=dials)
         nothing = _Nothing()
         self.shop: Any = SimpleNamespace(
             config=SimpleNamespace(guards_off=frozenset(), public_url="https://shop.example"),
@@ -115,11 +112,11 @@ class Booth:
         with transaction(self.engine) as connection:
             lane.queue_admitted(connection, self.event_id, serving=serving, return_serving=0)
 
-    def lane_reads(self, which: Lane) -> None:
-        """Read a batch and decide it. What was decided before and not written is put back, as when it is interrupted."""
+    def lane_reads(self, which: Lane, size: int) -> None:
+        """Read a batch and decide it. What was decided and not written is put back, as when a lane is interrupted."""
         allocation.put_back(which.house, which.decisions)
         with reading(self.engine) as connection:
-            which.batch = lane.read_batch(connection, self.event_id, limit=BATCH)
+            which.batch = lane.read_batch(connection, self.event_id, limit=size)
             named = lane.prepare_house(connection, self.event_id, which.house, which.batch)
         which.decisions = allocation.allocate(which.batch.requests, which.house, named)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from typing import Any
 
 from hypothesis import strategies as st
@@ -13,14 +12,14 @@ from sqlalchemy import Engine
 
 from onsale.db.charges import Charge
 from onsale.db.ids import BookingId, BuyerId, TicketId
-from onsale.db.states import ENDED, HOLDING, SOLD, BookingState
+from onsale.db.states import ENDED, SOLD, BookingState
 from onsale.db.wishes import Wish
 from onsale.errors import OnsaleError
-from tests.histories.bank import CARDS, SLOW, Bank
-from tests.histories.booth import BATCH, PAY_SECONDS, SEATS, TICKETS_PER_BUYER, Booth
-from tests.histories.model import Made, Model, Wrong, check, check_always, check_over
-from tests.histories.seen import Seen
 from tests.builders import seat
+from tests.histories.bank import CARDS
+from tests.histories.booth import PAY_SECONDS, SEATS, TICKETS_PER_BUYER, Booth
+from tests.histories.model import Made, Model, check, check_always, check_over
+from tests.histories.seen import Seen
 
 BOOKINGS_MAX = 7
 # Just not over, over and the bank is asked first, and over for more than the minute that it is asked for.
@@ -33,13 +32,25 @@ named = st.sets(st.integers(1, SEATS), min_size=1, max_size=2)
 wishes = st.one_of(named, st.integers(1, 2))
 buyers = st.integers(0, 1)
 lanes = st.integers(0, 1)
+sizes = st.integers(1, 2)
+
+
+def step(when: Callable[[Any], bool] = lambda _: True, **arguments: Any) -> Callable[..., Any]:
+    """A rule that may be chosen when it makes sense, and is looked at."""
+
+    def marked(act: Callable[..., None]) -> Any:
+        may = precondition(lambda self: (not self.focus or act.__name__ in self.focus) and when(self))
+        return may(rule(**arguments)(act))
+
+    return marked
 
 
 class History(RuleBasedStateMachine):
-    """One history. `engine`, `people` and `count` are set by whoever runs it."""
+    """One history. `engine` and `people` are set by whoever runs it, and `focus`: the only steps to choose from."""
 
     engine: Engine
     people: Sequence[BuyerId]
+    focus: frozenset[str] = frozenset()
     told: Callable[[], None] = staticmethod(lambda: None)
 
     def __init__(self) -> None:
@@ -59,23 +70,26 @@ class History(RuleBasedStateMachine):
     def begins(self, who: int, what: Any, card: str | None) -> None:
         """Nothing happens before somebody has booked and been given tickets."""
         self._book(who, what, card=card)
-        self._lane_reads(0)
+        self._lane_reads(0, 1)
         self._lane_writes(0)
 
-    @precondition(lambda self: len(self.made) < BOOKINGS_MAX)
-    @rule(who=buyers, what=wishes, early=st.booleans(), card=st.sampled_from(NOT_YET_SAVED))
+    @step(
+        lambda self: bool(len(self.made) < BOOKINGS_MAX),
+        who=buyers,
+        what=wishes,
+        early=st.booleans(),
+        card=st.sampled_from(NOT_YET_SAVED),
+    )
     def books(self, who: int, what: Any, early: bool, card: str | None) -> None:
         self._book(who, what, card=card, early=early)
 
-    @precondition(lambda self: self.made and len(self.made) < BOOKINGS_MAX)
-    @rule(which=ANY, what=wishes)
+    @step(lambda self: bool(self.made and len(self.made) < BOOKINGS_MAX), which=ANY, what=wishes)
     def books_again_with_the_same_admission(self, which: int, what: Any) -> None:
         before = self._one(which)
         who = self.people.index(BuyerId(before.buyer))
         self._book(who, what, admission=before.admission)
 
-    @precondition(lambda self: len(self.made) < BOOKINGS_MAX - 1)
-    @rule(who=buyers, one=wishes, other=wishes)
+    @step(lambda self: bool(len(self.made) < BOOKINGS_MAX - 1), who=buyers, one=wishes, other=wishes)
     def books_twice_at_once(self, who: int, one: Any, other: Any) -> None:
         """Neither post sees the other: each is counted against what was there before."""
         buyer = self.people[who]
@@ -89,7 +103,7 @@ class History(RuleBasedStateMachine):
             self._accepted(each, S.QUEUED, None)
         self._compare()
 
-    @rule(which=ANY, other_body=st.booleans())
+    @step(which=ANY, other_body=st.booleans())
     def presses_twice(self, which: int, other_body: bool) -> None:
         """The same key again, with the same request or with another."""
         one = self._one(which)
@@ -97,11 +111,13 @@ class History(RuleBasedStateMachine):
         again = self.booth.new_booking(
             BuyerId(one.buyer), one.wish, number=one.number, idempotency_key=one.key, request_hash=body
         )
-        wrong = self._refused(lambda: check(self.booth.accept(again).booking.id == one.id, "the key made another booking"))
+        wrong = self._refused(
+            lambda: check(self.booth.accept(again).booking.id == one.id, "the key made another booking")
+        )
         check(wrong == ("IdempotencyKeyReused" if other_body else ""), "pressed twice:", wrong)
         self._compare()
 
-    @rule(which=ANY)
+    @step(which=ANY)
     def cancels(self, which: int) -> None:
         one = self._one(which)
         refused = self._refused(lambda: self.booth.cancel(one.id, one.buyer))
@@ -110,7 +126,7 @@ class History(RuleBasedStateMachine):
             self.model.cancelled(one)
         self._compare()
 
-    @rule(which=ANY)
+    @step(which=ANY)
     def asks_for_time(self, which: int) -> None:
         one = self._one(which)
         refused = self._refused(lambda: self.booth.extend(one.id, one.buyer))
@@ -119,7 +135,7 @@ class History(RuleBasedStateMachine):
             self.model.extended(one)
         self._compare()
 
-    @rule(which=ANY, card=st.sampled_from(CARDS), again=st.booleans())
+    @step(which=ANY, card=st.sampled_from(CARDS), again=st.booleans())
     def pays(self, which: int, card: str, again: bool) -> None:
         """With a card; `again`: with the key of the last press."""
         one = self._one(which)
@@ -135,29 +151,29 @@ class History(RuleBasedStateMachine):
 
     # The house.
 
-    @rule(serving=st.integers(1, BOOKINGS_MAX))
+    @step(serving=st.integers(1, BOOKINGS_MAX))
     def turn_comes(self, serving: int) -> None:
         self.booth.turn_comes(serving)
         self.model.turn_comes(serving)
         self._compare()
 
-    @rule(which=lanes)
-    def lane_reads(self, which: int) -> None:
-        self._lane_reads(which)
+    @step(which=lanes, size=sizes)
+    def lane_reads(self, which: int, size: int) -> None:
+        self._lane_reads(which, size)
 
-    @rule(which=lanes)
+    @step(which=lanes)
     def lane_writes(self, which: int) -> None:
         self._lane_writes(which)
 
-    @rule(which=ANY)
+    @step(which=ANY)
     def worker_reads(self, which: int) -> None:
         one = self._one(which)
         found = self.booth.read_charge(one.id)
         self.reader = (found, len(one.cards)) if found else None
 
-    @precondition(lambda self: self.reader is not None)
-    @rule()
+    @step(lambda self: self.reader is not None)
     def worker_takes_the_step_it_read(self) -> None:
+        """Also for the second time: that is the twin who read the same."""
         assert self.reader is not None
         charge, cards = self.reader
         self.booth.take_step(charge)
@@ -165,12 +181,17 @@ class History(RuleBasedStateMachine):
         began = charge.booking.payment_method is not None and not cards
         self._adopt({} if began else {charge.booking.id: cards})
 
-    @rule(which=ANY)
+    @step(which=ANY)
+    def worker_reads_and_takes_its_step(self, which: int) -> None:
+        self.worker_reads(which)
+        self.worker_takes_the_step_it_read()
+
+    @step(which=ANY)
     def resumes(self, which: int) -> None:
         self.booth.resume(self._one(which).id)
         self._adopt({})
 
-    @rule(which=ANY, again=st.booleans())
+    @step(which=ANY, again=st.booleans())
     def hears_from_the_bank(self, which: int, again: bool) -> None:
         """A webhook, and the same once more."""
         one = self._one(which)
@@ -180,7 +201,7 @@ class History(RuleBasedStateMachine):
         self.booth.resume(one.id)
         self._adopt({})
 
-    @rule()
+    @step()
     def sweeps(self) -> None:
         self.booth.sweep()
         self.model.expired()
@@ -188,17 +209,17 @@ class History(RuleBasedStateMachine):
 
     # The world.
 
-    @rule(which=ANY, yes=st.booleans())
+    @step(which=ANY, yes=st.booleans())
     def bank_decides(self, which: int, yes: bool) -> None:
         intent = self.booth.bank.of_booking(self._one(which).id)
         if intent is not None:
             self.booth.bank.decides(intent.id, yes=yes)
 
-    @rule()
+    @step()
     def next_answer_is_lost(self) -> None:
         self.booth.bank.answers_lost = 1
 
-    @rule(seconds=st.sampled_from(STEPS_SECONDS))
+    @step(seconds=st.sampled_from(STEPS_SECONDS))
     def time_passes(self, seconds: int) -> None:
         self.booth.time_passes(seconds)
         self.model.now += seconds
@@ -240,11 +261,11 @@ class History(RuleBasedStateMachine):
         self.model.made[one.id] = one
         self.requests[one.id] = new
 
-    def _lane_reads(self, which: int) -> None:
+    def _lane_reads(self, which: int, size: int) -> None:
         lane = self.booth.lanes[which]
-        self.booth.lane_reads(lane)
+        self.booth.lane_reads(lane, size)
         assert lane.batch is not None
-        expected = [one.id for one in self.model.next_batch(BATCH)]
+        expected = [one.id for one in self.model.next_batch(size)]
         check([one.id for one in lane.batch.bookings] == expected, "a batch is not the head of the line")
         self.model.check_decisions(lane.batch.requests, lane.decisions)
 
@@ -291,7 +312,7 @@ def settle(booth: Booth, model: Model) -> None:
         if booth.bank.intents[intent].status.value == "processing":
             booth.bank.decides(intent, yes=True)
     for _ in range(BOOKINGS_MAX):
-        booth.lane_reads(booth.lanes[0])
+        booth.lane_reads(booth.lanes[0], BOOKINGS_MAX)
         if not booth.lanes[0].decisions:
             break
         booth.lane_writes(booth.lanes[0])

@@ -208,7 +208,9 @@ class Model:
 
     def _check_move(self, one: Made, found: SeenBooking, intent: Intent | None, *, is_newest: bool) -> None:
         made, status = found.state, intent.status if intent else None
-        check(one.state not in ENDED and one.state not in SOLD or found.voiding == one.voiding, "marked after its end")
+        check(
+            (one.state not in ENDED and one.state not in SOLD) or found.voiding == one.voiding, "marked after its end"
+        )
         if made in (S.REQUIRES_ACTION, S.HELD, S.AUTHORISED) and made is not one.state:
             check(is_newest, "what came of an older card was written:", made)
             check(not one.voiding or made is S.AUTHORISED, "a voided booking went on to", made)
@@ -284,6 +286,8 @@ def _histories(seen: Seen, _: Bank) -> Iterator[str]:
             if move[0] != NEW and BookingState(move[1]) not in LEGAL_MOVES[BookingState(move[0])]:
                 yield f"I12: no booking may move so: {move}"
             before = move[1]
+        if booking.version != len(booking.moves):
+            yield f"I12: version {booking.version} after {len(booking.moves)} moves"
         if before != booking.state:
             yield f"I12: a history ends with {before}, its booking is {booking.state}"
 

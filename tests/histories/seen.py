@@ -71,7 +71,9 @@ def look(connection: Connection, event_id: EventId) -> Seen:
 
 
 def _booking(fields: list, live: tuple[tuple[TicketId, BookingId], ...]) -> SeenBooking:
-    id_, buyer, key, state, version, voiding, taken, amount, left, extended, price, captures, cards, moves, settled = fields
+    id_, buyer, key, state, version, voiding, taken, amount, left, extended, price, captures, cards, moves, settled = (
+        fields
+    )
     booking_id = BookingId(UUID(id_))
     return SeenBooking(
         id=booking_id,
