@@ -92,8 +92,9 @@ _NO_CONFLICT = Phrase(
 _ANY_MOVE = Schema("""
     INSERT INTO booking_moves SELECT a.to_state, b.to_state FROM booking_moves a, booking_moves b ON CONFLICT DO NOTHING
 """)
-_LANES = ("books", "turn_comes", "lane_reads", "lane_writes")
-_WORKERS = ("pays", "worker_reads", "worker_takes_the_step_it_read", "worker_reads_and_takes_its_step")
+_LANES = ("books", "lane_reads", "lane_writes")
+_STALE = ("pays", "worker_reads", "worker_takes_the_step_it_read")
+_WORKERS = (*_STALE, "worker_reads_and_takes_its_step")
 
 
 @dataclass(frozen=True)
@@ -114,9 +115,7 @@ GUARDS = {
         (Code(lane, "_lost", lambda *_: frozenset()),), _LANES
     ),
     "a batch's ticket is given once": Guard((Code(_Hall, "_is_free", _gone_is_free),), ("books", "lane_reads")),
-    "a house that is old is read anew": Guard(
-        (Code(house.House, "missing", _never_old),), ("books", "cancels", "lane_reads", "lane_writes")
-    ),
+    "a house that is old is read anew": Guard((Code(house.House, "missing", _never_old),), _LANES),
     "a buyer's tickets are counted when a booking is accepted": Guard(
         (Phrase("accept_booking", " AND live.tickets + :tickets_wanted <= e.tickets_per_buyer"),), ("books", "sweeps")
     ),
@@ -154,7 +153,7 @@ GUARDS = {
         (Phrase("attempt_outcome", "AND later.attempt > a.attempt", "AND later.attempt < 0"),), (*_WORKERS, "resumes")
     ),
     "a voided booking takes no card's answer": Guard(
-        (Phrase("attempt_outcome", " AND (NOT b.voiding OR :also_voiding)"),), (*_WORKERS, "cancels")
+        (Phrase("attempt_outcome", " AND (NOT b.voiding OR :also_voiding)"),), (*_STALE, "cancels")
     ),
     "what a card says moves only a booking that is paying": Guard((_STILL_PAYING,), (*_WORKERS, "resumes")),
     "the legal moves, behind that": Guard((_STILL_PAYING, _ANY_MOVE), (*_WORKERS, "resumes")),
