@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 from unittest import mock
 
@@ -17,11 +17,10 @@ from sqlalchemy import Engine, TextClause, text
 
 from onsale.db import charges, holds, house, lane, sql
 from onsale.db.allocation import _Hall
-from onsale.db.charges import Charge
 from onsale.db.states import BookingState
 from onsale.payments.provider import Intent
 from onsale.workers import payment_steps, payments
-from onsale.workers.payment_steps import Step
+from tests.histories.bank import NO, YES
 
 
 @dataclass(frozen=True)
@@ -68,10 +67,6 @@ def _never_old(self: house.House, wanted: Any, changes: Any) -> tuple[int, ...]:
 
 def _gone_is_free(self: _Hall, ticket: Any) -> bool:
     return ticket in self._named and self._named[ticket].free
-
-
-def _voiding_goes_on(charge: Charge) -> Step:
-    return payment_steps.next_step(replace(charge, booking=replace(charge.booking, voiding=False)))
 
 
 def _any_word_counts(intent: Intent, *, confirmed: bool, state: BookingState) -> Any:
@@ -164,9 +159,6 @@ GUARDS = {
     "one capture per booking": Guard(
         (_NOT_CAPTURED, _NO_CONFLICT, Schema("ALTER TABLE captures DROP CONSTRAINT pk_captures")), _WORKERS
     ),
-    "a voided booking is carried to its cancellation": Guard(
-        (Code(payments, "next_step", _voiding_goes_on),), ("pays", "cancels", "resumes")
-    ),
     "an older card's answer is not taken for this one's": Guard(
         (Code(payments, "seen", _any_word_counts),), ("pays", "resumes")
     ),
@@ -174,6 +166,32 @@ GUARDS = {
         (Own(charges, "_WEBHOOK_RECEIVED", "SELECT EXISTS (SELECT FROM noted) AS new", "SELECT true AS new"),),
         ("hears_from_the_bank",),
     ),
+}
+
+
+_BEGINS = ("begins", {"who": 0, "what": 1, "card": None})
+_READS, _TAKES = ("worker_reads", {"which": 0}), ("worker_takes_the_step_it_read", {})
+_STEPS, _RESUMES = ("worker_reads_and_takes_its_step", {"which": 0}), ("resumes", {"which": 0})
+_CANCELS = ("cancels", {"which": 0})
+
+
+def _pays(card: str) -> tuple[str, dict[str, Any]]:
+    return ("pays", {"which": 0, "card": card, "again": False})
+
+
+def _books(lane: int) -> tuple[tuple[str, dict[str, Any]], ...]:
+    asked = {"who": 1, "what": 1, "early": False, "card": None}
+    return ("books", asked), ("lane_reads", {"which": lane, "size": 1}), ("lane_writes", {"which": lane})
+
+
+# Histories that the search needs more than CI's patience for: told as they were found, or as they must be.
+KNOWN: dict[str, tuple[tuple[str, dict[str, Any]], ...]] = {
+    "a house that is old is read anew": (_BEGINS, *_books(1), *_books(0)),
+    "a voided booking takes no card's answer": (_BEGINS, _pays(NO), _READS, _CANCELS, _TAKES),
+    "nothing is sold that is being voided": (_BEGINS, _pays(YES), _STEPS, _READS, _CANCELS, _TAKES),
+    "a twin that finds the tickets sold cancels nothing": (_BEGINS, _pays(YES), _STEPS, _STEPS, _TAKES),
+    "one capture per booking": (_BEGINS, _pays(YES), _STEPS, _STEPS, _STEPS, _TAKES),
+    "an older card's answer is not taken for this one's": (_BEGINS, _pays(NO), _RESUMES, _pays(YES), _RESUMES),
 }
 
 

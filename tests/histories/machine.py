@@ -96,6 +96,8 @@ class History(RuleBasedStateMachine):
         card=st.sampled_from(NOT_YET_SAVED),
     )
     def books(self, who: int, what: Any, early: bool, card: str | None) -> None:
+        # Nobody is early where no turn ever comes.
+        early = early and (not self.focus or "turn_comes" in self.focus)
         self._book(who, what, card=card, early=early)
 
     @step(lambda self: bool(self.made and len(self.made) < BOOKINGS_MAX), which=ANY, what=wishes)
