@@ -119,10 +119,10 @@ def cancel(connection: Connection, booking_id: BookingId, *, buyer_id: BuyerId) 
     booking = _own(connection, booking_id, buyer_id)
     if booking.state is BookingState.CANCELLED:
         return _released(booking)
+    if booking.state not in UNDECIDED | HOLDING:
+        raise IllegalMove
     if booking.voiding or booking.state in HOLDING - {BookingState.HELD}:
         return None
-    if booking.state not in UNDECIDED | {BookingState.HELD}:
-        raise IllegalMove
     (ended,) = _end(
         connection, [booking_id], state=BookingState.CANCELLED, reason=CANCELLED_REASON, before={booking.state}
     )

@@ -11,7 +11,7 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST as CONTENT_TYPE
 from prometheus_client.exposition import generate_latest
 from prometheus_client.registry import Collector
 
-from onsale.db import change_outbox, change_stream, letters, queue_settings, stats
+from onsale.db import change_outbox, change_stream, letters, queue_settings, stats, stuck
 from onsale.db.engine import reading
 from onsale.db.ids import EventId
 from onsale.db.letters import STUCK, LetterState
@@ -41,7 +41,7 @@ class _Numbers(Collector):
         self._office = office
 
     def collect(self) -> Iterator[Metric]:
-        for part in (self._of_record, self._of_changes, self._of_mail, self._of_queues):
+        for part in (self._of_record, self._of_stuck, self._of_changes, self._of_mail, self._of_queues):
             try:
                 yield from part()
             except OnsaleError as error:
@@ -62,6 +62,16 @@ class _Numbers(Collector):
         for outcome, count in by_outcome.items():
             payments.add_metric([outcome], count)
         yield payments
+
+    def _of_stuck(self) -> Iterator[Metric]:
+        """Read here and not told by the sweep, which may be what is stuck."""
+        with reading(self._office.engine) as connection:
+            found = stuck.find(connection, each=1)
+        says = "Bookings past the time that their state may take, by what is wrong; above 0 is an alarm."
+        bookings = GaugeMetricFamily("onsale_stuck_bookings", says, labels=["kind"])
+        for kind, count in found.counts.items():
+            bookings.add_metric([kind], count)
+        yield bookings
 
     def _of_changes(self) -> Iterator[Metric]:
         """Of what is set up; who reads events from the record alone has none of these."""

@@ -33,6 +33,7 @@ SWEEPS = {
     "reconcile": {"task": "onsale.reconcile", "schedule": 5.0},
     "cancel_events": {"task": "onsale.cancel_events", "schedule": 2.0},
     "watch_mail": {"task": "onsale.watch_mail", "schedule": 60.0},
+    "watch_stuck": {"task": "onsale.watch_stuck", "schedule": 15.0},
 }
 
 

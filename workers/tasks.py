@@ -9,7 +9,7 @@ from celery import Task
 
 from onsale.config import Config
 from onsale.db.ids import BookingId, EventId
-from onsale.workers import cancellations, expiry, lanes, mail, payments, reconcile, refunds, resend
+from onsale.workers import cancellations, expiry, lanes, mail, payments, reconcile, refunds, resend, stuck
 from onsale.workers.app import app
 from onsale.workers.shop import ShopOfThisProcess, open_shop
 
@@ -61,6 +61,12 @@ def send_mail() -> None:
 def watch_mail() -> None:
     """Say so when letters do not get away, also where nobody sends them."""
     mail.watch(shop())
+
+
+@app.task(name="onsale.watch_stuck")
+def watch_stuck() -> None:
+    """Raise the alarm about bookings past the time that their state may take."""
+    stuck.watch(shop())
 
 
 @app.task(name="onsale.sweep", bind=True)

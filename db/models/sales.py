@@ -37,6 +37,7 @@ class Booking(Base):
         ),
         Index("bookings_by_deadline", "hold_until", postgresql_where=text(_HOLDING)),
         Index("bookings_of_buyer", "buyer_id", "created_at"),
+        Index("bookings_refunding", "event_id", "id", postgresql_where=text("state = 'refunding'")),
     )
 
     event_id: Mapped[BigKey]

@@ -12,6 +12,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, text
 
+from onsale.db import stuck
 from onsale.db.engine import reading, transaction
 from onsale.db.holds import EXTENSIONS_MAX
 from onsale.db.ids import EventId
@@ -30,14 +31,13 @@ from onsale.verify.verdict import Verdict
 # Beyond so many violations of one rule nobody counts on.
 COUNTED_MAX = 10_000
 ROWS_AT_ONCE = 1_000
-# A booking that nothing is wrong with may be undecided for so long (a worker was killed, its wake-up is sent again),
-# a hold over its time (the sweep), a payment (the provider is asked for a minute first), a capture (the reconciler);
-# and what the queue did is written down within a second or two.
+# What is stuck raises an alarm by the same limits (db/stuck.py). A hold may be over its time until the sweep comes, and
+# what the queue did is written down within a second or two.
 GRACES = {
-    "decide_seconds": 60,
+    "decide_seconds": stuck.DECIDE_SECONDS,
     "sweep_seconds": 15,
-    "pay_seconds": 90,
-    "settle_seconds": 120,
+    "pay_seconds": stuck.PAY_SECONDS,
+    "settle_seconds": stuck.SETTLE_SECONDS,
     "journal_seconds": 15,
 }
 LIMITS = {"extensions_max": EXTENSIONS_MAX}

@@ -242,6 +242,16 @@ def test_what_has_ended_cannot_be_cancelled(engine, buyer, held):
             holds.cancel(connection, held, buyer_id=buyer)
 
 
+def test_what_has_ended_by_the_bank_cannot_be_cancelled_either(engine, buyer, held):
+    pay(engine, held)
+
+    with transaction(engine) as connection:
+        holds.begin_voiding(connection, held, reason="expired")
+        holds.end_voided(connection, held, state=S.EXPIRED)
+        with pytest.raises(IllegalMove):
+            holds.cancel(connection, held, buyer_id=buyer)
+
+
 # Voiding.
 
 

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from onsale.db.bookings import Move
 from onsale.db.prices import decimals
 from onsale.db.states import BookingState
 from onsale.web.pages import booking_words, words
@@ -78,12 +75,11 @@ def test_nobody_is_told_more_than_helps_about_what_is_left():
 
 
 @pytest.mark.parametrize("state", BookingState)
-def test_every_state_has_words_and_a_line_of_history(state):
+def test_every_state_has_words(state):
     told = booking_words.words_for(state)
 
     assert told.title
     assert told.text
-    assert words.move_words(Move(1, BookingState.QUEUED, state, datetime(2026, 11, 23, tzinfo=UTC), None))
 
 
 def test_a_hold_that_is_being_charged_asks_for_no_card():

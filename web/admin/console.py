@@ -13,7 +13,7 @@ from onsale.db.ids import EventId
 from onsale.db.queue_settings import QueueSettings
 from onsale.errors import NotFound, NotSignedIn, OnsaleError, TooManyRequests, WrongCredentials
 from onsale.web import auth, dial, limits
-from onsale.web.admin import live, steering
+from onsale.web.admin import live, steering, stuck
 from onsale.web.auth import StaffMember
 from onsale.web.box_office import BoxOffice, box_office
 from onsale.web.pages import going, shows
@@ -83,7 +83,7 @@ def events() -> Response:
 def show(event_id: int) -> Response:
     """One event: the dial and the live numbers."""
     office = box_office()
-    member, event = _mine(event_id)
+    member, event = mine(event_id)
     sale = dial.sale(office, event.id, member)
     settings, numbers = sale.settings, live.live(sale)
     now = numbers.at if numbers else settings.updated_at
@@ -94,6 +94,7 @@ def show(event_id: int) -> Response:
             event=event,
             settings=settings,
             live=numbers,
+            stuck=stuck.groups(office, event.id),
             chart=live.admission_chart(office, event.id, settings, now=now),
             may_change=member.may_change,
             changed=_last_change(event.id),
@@ -107,7 +108,7 @@ def show(event_id: int) -> Response:
 @console.post("/events/<int:event_id>")
 def change(event_id: int) -> Response:
     """One change, in force within a second."""
-    member, event = _mine(event_id)
+    member, event = mine(event_id)
     try:
         made = steering.change(box_office(), event.id, member, steering.asked(request.form))
     except OnsaleError as error:
@@ -124,7 +125,7 @@ def change(event_id: int) -> Response:
     return going.to("console.show", event_id=event_id)
 
 
-def _mine(event_id: int) -> tuple[StaffMember, Event]:
+def mine(event_id: int) -> tuple[StaffMember, Event]:
     """The event of this member's organiser; somebody else's is not there."""
     member = auth.current_staff()
     event = _event(box_office(), EventId(event_id))

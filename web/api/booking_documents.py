@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from sqlalchemy import Connection
 
@@ -14,17 +15,19 @@ from onsale.db.refunds import Refund
 from onsale.db.states import HOLDING, SOLD, UNDECIDED, BookingState
 from onsale.queue import status
 from onsale.web import refunding
-from onsale.web.api.documents import (
+from onsale.web.api.booking_schemas import (
     BookedTicketDocument,
     BookingDocument,
     MoveDocument,
     PaymentDocument,
     RefundDocument,
     RefundOfferDocument,
-    priced,
+    StepDocument,
 )
+from onsale.web.api.documents import priced
 from onsale.web.booking import is_settled
 from onsale.web.box_office import box_office
+from onsale.web.timeline import timeline
 
 # A lane decides within a tenth of a second; a number may be minutes away.
 POLL_SECONDS = {BookingState.WAITING: 5.0, BookingState.QUEUED: 0.5, BookingState.HELD: 5.0}
@@ -43,7 +46,7 @@ def booking_document(connection: Connection, booking: Booking) -> BookingDocumen
     tickets = bookings.tickets_of(connection, booking.id) if decided and booking.tickets_taken else ()
     attempt = charges.newest_attempt(connection, booking.id) if booking.hold_version is not None else None
     holding = booking.state in HOLDING
-    bill = booking.bill
+    moves = [move for move in bookings.history(connection, booking.id) if move.version <= booking.version]
     return BookingDocument(
         id=booking.id,
         event_id=booking.event_id,
@@ -53,17 +56,8 @@ def booking_document(connection: Connection, booking: Booking) -> BookingDocumen
         number=booking.number,
         return_number=booking.return_number,
         tickets_wanted=booking.tickets_wanted,
-        tickets=[
-            _ticket(each, booking)
-            for each in tickets
-            if holding or (each.released_at is None and booking.state in SOLD)
-        ],
-        amount_minor=booking.amount_minor,
-        tickets_minor=bill.tickets_minor if bill else None,
-        fees_minor=bill.fees_minor if bill else None,
-        taxes_minor=bill.taxes_minor if bill else None,
-        taxes_included=booking.terms.tax_included,
-        currency=booking.currency,
+        tickets=[_ticket(each, booking) for each in tickets if holding or _is_sold(each, booking)],
+        **_bill(booking),
         hold_until=booking.hold_until if holding else None,
         extensions_left=max(0, EXTENSIONS_MAX - booking.hold_extensions) if booking.state is BookingState.HELD else 0,
         hands_free=booking.payment_method is not None,
@@ -76,13 +70,31 @@ def booking_document(connection: Connection, booking: Booking) -> BookingDocumen
         queued_at=booking.queued_at,
         decided_at=booking.decided_at,
         ended_at=booking.ended_at,
-        history=[
-            MoveDocument(state=move.to_state, at=move.at, reason=move.reason)
-            for move in bookings.history(connection, booking.id)
+        history=[MoveDocument(state=move.to_state, at=move.at, reason=move.reason) for move in moves],
+        timeline=[
+            StepDocument(step=step.name, words=step.words, standing=step.standing, at=step.at)
+            for step in timeline(booking, moves)
         ],
         poll_seconds=_poll_seconds(booking),
         url=f"/v1/bookings/{booking.id}",
     )
+
+
+def _is_sold(ticket: BookedTicket, booking: Booking) -> bool:
+    return ticket.released_at is None and booking.state in SOLD
+
+
+def _bill(booking: Booking) -> dict[str, Any]:
+    """What it costs, as far as that is known, and what of it is what."""
+    bill = booking.bill
+    return {
+        "amount_minor": booking.amount_minor,
+        "tickets_minor": bill.tickets_minor if bill else None,
+        "fees_minor": bill.fees_minor if bill else None,
+        "taxes_minor": bill.taxes_minor if bill else None,
+        "taxes_included": booking.terms.tax_included,
+        "currency": booking.currency,
+    }
 
 
 def _poll_seconds(booking: Booking) -> float:

@@ -15,17 +15,9 @@ from onsale.db.ids import BookingId, EventId, TicketId, event_of_ticket
 from onsale.db.wishes import TICKETS_PER_WISH_MAX, WISHES_MAX, Wish
 from onsale.web import booking, limits
 from onsale.web.api.booking_documents import booking_document, booking_documents
+from onsale.web.api.booking_schemas import BookingDocument, BookingsDocument
 from onsale.web.api.contract import Answer, Asked, Routes
-from onsale.web.api.documents import (
-    TICKET_ID_MAX,
-    WHOLE,
-    BookingDocument,
-    BookingPath,
-    BookingsDocument,
-    EventPath,
-    GivenMoment,
-    TicketPath,
-)
+from onsale.web.api.documents import TICKET_ID_MAX, WHOLE, BookingPath, EventPath, GivenMoment, TicketPath
 from onsale.web.api.queue import QUEUE_TOKEN, Token
 from onsale.web.auth import Buyer
 from onsale.web.box_office import box_office

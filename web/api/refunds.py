@@ -16,18 +16,10 @@ from onsale.db.refunds import Refund
 from onsale.db.wishes import TICKETS_PER_WISH_MAX
 from onsale.web import booking, limits, refunding
 from onsale.web.api.booking_documents import booking_document, refund_document
+from onsale.web.api.booking_schemas import BookingDocument, RefundDocument
 from onsale.web.api.bookings import KEY, PRICE_MAX, Key
 from onsale.web.api.contract import Answer, Asked, Routes, Told
-from onsale.web.api.documents import (
-    PRINTABLE,
-    TICKET_ID_MAX,
-    WHOLE,
-    BookingDocument,
-    BookingPath,
-    EventPath,
-    Moment,
-    RefundDocument,
-)
+from onsale.web.api.documents import PRINTABLE, TICKET_ID_MAX, WHOLE, BookingPath, EventPath, Moment
 from onsale.web.auth import Buyer, StaffMember
 from onsale.web.box_office import box_office
 

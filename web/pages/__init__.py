@@ -8,6 +8,7 @@ from __future__ import annotations
 from flask import Flask
 from werkzeug.routing import IntegerConverter
 
+from onsale.web.admin.bookings import staff_bookings
 from onsale.web.admin.console import console
 from onsale.web.admin.refunds import refunds as console_refunds
 from onsale.web.pages import context, price_words, shows, words
@@ -20,7 +21,19 @@ from onsale.web.pages.home import home
 from onsale.web.pages.searching import search
 from onsale.web.pages.waiting import waiting
 
-BLUEPRINTS = (home, search, events, waiting, choosing, bookings, accounts, demo, console, console_refunds)
+BLUEPRINTS = (
+    home,
+    search,
+    events,
+    waiting,
+    choosing,
+    bookings,
+    accounts,
+    demo,
+    console,
+    console_refunds,
+    staff_bookings,
+)
 
 
 class NumberInAddress(IntegerConverter):

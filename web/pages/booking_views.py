@@ -20,6 +20,7 @@ from onsale.web.pages.booking_words import BookingWords
 from onsale.web.pages.shows import Card
 from onsale.web.pages.words import money
 from onsale.web.refunding import Offer
+from onsale.web.timeline import Step, timeline
 
 LISTED_MAX = 50
 GIVEN_BACK = frozenset({BookingState.CONFIRMED, BookingState.REFUNDING, BookingState.REFUNDED})
@@ -41,6 +42,11 @@ class BookingView:
     def extensions_left(self) -> int:
         """How many more times the deadline may be moved."""
         return max(0, holds.EXTENSIONS_MAX - self.booking.hold_extensions)
+
+    @property
+    def timeline(self) -> tuple[Step, ...]:
+        """The steps made, and those to come."""
+        return timeline(self.booking, self.history)
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,6 @@ from typing import Protocol
 from flask import Flask
 
 from onsale.db.prices import decimals
-from onsale.db.states import BookingState
 
 SYMBOLS = {"eur": "€", "usd": "$", "gbp": "£", "jpy": "¥"}
 # Above this a count of tickets left tells the buyer nothing more.
@@ -133,42 +132,6 @@ def seat_words(ticket: Seated) -> str:
     return f"{ticket.section_name}, standing"
 
 
-MOVES = {
-    BookingState.WAITING: "Asked for; waiting for your number",
-    BookingState.QUEUED: "Booking received",
-    BookingState.HELD: "Tickets held for you",
-    BookingState.AUTHORISING: "Asking your bank",
-    BookingState.REQUIRES_ACTION: "Your bank asks you to confirm",
-    BookingState.AUTHORISED: "Your bank said yes",
-    BookingState.COMMITTED: "Tickets are yours",
-    BookingState.CONFIRMED: "Paid",
-    BookingState.REFUNDING: "Refund started",
-    BookingState.REFUNDED: "Money returned",
-    BookingState.SOLD_OUT: "Sold out",
-    BookingState.UNAVAILABLE: "What you asked for was gone",
-    BookingState.PAYMENT_FAILED: "Payment failed",
-    BookingState.EXPIRED: "Time ran out",
-    BookingState.CANCELLED: "Cancelled",
-    BookingState.FAILED: "Something broke on our side",
-}
-
-
-class Moved(Protocol):
-    """One line of a booking's history."""
-
-    @property
-    def from_state(self) -> BookingState | None: ...
-    @property
-    def to_state(self) -> BookingState: ...
-
-
-def move_words(move: Moved) -> str:
-    """One line of a booking's history, to its buyer."""
-    if move.to_state is BookingState.HELD and move.from_state is not BookingState.QUEUED:
-        return "The card was declined; tickets still held"
-    return MOVES[move.to_state]
-
-
 def moment(text: str) -> datetime:
     """A moment kept as text in a session."""
     return datetime.fromisoformat(text)
@@ -187,6 +150,5 @@ def register(app: Flask) -> None:
         duration,
         phase_words,
         seat_words,
-        move_words,
     ):
         app.jinja_env.filters[word.__name__] = word

@@ -25,7 +25,7 @@ if (range && range.value !== range.defaultValue) follow();
 
 let lost = 0;
 async function round() {
-  const drawn = await refresh('#live-part');
+  const drawn = await refresh('#now-part');
   lost = drawn ? 0 : lost + 1;
   if (lost === 3) say('The live numbers have stopped coming. Trying again.');
   setTimeout(round, document.hidden ? HIDDEN_MS : EVERY_MS);
