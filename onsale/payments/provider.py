@@ -11,6 +11,8 @@ from enum import StrEnum
 from typing import Protocol
 from uuid import UUID
 
+# What Stripe's words mean to us. Pinned: the SDK's own would change with an upgrade of it, the account's with a click.
+API_VERSION = "2026-10-28.endive"
 # The longest that one call may take, connecting and reading together. Leases on a payment must be longer than this.
 CALL_SECONDS_MAX = 25
 

@@ -11,7 +11,9 @@ import stripe
 import structlog
 
 from onsale.errors import OnsaleError, PaymentRefused, ProviderUnavailable
+from onsale.payments.circuit import Breaker
 from onsale.payments.provider import (
+    API_VERSION,
     CALL_SECONDS_MAX,
     Intent,
     IntentStatus,
@@ -53,11 +55,15 @@ class StripeProvider:
         api_base: str,
         seconds_max: float = CALL_SECONDS_MAX,
         connections_max: int = CONNECTIONS_MAX,
+        breaker: Breaker | None = None,
     ) -> None:
-        self._transport = PooledTransport(seconds_max=seconds_max, connections_max=connections_max)
+        self._transport = PooledTransport(
+            seconds_max=seconds_max, connections_max=connections_max, breaker=breaker or Breaker()
+        )
         self._api = stripe.StripeClient(
             secret_key,
             base_addresses={"api": api_base.rstrip("/")},
+            stripe_version=API_VERSION,
             # The worker repeats: it knows the booking's deadline, and can ask what became of the first try.
             max_network_retries=0,
             http_client=self._transport,

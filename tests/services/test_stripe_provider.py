@@ -10,11 +10,15 @@ from uuid import uuid4
 
 import httpx
 import pytest
+import stripe as stripe_sdk
 import structlog
+from stripe._api_version import _ApiVersion
 
 from onsale.errors import PaymentRefused, ProviderUnavailable
-from onsale.payments.provider import Intent, IntentStatus, PaymentProvider, RefundStatus
+from onsale.payments.ledger import StripeLedger
+from onsale.payments.provider import API_VERSION, Intent, IntentStatus, PaymentProvider, RefundStatus
 from onsale.payments.stripe_provider import StripeProvider
+from tests.services.bank_gate import gate_to
 
 BACK = "https://shop.example/back"
 
@@ -288,3 +292,22 @@ def test_many_threads_share_one_client(stripe):
 
     with ThreadPoolExecutor(16) as threads:
         assert all(threads.map(pay, range(64)))
+
+
+def test_every_call_names_the_version_of_the_api_that_it_was_written_for(bank):
+    with gate_to(bank.url) as gate:
+        provider = StripeProvider(secret_key=bank.secret_key, api_base=gate.url)
+        ledger = StripeLedger(secret_key=bank.secret_key, api_base=gate.url)
+        new_intent(provider)
+        assert ledger.payment("pi_nothing") is None
+        provider.close()
+        ledger.close()
+
+    assert {one.headers["Stripe-Version"] for one in gate.asked} == {API_VERSION}
+
+
+def test_the_sdk_that_is_installed_is_one_that_speaks_this_version():
+    # A later SDK speaks a later one by itself. Upgrading it means to read what changed, and then to change both.
+    assert stripe_sdk.VERSION.partition(".")[0] == "16"
+    assert stripe_sdk.api_version in (None, API_VERSION)
+    assert _ApiVersion.CURRENT == API_VERSION
