@@ -70,6 +70,7 @@ class Charge:
     event_name: str
     # How many tickets of this event one card may pay for; None: as many as its buyers may have.
     tickets_per_card: int | None
+    buyer_email: str | None = field(repr=False)
     provider_customer_id: str | None
     payment: Payment | None
     attempt: Attempt | None
@@ -86,6 +87,7 @@ def charge_of(connection: Connection, booking_id: BookingId) -> Charge | None:
         booking=booking_of(row),
         event_name=row.event_name,
         tickets_per_card=row.tickets_per_card,
+        buyer_email=row.buyer_email,
         provider_customer_id=row.provider_customer_id,
         payment=_payment(row) if row.intent_id is not None else None,
         attempt=_attempt(row, row.id, row.card, row.attempted_at) if row.attempt is not None else None,

@@ -66,6 +66,8 @@ class Config:
     payment_concurrency: int
     # One bucket for all workers together, so that the provider does not answer 429.
     payment_rate_per_second: int
+    # Whether the provider sends buyers a receipt of its own, beside our letter with the tickets.
+    payment_receipts: bool
     # The server that takes our letters; empty: they are written to `outbox_dir`.
     smtp_url: str = field(repr=False)
     # Who writes; with a server it must be set, for a letter from nobody's domain ends as spam.
@@ -110,6 +112,7 @@ class Config:
             trusted_proxies=read("trusted_proxies", _whole(0, 10), default="0"),
             payment_concurrency=read("payment_concurrency", _whole(1, 256), default="16"),
             payment_rate_per_second=read("payment_rate_per_second", _whole(1, 10_000), default="25"),
+            payment_receipts=read("payment_receipts", _switch, default="off"),
             smtp_url=(smtp_url := read("smtp_url", _smtp_url, default="")),
             mail_from=read("mail_from", _sender, default=None if smtp_url else "Onsale <tickets@onsale.example>"),
             outbox_dir=read("outbox_dir", _folder, default=".onsale/outbox"),
@@ -192,6 +195,12 @@ def _log_format(text: str) -> LogFormat:
     if text == "json":
         return "json"
     raise _Wanted("console or json")
+
+
+def _switch(text: str) -> bool:
+    if text in ("on", "off"):
+        return text == "on"
+    raise _Wanted("on or off")
 
 
 def _word(wanted: str) -> Callable[[str], str]:
@@ -333,6 +342,8 @@ def _split(text: str) -> SplitResult | None:
 def _shown(name: str, value: object) -> str:
     if name == "secret_keys" and isinstance(value, tuple):
         return ",".join(f"{kid}:{SHOWN_INSTEAD}" for kid, _ in value)
+    if isinstance(value, bool):
+        return "on" if value else "off"
     if name in _SECRET_FIELDS:
         return SHOWN_INSTEAD
     if name.endswith("_url"):

@@ -27,6 +27,7 @@ from onsale.errors import (
     RecordUnavailable,
 )
 from onsale.payments.provider import CALL_SECONDS_MAX, Intent
+from onsale.payments.wording import Wording, statement_suffix
 from onsale.workers import card_limit, follow_up
 from onsale.workers.asking import Later, ask
 from onsale.workers.payment_steps import Seen, Step, end_of, next_step, overdue_seconds, seen
@@ -184,7 +185,7 @@ def _create(shop: Shop, charge: Charge) -> tuple[Intent, Charge]:
             booking_id=booking.id,
             amount_minor=booking.amount_minor or 0,
             currency=booking.currency,
-            description=charge.event_name,
+            wording=_wording(shop, charge),
             customer_id=charge.provider_customer_id,
         ),
     )
@@ -198,7 +199,22 @@ def _create(shop: Shop, charge: Charge) -> tuple[Intent, Charge]:
             amount_minor=intent.amount_minor,
             currency=intent.currency,
         )
+    if payment is None:
+        # A twin's was stored first, and is another one if it was asked for in other words. Only one may be confirmed.
+        stored = _read(shop, booking.id) or charge
+        if stored.payment is not None and stored.payment.intent_id != intent.id:
+            return _retrieve(shop, stored), stored
     return intent, replace(charge, payment=payment)
+
+
+def _wording(shop: Shop, charge: Charge) -> Wording:
+    booking = charge.booking
+    return Wording(
+        charge.event_name,
+        statement_suffix=statement_suffix(charge.event_name),
+        receipt_email=charge.buyer_email if shop.config.payment_receipts else None,
+        metadata={"event_id": str(booking.event_id), "queue_number": str(booking.number)},
+    )
 
 
 def _retrieve(shop: Shop, charge: Charge) -> Intent:

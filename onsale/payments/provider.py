@@ -11,6 +11,8 @@ from enum import StrEnum
 from typing import Protocol
 from uuid import UUID
 
+from onsale.payments.wording import Wording
+
 # What Stripe's words mean to us. Pinned: the SDK's own would change with an upgrade of it, the account's with a click.
 API_VERSION = "2026-10-28.endive"
 # The longest that one call may take, connecting and reading together. Leases on a payment must be longer than this.
@@ -115,11 +117,12 @@ class PaymentProvider(Protocol):
     """
 
     def create_intent(
-        self, *, booking_id: UUID, amount_minor: int, currency: str, description: str, customer_id: str | None = None
+        self, *, booking_id: UUID, amount_minor: int, currency: str, wording: Wording, customer_id: str | None = None
     ) -> Intent:
-        """The booking's one payment, unconfirmed and with manual capture; the same booking gives the same intent.
+        """The booking's payment, unconfirmed and with manual capture; the same call gives the same intent.
 
-        `customer_id` is needed when a card saved by a SetupIntent is to pay, and must be the same on a repeat.
+        One that differs in anything (an event renamed, another version of Onsale) gives another intent: store the first
+        and confirm no other. `customer_id` is needed when a card saved by a SetupIntent is to pay.
         """
         ...
 

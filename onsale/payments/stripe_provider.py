@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
@@ -23,6 +25,7 @@ from onsale.payments.provider import (
 )
 from onsale.payments.transport import CONNECTIONS_MAX, PooledTransport
 from onsale.payments.webhooks import booking_of
+from onsale.payments.wording import DESCRIPTION_CHARACTERS_MAX, Wording
 
 # How soon to ask again, unless Stripe says it itself.
 RETRY_SECONDS = 2
@@ -35,7 +38,6 @@ RETRY_FAILING_SECONDS = 30
 RETRY_SECONDS_MAX = 300
 # How many fresh keys one call may use when Stripe replays a stored 5xx under the old one.
 KEYS_MAX = 3
-DESCRIPTION_CHARACTERS_MAX = 500
 # Refunds of one payment looked through; Stripe's longest page.
 REFUNDS_MAX = 100
 
@@ -74,23 +76,35 @@ class StripeProvider:
         self._transport.close()
 
     def create_intent(
-        self, *, booking_id: UUID, amount_minor: int, currency: str, description: str, customer_id: str | None = None
+        self, *, booking_id: UUID, amount_minor: int, currency: str, wording: Wording, customer_id: str | None = None
     ) -> Intent:
-        """The booking's one payment, unconfirmed and with manual capture; the same booking gives the same intent."""
+        """The booking's payment, unconfirmed and with manual capture; the same call gives the same intent."""
         params: stripe.params.PaymentIntentCreateParams = {
             "amount": amount_minor,
             "currency": currency,
             "capture_method": "manual",
-            "description": description[:DESCRIPTION_CHARACTERS_MAX],
-            "metadata": {"booking_id": str(booking_id)},
+            "description": wording.description[:DESCRIPTION_CHARACTERS_MAX],
+            "metadata": {**wording.metadata, "booking_id": str(booking_id)},
             # Cards only: other methods cannot be captured later, or settle days after.
             "allowed_payment_method_types": ["card"],
         }
+        if wording.statement_suffix is not None:
+            params["statement_descriptor_suffix"] = wording.statement_suffix
+        if wording.receipt_email is not None:
+            params["receipt_email"] = wording.receipt_email
         if customer_id is not None:
             params["customer"] = customer_id
-        return self._intent(
-            lambda key: self._api.payment_intents.create(params, {"idempotency_key": key}), str(booking_id)
-        )
+
+        def create(key: str) -> stripe.PaymentIntent:
+            return self._api.payment_intents.create(params, {"idempotency_key": key})
+
+        try:
+            return self._intent(create, str(booking_id))
+        except OtherParameters:
+            # It was asked for before, in other words, and the answer was lost. The intent made then is known to nobody
+            # and never confirmed. A key of these words: whoever repeats them gets the same one.
+            log.warning("payment_intent_made_anew", booking_id=str(booking_id))
+            return self._intent(create, f"{booking_id}:{_digest(params)}")
 
     def confirm_intent(self, intent_id: str, *, payment_method: str, key: str, return_url: str) -> Intent:
         """Authorise with this card; a decline is a value."""
@@ -210,6 +224,10 @@ class StripeProvider:
         return next((refund_value(raw) for raw in made if (raw.get("metadata") or {}).get("key") == key), None)
 
 
+class OtherParameters(PaymentRefused):
+    """The provider was asked this before in other words. Nothing was done now; tell the organiser."""
+
+
 class UnusableCard(PaymentRefused):
     """This card cannot be used. Try another one.
 
@@ -246,6 +264,9 @@ def translated(error: stripe.StripeError) -> OnsaleError:
             wait = RETRY_IN_FLIGHT_SECONDS if in_flight else _retry_after(error)
             log.warning("payment_provider_unavailable", retry_after_seconds=wait, **known)
             return ProviderUnavailable(retry_after_seconds=wait)
+        case stripe.IdempotencyError():
+            log.warning("payment_key_reused", **known)
+            return OtherParameters(error.user_message or "")
         case stripe.InvalidRequestError() if _about_the_card(error):
             return UnusableCard(error.user_message or "", code=_code(error) or "card_unusable")
         case _:
@@ -293,6 +314,11 @@ def refund_value(raw: Raw) -> Refund:
         amount_minor=int(raw["amount"]),
         currency=raw["currency"],
     )
+
+
+def _digest(params: Mapping[str, Any]) -> str:
+    """The same for the same parameters."""
+    return hashlib.blake2b(json.dumps(params, sort_keys=True).encode(), digest_size=8).hexdigest()
 
 
 def _keys(key: str) -> Iterator[str]:

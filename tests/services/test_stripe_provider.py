@@ -18,6 +18,7 @@ from onsale.errors import PaymentRefused, ProviderUnavailable
 from onsale.payments.ledger import StripeLedger
 from onsale.payments.provider import API_VERSION, Intent, IntentStatus, PaymentProvider, RefundStatus
 from onsale.payments.stripe_provider import StripeProvider
+from onsale.payments.wording import Wording
 from tests.services.bank_gate import gate_to
 
 BACK = "https://shop.example/back"
@@ -32,7 +33,13 @@ def stripe(bank: Any) -> Iterator[StripeProvider]:
 
 
 def new_intent(stripe: PaymentProvider, **changed: Any) -> Intent:
-    wanted = {"booking_id": uuid4(), "amount_minor": 4500, "currency": "eur", "description": "Two tickets", **changed}
+    wanted = {
+        "booking_id": uuid4(),
+        "amount_minor": 4500,
+        "currency": "eur",
+        "wording": Wording("Two tickets"),
+        **changed,
+    }
     return stripe.create_intent(**wanted)
 
 
@@ -138,9 +145,28 @@ def test_a_call_in_the_wrong_state_answers_the_state(stripe):
     assert stripe.capture_intent(untouched.id, key="too-early").status is IntentStatus.REQUIRES_PAYMENT_METHOD
 
 
-def test_wrong_requests_are_refused_for_good(stripe):
+def test_a_payment_asked_for_again_in_other_words_is_another_one_and_the_same_for_the_same_words(stripe):
     booking_id = uuid4()
-    new_intent(stripe, booking_id=booking_id)
+    first = new_intent(stripe, booking_id=booking_id)
+
+    renamed = [new_intent(stripe, booking_id=booking_id, wording=Wording("Renamed")) for _ in range(2)]
+    dearer = new_intent(stripe, booking_id=booking_id, amount_minor=9900)
+
+    assert renamed[0] == renamed[1]
+    assert len({first.id, renamed[0].id, dearer.id}) == 3
+    assert new_intent(stripe, booking_id=booking_id) == first
+    assert {one.status for one in (first, renamed[0], dearer)} == {IntentStatus.REQUIRES_PAYMENT_METHOD}
+
+
+def test_a_confirmation_repeated_with_another_card_is_refused(stripe):
+    intent = new_intent(stripe)
+    confirm(stripe, intent, "pm_card_visa")
+
+    with pytest.raises(PaymentRefused):
+        confirm(stripe, intent, "pm_card_mastercard")
+
+
+def test_wrong_requests_are_refused_for_good(stripe):
     intent = authorised(stripe)
     stripe.capture_intent(intent.id, key="capture")
 
@@ -148,7 +174,6 @@ def test_wrong_requests_are_refused_for_good(stripe):
         lambda: stripe.retrieve_intent("pi_nothing"),
         lambda: stripe.capture_intent("pi_nothing", key="k"),
         lambda: confirm(stripe, Intent("pi_nothing", IntentStatus.PROCESSING, "", 1, "eur"), "pm_card_visa"),
-        lambda: new_intent(stripe, booking_id=booking_id, amount_minor=9900),
         lambda: new_intent(stripe, amount_minor=0),
         lambda: stripe.refund_intent(intent.id, amount_minor=4501, key="too-much"),
     ):
@@ -233,7 +258,7 @@ def test_a_stored_server_error_does_not_stop_a_payment_for_a_day(bank, stripe, k
     if step in ("capture", "cancel"):
         confirm(stripe, intent, "pm_card_visa")
     calls = {
-        "create": lambda: new_intent(stripe, booking_id=booking_id, currency="eur", description="Another"),
+        "create": lambda: new_intent(stripe, booking_id=booking_id, currency="eur", wording=Wording("Another")),
         "confirm": lambda: confirm(stripe, intent, "pm_card_visa"),
         "capture": lambda: stripe.capture_intent(intent.id, key="capture"),
         "cancel": lambda: stripe.cancel_intent(intent.id, key="cancel"),

@@ -53,6 +53,8 @@ def a_charge(
     return Charge(
         booking=Booking(**{**values, **changed}),
         event_name="Show",
+        tickets_per_card=None,
+        buyer_email=None,
         provider_customer_id=None,
         payment=a_payment(payment) if payment else None,
         attempt=an_attempt(attempt) if attempt else None,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 
-from onsale.sandbox.stripe_simulator import authentication, charges, methods
+from onsale.sandbox.stripe_simulator import authentication, charges, methods, statements
 from onsale.sandbox.stripe_simulator.call import DYNAMIC_METHODS_VERSION, Call, page
 from onsale.sandbox.stripe_simulator.cards import WANTS_AUTHENTICATION, Decline
 from onsale.sandbox.stripe_simulator.currencies import check_amount, check_currency
@@ -91,6 +91,7 @@ def _new(call: Call, amount: int, currency: str) -> Thing:
         "receipt_email": params.text("receipt_email", longest=800),
         "setup_future_usage": params.choice("setup_future_usage", "off_session", "on_session"),
         "shipping": None,
+        "statement_descriptor_suffix": statements.suffix(params),
         "status": "requires_payment_method",
     }
 
