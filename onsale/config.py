@@ -104,8 +104,8 @@ class Config:
             seats_viewers=read("seats_viewers", _whole(1, 50_000), default="5000"),
             secret_keys=read("secret_keys", _secret_keys),
             stripe_api_base=read("stripe_api_base", _web_url(sandbox), default="https://api.stripe.com"),
-            stripe_secret_key=read("stripe_secret_key", _stripe_key(sandbox, "sk", "rk")),
-            stripe_publishable_key=read("stripe_publishable_key", _stripe_key(sandbox, "pk")),
+            stripe_secret_key=(secret_key := read("stripe_secret_key", _stripe_key(sandbox, "sk", "rk"))),
+            stripe_publishable_key=read("stripe_publishable_key", _publishable_key(secret_key)),
             stripe_webhook_secret=read("stripe_webhook_secret", _webhook_secret),
             environment=environment,
             log_format=read("log_format", _log_format, default="console" if sandbox else "json"),
@@ -306,6 +306,18 @@ def _stripe_key(sandbox: bool, *kinds: str) -> Callable[[str], str]:
         if text.startswith(starts) and text.isascii() and " " not in text:
             return text
         raise _Wanted(f"a Stripe {mode} key, {kinds[0]}_{mode}_...", secret=True)
+
+    return reader
+
+
+def _publishable_key(secret_key: str) -> Callable[[str], str]:
+    # A browser that gives a card to one mode's account and a server that charges it in the other's find nothing there.
+    start = f"pk_{'live' if '_live_' in secret_key else 'test'}_"
+
+    def reader(text: str) -> str:
+        if text.startswith(start) and text.isascii() and text.isprintable() and " " not in text:
+            return text
+        raise _Wanted(f"the publishable key that belongs to the secret one, {start}...", secret=True)
 
     return reader
 
