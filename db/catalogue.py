@@ -69,6 +69,8 @@ class NewEvent:
     genre: str = ""
     # Over all bookings paid with one card, whoever made them; None: no limit.
     tickets_per_card: int | None = None
+    # How long tickets are held for who was written a letter because a payment needs them.
+    away_pay_seconds: int = 1_800
 
 
 @dataclass(frozen=True, slots=True)
@@ -323,9 +325,10 @@ _PUT_VENUE = text("""
 """)
 _ADD_EVENT = text("""
     INSERT INTO events (organiser_id, venue_id, name, slug, description, starts_at, on_sale_at, currency,
-                        tickets_per_buyer, status, genre, tickets_per_card)
+                        tickets_per_buyer, status, genre, tickets_per_card,
+                        away_pay_seconds)
     VALUES (:organiser_id, :venue_id, :name, :slug, :description, :starts_at, :on_sale_at, :currency,
-            :tickets_per_buyer, :status, :genre, :tickets_per_card)
+            :tickets_per_buyer, :status, :genre, :tickets_per_card, :away_pay_seconds)
     RETURNING id
 """)
 _ADD_ARTISTS = text("""

@@ -37,6 +37,8 @@ class Attempt:
     decline_code: str | None
     message: str | None
     next_action_url: str | None = field(repr=False)
+    # The provider said that its outcome comes later, and so long the tickets wait for it.
+    processing_until: datetime | None
     created_at: datetime
 
     @property
@@ -126,6 +128,7 @@ def _attempt(row: Row[Any], booking_id: BookingId, payment_method: str, created_
         decline_code=row.decline_code,
         message=row.message,
         next_action_url=row.next_action_url,
+        processing_until=row.processing_until,
         created_at=created_at,
     )
 

@@ -19,6 +19,9 @@ PREFIX = "ONSALE_"
 # Below this an HMAC key is easier to guess than the signature (RFC 7518, 3.2).
 SECRET_CHARACTERS_MIN = 32
 GUARDS = frozenset({"last_look", "resend", "twin_commit"})
+# What this version can take: what is reserved first (card, link) and what is paid at the bank at once. Direct debits
+# need a mandate with each confirmation, and vouchers a page of their own.
+METHODS = frozenset({"card", "link", "bancontact", "blik", "eps", "ideal", "p24", "twint"})
 SHOWN_INSTEAD = "********"
 
 Environment = Literal["sandbox", "production"]
@@ -66,6 +69,10 @@ class Config:
     payment_concurrency: int
     # One bucket for all workers together, so that the provider does not answer 429.
     payment_rate_per_second: int
+    # How buyers may pay, in the provider's words; all but `card` are for those who read what waiting for money means.
+    payment_methods: tuple[str, ...]
+    # How long tickets wait, out of sale, for a payment of which the provider says that its outcome comes later.
+    payment_processing_hours: int
     # Whether the provider sends buyers a receipt of its own, beside our letter with the tickets.
     payment_receipts: bool
     # The server that takes our letters; empty: they are written to `outbox_dir`.
@@ -112,6 +119,8 @@ class Config:
             trusted_proxies=read("trusted_proxies", _whole(0, 10), default="0"),
             payment_concurrency=read("payment_concurrency", _whole(1, 256), default="16"),
             payment_rate_per_second=read("payment_rate_per_second", _whole(1, 10_000), default="25"),
+            payment_methods=read("payment_methods", _payment_methods, default="card"),
+            payment_processing_hours=read("payment_processing_hours", _whole(1, 336), default="24"),
             payment_receipts=read("payment_receipts", _switch, default="off"),
             smtp_url=(smtp_url := read("smtp_url", _smtp_url, default="")),
             mail_from=read("mail_from", _sender, default=None if smtp_url else "Onsale <tickets@onsale.example>"),
@@ -201,6 +210,13 @@ def _switch(text: str) -> bool:
     if text in ("on", "off"):
         return text == "on"
     raise _Wanted("on or off")
+
+
+def _payment_methods(text: str) -> tuple[str, ...]:
+    names = tuple(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
+    if names and set(names) <= METHODS:
+        return names
+    raise _Wanted(f"some of {', '.join(sorted(METHODS))}")
 
 
 def _word(wanted: str) -> Callable[[str], str]:
@@ -360,7 +376,7 @@ def _shown(name: str, value: object) -> str:
         return SHOWN_INSTEAD
     if name.endswith("_url"):
         return _shown_url(str(value))
-    if isinstance(value, frozenset):
+    if isinstance(value, frozenset | tuple):
         return ",".join(sorted(value))
     return str(value)
 

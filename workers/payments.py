@@ -18,6 +18,7 @@ from onsale.db import engine as record
 from onsale.db.bookings import Booking
 from onsale.db.charges import Charge, Commit
 from onsale.db.ids import BookingId
+from onsale.db.processing import wait_for_outcome
 from onsale.db.states import BookingState
 from onsale.errors import (
     HoldExpired,
@@ -30,7 +31,7 @@ from onsale.payments.provider import CALL_SECONDS_MAX, Intent
 from onsale.payments.wording import Wording, statement_suffix
 from onsale.workers import card_limit, follow_up
 from onsale.workers.asking import Later, ask
-from onsale.workers.payment_steps import Seen, Step, end_of, next_step, overdue_seconds, seen
+from onsale.workers.payment_steps import Seen, Step, end_of, next_step, seen, too_late, waited_for
 from onsale.workers.shop import Shop
 
 STEPS_MAX = 12
@@ -42,7 +43,7 @@ GIVE_BACK_SECONDS = 0.5
 # Someone else is at it: look again once, for what they may not have seen.
 TWIN_SECONDS = 1.0
 AWAY_SECONDS = 2.0
-PROCESSING_SECONDS = 2.0
+PROCESSING_SECONDS = 5.0
 
 log = structlog.get_logger(__name__)
 
@@ -163,10 +164,10 @@ def _authorise(shop: Shop, charge: Charge) -> Charge | None:
         else:
             intent = _retrieve(shop, charge)
         now = charge.read_at + timedelta(seconds=time.monotonic() - began)
-        if overdue_seconds(charge, now) > 0 and not intent.authorised:
+        if too_late(charge, intent, now):
             _begin_voiding(shop, charge, reason="expired")
             return None
-        if seen(intent, confirmed=False, state=charge.booking.state) is Seen.UNSENT:
+        if _seen(charge, intent, confirmed=False) is Seen.UNSENT:
             if refusal := card_limit.refusal(shop, charge):
                 _declined(shop, charge, code=card_limit.CODE, message=refusal)
                 return None
@@ -236,7 +237,7 @@ def _confirm(shop: Shop, charge: Charge, intent: Intent) -> Intent:
 def _note(shop: Shop, charge: Charge, intent: Intent, *, confirmed: bool) -> Charge | None:
     """Write down what the provider said; every move is guarded, so a late answer changes nothing."""
     booking, attempt = charge.booking, charge.attempt.attempt if charge.attempt else 0
-    meaning = seen(intent, confirmed=confirmed, state=booking.state)
+    meaning = _seen(charge, intent, confirmed=confirmed)
     authorised: Booking | None = None
     with record.transaction(shop.engine) as connection:
         charges.intent_seen(connection, booking.id, status=intent.status, captured_minor=intent.captured_minor)
@@ -247,14 +248,21 @@ def _note(shop: Shop, charge: Charge, intent: Intent, *, confirmed: bool) -> Cha
         elif meaning is Seen.DECLINED:
             code, message = intent.decline_code or "card_declined", intent.message or "Your card was declined."
             charges.declined(connection, booking.id, attempt, decline_code=code, message=message)
+        elif meaning is Seen.PROCESSING:
+            wait_for_outcome(connection, booking.id, attempt, seconds=shop.config.payment_processing_hours * 3600)
     if meaning is Seen.ACTION:
         raise Later(None)  # The buyer's bank takes minutes; the webhook or the buyer's return calls again.
     if meaning is Seen.PROCESSING:
-        raise Later(PROCESSING_SECONDS)
+        # Mostly seconds, and a webhook; if it takes days, the reconciler asks now and then.
+        raise Later(None if waited_for(charge) else PROCESSING_SECONDS)
     if meaning is Seen.CANCELED:
         _begin_voiding(shop, charge, reason="payment_cancelled")
     # Without a payment a twin stored it: what is asked about next is read.
     return replace(charge, booking=authorised) if authorised and charge.payment else None
+
+
+def _seen(charge: Charge, intent: Intent, *, confirmed: bool) -> Seen:
+    return seen(intent, confirmed=confirmed, state=charge.booking.state, waited=waited_for(charge))
 
 
 def _decline(shop: Shop, charge: Charge, *, code: str, message: str) -> None:
@@ -329,7 +337,11 @@ def end_voided(shop: Shop, booking: Booking, *, reason: str | None) -> None:
 
 def _release(shop: Shop, charge: Charge) -> None:
     """It ended without tickets: cancel what is reserved, give back what was taken."""
-    intent = _cancel(shop, charge, reason=charge.booking.reason or charge.booking.state)
+    intent = _retrieve(shop, charge)
+    if not intent.captured:
+        # In a key of its own: one refused while the outcome was to come later would be answered the same for ever.
+        reason = charge.booking.reason or charge.booking.state
+        intent = _cancel(shop, charge, reason=reason, key=f"cancel-{intent.status}")
     if not intent.captured:
         raise Later(None)
     log.error("captured_without_tickets", booking_id=str(charge.booking.id))
@@ -340,9 +352,9 @@ def _release(shop: Shop, charge: Charge) -> None:
     raise Later(None)
 
 
-def _cancel(shop: Shop, charge: Charge, *, reason: str) -> Intent:
-    key = f"{charge.booking.id}-cancel"
-    intent = ask(shop, lambda: shop.provider.cancel_intent(_intent_id(charge), key=key))
+def _cancel(shop: Shop, charge: Charge, *, reason: str, key: str = "cancel") -> Intent:
+    keyed = f"{charge.booking.id}-{key}"
+    intent = ask(shop, lambda: shop.provider.cancel_intent(_intent_id(charge), key=keyed))
     with record.transaction(shop.engine) as connection:
         charges.intent_seen(
             connection,

@@ -87,6 +87,7 @@ def open_shop(config: Config) -> Shop:
             secret_key=config.stripe_secret_key,
             api_base=config.stripe_api_base,
             breaker=Breaker(told=Circuits(probing_client).told),
+            methods=config.payment_methods,
         ),
         pace=Pace(queue_client, name="provider", per_second=config.payment_rate_per_second),
         houses=Houses(),

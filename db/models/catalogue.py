@@ -44,6 +44,7 @@ class Event(Base):
         UniqueConstraint("slug"),
         CheckConstraint("status IN ('draft', 'published', 'cancelled')", name="status"),
         CheckConstraint("tickets_per_card > 0", name="tickets_per_card"),
+        CheckConstraint("away_pay_seconds > 0", name="away_pay_seconds"),
         Index("events_by_date", "starts_at", "id", postgresql_where=text("status = 'published'")),
         Index("events_by_venue", "venue_id"),
     )
@@ -63,6 +64,7 @@ class Event(Base):
     genre: Mapped[str] = mapped_column(server_default="")
     sold_out: Mapped[bool] = mapped_column(server_default=text("false"))
     tickets_per_card: Mapped[int | None]
+    away_pay_seconds: Mapped[int] = mapped_column(server_default=text("1800"))
 
 
 class EventArtist(Base):

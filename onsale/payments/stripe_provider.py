@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 from uuid import UUID
@@ -14,6 +14,7 @@ import structlog
 
 from onsale.errors import OnsaleError, PaymentRefused, ProviderUnavailable
 from onsale.payments.circuit import Breaker
+from onsale.payments.methods import method_params
 from onsale.payments.provider import (
     API_VERSION,
     CALL_SECONDS_MAX,
@@ -58,7 +59,9 @@ class StripeProvider:
         seconds_max: float = CALL_SECONDS_MAX,
         connections_max: int = CONNECTIONS_MAX,
         breaker: Breaker | None = None,
+        methods: Sequence[str] = ("card",),
     ) -> None:
+        self._methods = tuple(methods)
         self._transport = PooledTransport(
             seconds_max=seconds_max, connections_max=connections_max, breaker=breaker or Breaker()
         )
@@ -82,11 +85,9 @@ class StripeProvider:
         params: stripe.params.PaymentIntentCreateParams = {
             "amount": amount_minor,
             "currency": currency,
-            "capture_method": "manual",
             "description": wording.description[:DESCRIPTION_CHARACTERS_MAX],
             "metadata": {**wording.metadata, "booking_id": str(booking_id)},
-            # Cards only: other methods cannot be captured later, or settle days after.
-            "allowed_payment_method_types": ["card"],
+            **method_params(self._methods),  # type: ignore[typeddict-item]  # chosen by name, which a TypedDict cannot say
         }
         if wording.statement_suffix is not None:
             params["statement_descriptor_suffix"] = wording.statement_suffix

@@ -89,6 +89,7 @@ def an_attempt(outcome: AttemptOutcome) -> Attempt:
         decline_code=None,
         message=None,
         next_action_url=None,
+        processing_until=None,
         created_at=NOW,
     )
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from onsale.config import Config
 from onsale.errors import BadRequest
+from onsale.payments.methods import method_params
 from onsale.web import elements
 from onsale.web.pages import test_cards
 
@@ -17,13 +18,14 @@ class Elements:
     key: str
     script: str
     methods: tuple[str, ...]
+    capture: str
 
 
 def elements_of(config: Config) -> Elements | None:
     """The provider's form; None where the page offers test cards instead."""
     if not elements.used(config):
         return None
-    return Elements(config.stripe_publishable_key, elements.SCRIPT, ("card",))
+    return Elements(config.stripe_publishable_key, elements.SCRIPT, config.payment_methods, _capture(config))
 
 
 def check(config: Config, payment_method: str) -> None:
@@ -34,3 +36,8 @@ def check(config: Config, payment_method: str) -> None:
         known = payment_method in {each.method for each in test_cards.cards(config)}
     if not known:
         raise BadRequest("Choose a card.", field="payment_method")
+
+
+def _capture(config: Config) -> str:
+    """As the payment itself is made: the form shows no method that would not fit."""
+    return str(method_params(config.payment_methods)["capture_method"])

@@ -8,6 +8,7 @@ from pathlib import Path
 from flask import Flask, Response, make_response
 from werkzeug.exceptions import HTTPException
 
+from onsale.sandbox.stripe_simulator import intents, transfers
 from onsale.sandbox.stripe_simulator.api import Api, error_body
 from onsale.sandbox.stripe_simulator.delivery import Delivery
 from onsale.sandbox.stripe_simulator.errors import ApiError
@@ -41,6 +42,8 @@ def create_app(options: Options) -> Flask:
     app.register_blueprint(
         Pages(store, control, delivery, secret_key=options.secret_key, host=options.host).blueprint()
     )
+    decided = {"settled": intents.settle, "failed": intents.fail_transfer}
+    app.register_blueprint(transfers.Outcomes(store, delivery, secret_key=options.secret_key, **decided).blueprint())
     app.add_url_rule("/healthz", view_func=health)
     app.add_url_rule("/v1/<path:rest>", view_func=unknown, methods=["GET", "POST", "DELETE"])
     app.register_error_handler(ApiError, refused)

@@ -40,7 +40,7 @@ async function mount() {
     mode: 'payment',
     amount: Number(form.dataset.amount),
     currency: form.dataset.currency,
-    captureMethod: 'manual',
+    captureMethod: form.dataset.capture,
     paymentMethodCreation: 'manual',
     allowedPaymentMethodTypes: form.dataset.methods.split(' '),
     appearance: { theme: matchMedia('(prefers-color-scheme: dark)').matches ? 'night' : 'stripe' },
