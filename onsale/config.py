@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Literal, TypeVar
+from typing import Literal, TypedDict, TypeVar
 from urllib.parse import SplitResult, unquote, urlsplit, urlunsplit
 
 from onsale.errors import ConfigError
@@ -119,9 +119,7 @@ class Config:
             trusted_proxies=read("trusted_proxies", _whole(0, 10), default="0"),
             payment_concurrency=read("payment_concurrency", _whole(1, 256), default="16"),
             payment_rate_per_second=read("payment_rate_per_second", _whole(1, 10_000), default="25"),
-            payment_methods=read("payment_methods", _payment_methods, default="card"),
-            payment_processing_hours=read("payment_processing_hours", _whole(1, 336), default="24"),
-            payment_receipts=read("payment_receipts", _switch, default="off"),
+            **_ways_to_pay(env),
             smtp_url=(smtp_url := read("smtp_url", _smtp_url, default="")),
             mail_from=read("mail_from", _sender, default=None if smtp_url else "Onsale <tickets@onsale.example>"),
             outbox_dir=read("outbox_dir", _folder, default=".onsale/outbox"),
@@ -131,6 +129,20 @@ class Config:
     def shown(self) -> dict[str, str]:
         """Every setting by its variable, with secrets and the passwords in URLs hidden."""
         return {PREFIX + one.name.upper(): _shown(one.name, getattr(self, one.name)) for one in fields(self)}
+
+
+class _WaysToPay(TypedDict):
+    payment_methods: tuple[str, ...]
+    payment_processing_hours: int
+    payment_receipts: bool
+
+
+def _ways_to_pay(env: Mapping[str, str]) -> _WaysToPay:
+    return {
+        "payment_methods": _read(env, "payment_methods", _payment_methods, default="card"),
+        "payment_processing_hours": _read(env, "payment_processing_hours", _whole(1, 336), default="24"),
+        "payment_receipts": _read(env, "payment_receipts", _switch, default="off"),
+    }
 
 
 def variable(name: str) -> str:

@@ -28,8 +28,7 @@ from onsale.errors import (
     RecordUnavailable,
 )
 from onsale.payments.provider import CALL_SECONDS_MAX, Intent
-from onsale.payments.wording import Wording, statement_suffix
-from onsale.workers import card_limit, follow_up
+from onsale.workers import card_limit, follow_up, intents
 from onsale.workers.asking import Later, ask
 from onsale.workers.payment_steps import Seen, Step, end_of, next_step, seen, too_late, waited_for
 from onsale.workers.shop import Shop
@@ -160,9 +159,9 @@ def _authorise(shop: Shop, charge: Charge) -> Charge | None:
     began, confirmed = time.monotonic(), False
     try:
         if charge.payment is None:
-            intent, charge = _create(shop, charge)
+            intent, charge = intents.create(shop, charge)
         else:
-            intent = _retrieve(shop, charge)
+            intent = intents.retrieve(shop, charge)
         now = charge.read_at + timedelta(seconds=time.monotonic() - began)
         if too_late(charge, intent, now):
             _begin_voiding(shop, charge, reason="expired")
@@ -171,67 +170,11 @@ def _authorise(shop: Shop, charge: Charge) -> Charge | None:
             if refusal := card_limit.refusal(shop, charge):
                 _declined(shop, charge, code=card_limit.CODE, message=refusal)
                 return None
-            intent, confirmed = _confirm(shop, charge, intent), True
+            intent, confirmed = intents.confirm(shop, charge, intent), True
     except PaymentRefused as refused:
         _decline(shop, charge, code="payment_refused", message=str(refused))
         return None
     return _note(shop, charge, intent, confirmed=confirmed)
-
-
-def _create(shop: Shop, charge: Charge) -> tuple[Intent, Charge]:
-    booking = charge.booking
-    intent = ask(
-        shop,
-        lambda: shop.provider.create_intent(
-            booking_id=booking.id,
-            amount_minor=booking.amount_minor or 0,
-            currency=booking.currency,
-            wording=_wording(shop, charge),
-            customer_id=charge.provider_customer_id,
-        ),
-    )
-    with record.transaction(shop.engine) as connection:
-        payment = charges.intent_created(
-            connection,
-            booking.id,
-            intent_id=intent.id,
-            client_secret=intent.client_secret,
-            status=intent.status,
-            amount_minor=intent.amount_minor,
-            currency=intent.currency,
-        )
-    if payment is None:
-        # A twin's was stored first, and is another one if it was asked for in other words. Only one may be confirmed.
-        stored = _read(shop, booking.id) or charge
-        if stored.payment is not None and stored.payment.intent_id != intent.id:
-            return _retrieve(shop, stored), stored
-    return intent, replace(charge, payment=payment)
-
-
-def _wording(shop: Shop, charge: Charge) -> Wording:
-    booking = charge.booking
-    return Wording(
-        charge.event_name,
-        statement_suffix=statement_suffix(charge.event_name),
-        receipt_email=charge.buyer_email if shop.config.payment_receipts else None,
-        metadata={"event_id": str(booking.event_id), "queue_number": str(booking.number)},
-    )
-
-
-def _retrieve(shop: Shop, charge: Charge) -> Intent:
-    return ask(shop, lambda: shop.provider.retrieve_intent(_intent_id(charge)))
-
-
-def _confirm(shop: Shop, charge: Charge, intent: Intent) -> Intent:
-    attempt = charge.attempt
-    if attempt is None:
-        raise IllegalMove("authorising without an attempt")
-    return ask(
-        shop,
-        lambda: shop.provider.confirm_intent(
-            intent.id, payment_method=attempt.payment_method, key=attempt.key, return_url=attempt.return_url
-        ),
-    )
 
 
 def _note(shop: Shop, charge: Charge, intent: Intent, *, confirmed: bool) -> Charge | None:
@@ -300,7 +243,7 @@ def _lost(shop: Shop, charge: Charge) -> None:
 
 def _capture(shop: Shop, charge: Charge) -> Charge | None:
     booking = charge.booking
-    intent = ask(shop, lambda: shop.provider.capture_intent(_intent_id(charge), key=f"{booking.id}-capture"))
+    intent = ask(shop, lambda: shop.provider.capture_intent(intents.intent_id(charge), key=f"{booking.id}-capture"))
     confirmed = False
     with record.transaction(shop.engine) as connection:
         if intent.captured:
@@ -337,7 +280,7 @@ def end_voided(shop: Shop, booking: Booking, *, reason: str | None) -> None:
 
 def _release(shop: Shop, charge: Charge) -> None:
     """It ended without tickets: cancel what is reserved, give back what was taken."""
-    intent = _retrieve(shop, charge)
+    intent = intents.retrieve(shop, charge)
     if not intent.captured:
         # In a key of its own: one refused while the outcome was to come later would be answered the same for ever.
         reason = charge.booking.reason or charge.booking.state
@@ -354,7 +297,7 @@ def _release(shop: Shop, charge: Charge) -> None:
 
 def _cancel(shop: Shop, charge: Charge, *, reason: str, key: str = "cancel") -> Intent:
     keyed = f"{charge.booking.id}-{key}"
-    intent = ask(shop, lambda: shop.provider.cancel_intent(_intent_id(charge), key=keyed))
+    intent = ask(shop, lambda: shop.provider.cancel_intent(intents.intent_id(charge), key=keyed))
     with record.transaction(shop.engine) as connection:
         charges.intent_seen(
             connection,
@@ -369,12 +312,6 @@ def _cancel(shop: Shop, charge: Charge, *, reason: str, key: str = "cancel") -> 
 def _begin_voiding(shop: Shop, charge: Charge, *, reason: str) -> bool:
     with record.transaction(shop.engine) as connection:
         return holds.begin_voiding(connection, charge.booking.id, reason=reason) is not None
-
-
-def _intent_id(charge: Charge) -> str:
-    if charge.payment is None:
-        raise IllegalMove("this booking has no payment intent")
-    return charge.payment.intent_id
 
 
 # Each returns the charge as it left it, when nothing that comes next could be read anew; else None.

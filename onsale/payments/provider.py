@@ -126,10 +126,14 @@ class PaymentProvider(Protocol):
         """
         ...
 
-    def confirm_intent(self, intent_id: str, *, payment_method: str, key: str, return_url: str) -> Intent:
+    def confirm_intent(
+        self, intent_id: str, *, payment_method: str, key: str, return_url: str, buyer_away: bool = False
+    ) -> Intent:
         """Authorise with this card. A decline is a value: REQUIRES_PAYMENT_METHOD with `decline_code` and `message`.
 
-        `key` names booking and attempt. After 3-D Secure the buyer comes back to `return_url`.
+        `key` names booking and attempt. After 3-D Secure the buyer comes back to `return_url`. `buyer_away`: a bank may
+        let a saved card pass without its owner; one that does not is asked again as if they were there, which gives
+        REQUIRES_ACTION and an address to write to them.
         """
         ...
 

@@ -19,13 +19,11 @@ from onsale.payments.provider import (
     API_VERSION,
     CALL_SECONDS_MAX,
     Intent,
-    IntentStatus,
     Refund,
-    RefundStatus,
     SetupIntent,
 )
+from onsale.payments.stripe_values import Raw, intent_value, refund_value, setup_value
 from onsale.payments.transport import CONNECTIONS_MAX, PooledTransport
-from onsale.payments.webhooks import booking_of
 from onsale.payments.wording import DESCRIPTION_CHARACTERS_MAX, Wording
 
 # How soon to ask again, unless Stripe says it itself.
@@ -39,13 +37,12 @@ RETRY_FAILING_SECONDS = 30
 RETRY_SECONDS_MAX = 300
 # How many fresh keys one call may use when Stripe replays a stored 5xx under the old one.
 KEYS_MAX = 3
+# The bank's answer to a card charged while its owner is away, and does not like it.
+WANTS_ITS_OWNER = "authentication_required"
 # Refunds of one payment looked through; Stripe's longest page.
 REFUNDS_MAX = 100
 
 log = structlog.get_logger(__name__)
-
-# An object as Stripe's JSON has it.
-Raw = Mapping[str, Any]
 
 
 class StripeProvider:
@@ -107,9 +104,18 @@ class StripeProvider:
             log.warning("payment_intent_made_anew", booking_id=str(booking_id))
             return self._intent(create, f"{booking_id}:{_digest(params)}")
 
-    def confirm_intent(self, intent_id: str, *, payment_method: str, key: str, return_url: str) -> Intent:
+    def confirm_intent(
+        self, intent_id: str, *, payment_method: str, key: str, return_url: str, buyer_away: bool = False
+    ) -> Intent:
         """Authorise with this card; a decline is a value."""
         params: stripe.params.PaymentIntentConfirmParams = {"payment_method": payment_method, "return_url": return_url}
+        if buyer_away:
+            alone = self._confirm(intent_id, {**params, "off_session": True}, f"{key}-away")
+            if alone.decline_code != WANTS_ITS_OWNER:
+                return alone
+        return self._confirm(intent_id, params, key)
+
+    def _confirm(self, intent_id: str, params: stripe.params.PaymentIntentConfirmParams, key: str) -> Intent:
         try:
             return self._intent(
                 lambda key: self._api.payment_intents.confirm(intent_id, params, {"idempotency_key": key}), key
@@ -275,48 +281,6 @@ def translated(error: stripe.StripeError) -> OnsaleError:
             return PaymentRefused(error.user_message or "")
 
 
-def intent_value(raw: Raw) -> Intent:
-    """A PaymentIntent of Stripe's as our value."""
-    captured = int(raw.get("amount_received") or 0)
-    return Intent(
-        id=raw["id"],
-        status=IntentStatus(raw["status"]),
-        client_secret=raw.get("client_secret") or "",
-        amount_minor=int(raw["amount"]),
-        currency=raw["currency"],
-        capturable_minor=int(raw.get("amount_capturable") or 0),
-        captured_minor=captured,
-        booking_id=booking_of(raw.get("metadata") or {}),
-        payment_method=_id(raw.get("payment_method")),
-        next_action_url=_redirect(raw),
-        **_decline(raw.get("last_payment_error")),
-    )
-
-
-def setup_value(raw: Raw) -> SetupIntent:
-    """A SetupIntent of Stripe's as our value."""
-    return SetupIntent(
-        id=raw["id"],
-        status=IntentStatus(raw["status"]),
-        client_secret=raw.get("client_secret") or "",
-        customer_id=_id(raw.get("customer")),
-        payment_method=_id(raw.get("payment_method")),
-        next_action_url=_redirect(raw),
-        **_decline(raw.get("last_setup_error")),
-    )
-
-
-def refund_value(raw: Raw) -> Refund:
-    """A Refund of Stripe's as our value."""
-    return Refund(
-        id=raw["id"],
-        status=RefundStatus(raw["status"]),
-        intent_id=_id(raw.get("payment_intent")) or "",
-        amount_minor=int(raw["amount"]),
-        currency=raw["currency"],
-    )
-
-
 def _digest(params: Mapping[str, Any]) -> str:
     """The same for the same parameters."""
     return hashlib.blake2b(json.dumps(params, sort_keys=True).encode(), digest_size=8).hexdigest()
@@ -325,27 +289,6 @@ def _digest(params: Mapping[str, Any]) -> str:
 def _keys(key: str) -> Iterator[str]:
     yield key
     yield from (f"{key}:{count}" for count in range(2, KEYS_MAX + 1))
-
-
-def _decline(error: Raw | None) -> dict[str, str | None]:
-    if not error:
-        return {"decline_code": None, "message": None}
-    return {
-        "decline_code": error.get("decline_code") or error.get("code") or "card_declined",
-        "message": error.get("message"),
-    }
-
-
-def _redirect(raw: Raw) -> str | None:
-    action = raw.get("next_action") or {}
-    redirect = action.get("redirect_to_url") or {}
-    url = redirect.get("url")
-    return str(url) if url else None
-
-
-def _id(reference: Any) -> str | None:
-    """An id, whether Stripe sent the id alone or the whole object."""
-    return reference.get("id") if isinstance(reference, Mapping) else reference
 
 
 def _error_in(error: stripe.StripeError) -> Raw:

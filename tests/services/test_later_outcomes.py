@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import httpx
@@ -19,6 +20,7 @@ from onsale.db.states import BookingState
 from onsale.db.wishes import Wish
 from onsale.payments.provider import IntentStatus
 from onsale.payments.stripe_provider import StripeProvider
+from onsale.web.pages.booking_views import booking_view
 from onsale.workers.expiry import sweep
 from onsale.workers.lanes import work_lane
 from onsale.workers.payments import resume
@@ -243,3 +245,12 @@ def reconcile_soon(shop: Any) -> tuple[BookingId, ...]:
     with transaction(shop.engine) as connection:
         connection.execute(text("UPDATE payments SET updated_at = updated_at - interval '11 minutes'"))
     return reconcile(shop).left_over
+
+
+def test_the_page_says_that_the_money_is_on_its_way(shop):
+    booking_id = processing(shop)
+    buyer_id = booking(shop.engine, booking_id).buyer_id
+
+    words = booking_view(SimpleNamespace(engine=shop.engine), booking_id, buyer_id).words
+
+    assert (words.mark, words.settled, words.wants_card) == ("processing", False, False)

@@ -195,6 +195,51 @@ def test_a_saved_card_pays_for_its_customer(stripe):
     assert elsewhere.declined
 
 
+def test_a_card_saved_with_its_bank_pays_without_its_owner_and_would_not_pass_with_them(stripe):
+    """4000 0025 0000 3155: the bank asks whenever the owner is there, and lets the saved card pass when not."""
+    customer = stripe.create_customer(buyer_id=uuid4())
+    setup = stripe.create_setup_intent(
+        customer_id=customer, key="save", payment_method="pm_card_authenticationRequiredOnSetup", return_url=BACK
+    )
+    assert setup.next_action_url
+    httpx.post(setup.next_action_url, data={"outcome": "complete"})
+    saved = stripe.retrieve_setup_intent(setup.id).payment_method
+    assert saved
+
+    away, there = (new_intent(stripe, customer_id=customer) for _ in range(2))
+    paid = stripe.confirm_intent(away.id, payment_method=saved, key="away", return_url=BACK, buyer_away=True)
+    asked = stripe.confirm_intent(there.id, payment_method=saved, key="there", return_url=BACK)
+
+    assert paid.authorised
+    assert asked.status is IntentStatus.REQUIRES_ACTION
+
+
+def test_a_bank_that_wants_an_owner_who_is_away_gives_the_address_to_write_to_them(stripe):
+    card = "pm_card_authenticationRequired"
+    intent = new_intent(stripe)
+
+    asked = [
+        stripe.confirm_intent(intent.id, payment_method=card, key="k", return_url=BACK, buyer_away=True)
+        for _ in range(2)
+    ]
+
+    assert {one.status for one in asked} == {IntentStatus.REQUIRES_ACTION}
+    assert asked[0].next_action_url == asked[1].next_action_url
+    assert asked[0].next_action_url
+    httpx.post(asked[0].next_action_url, data={"outcome": "complete"})
+    assert stripe.retrieve_intent(intent.id).authorised
+
+
+def test_another_refusal_of_a_card_whose_owner_is_away_is_a_decline(stripe):
+    intent = new_intent(stripe)
+
+    declined = stripe.confirm_intent(
+        intent.id, payment_method="pm_card_chargeDeclined", key="k", return_url=BACK, buyer_away=True
+    )
+
+    assert (declined.declined, declined.decline_code) == (True, "generic_decline")
+
+
 def test_a_card_that_cannot_be_saved_is_a_value(stripe):
     customer = stripe.create_customer(buyer_id=uuid4())
 

@@ -73,4 +73,7 @@ def lines_of(office: BoxOffice, buyer_id: BuyerId) -> list[BookingLine]:
 def _words(booking: Booking, attempt: Attempt | None) -> BookingWords:
     declined = attempt is not None and attempt.outcome is AttemptOutcome.DECLINED
     charging = booking.payment_method is not None and attempt is None
-    return booking_words.words_for(booking.state, charging=charging, declined=declined, cancelling=booking.voiding)
+    waiting = attempt is not None and attempt.processing_until is not None
+    return booking_words.words_for(
+        booking.state, charging=charging, declined=declined, cancelling=booking.voiding, waiting=waiting
+    )

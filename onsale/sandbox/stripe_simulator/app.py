@@ -42,8 +42,10 @@ def create_app(options: Options) -> Flask:
     app.register_blueprint(
         Pages(store, control, delivery, secret_key=options.secret_key, host=options.host).blueprint()
     )
-    decided = {"settled": intents.settle, "failed": intents.fail_transfer}
-    app.register_blueprint(transfers.Outcomes(store, delivery, secret_key=options.secret_key, **decided).blueprint())
+    outcomes = transfers.Outcomes(
+        store, delivery, secret_key=options.secret_key, settled=intents.settle, failed=intents.fail_transfer
+    )
+    app.register_blueprint(outcomes.blueprint())
     app.add_url_rule("/healthz", view_func=health)
     app.add_url_rule("/v1/<path:rest>", view_func=unknown, methods=["GET", "POST", "DELETE"])
     app.register_error_handler(ApiError, refused)

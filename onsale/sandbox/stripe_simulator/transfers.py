@@ -41,7 +41,7 @@ def types(params: Params) -> list[str]:
 def is_taken_at_once(intent: Thing, method: Thing) -> bool:
     """Whether the money is taken with the confirmation, and not only reserved."""
     own = intent["payment_method_options"].get(method["type"], {}).get("capture_method")
-    return (own or intent["capture_method"]) != "manual"
+    return bool((own or intent["capture_method"]) != "manual")
 
 
 def refuse_unfit(intent: Thing, method: Thing) -> None:
