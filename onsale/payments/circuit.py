@@ -37,23 +37,23 @@ class Way(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Circuit:
-    """Closed while `closed_until` is None; then nobody calls before it, and one at a time after it."""
+    """Calls pass while `rest_until` is None (it is closed); else nobody calls before it, and one at a time after it."""
 
     failures: int = 0
-    closed_until: float | None = None
+    rest_until: float | None = None
     probe_until: float | None = None
 
     @property
     def open(self) -> bool:
         """Whether calls end at once."""
-        return self.closed_until is not None
+        return self.rest_until is not None
 
 
 def enter(circuit: Circuit, *, now: float) -> tuple[Circuit, Way]:
     """Whether a call may be made now."""
-    if circuit.closed_until is None:
+    if circuit.rest_until is None:
         return circuit, Way.CALL
-    if now < circuit.closed_until or (circuit.probe_until is not None and now < circuit.probe_until):
+    if now < circuit.rest_until or (circuit.probe_until is not None and now < circuit.probe_until):
         return circuit, Way.WAIT
     return replace(circuit, probe_until=now + PROBE_SECONDS_MAX), Way.PROBE
 
@@ -76,7 +76,7 @@ def failed(circuit: Circuit, way: Way, *, now: float) -> Circuit:
 
 def wait_seconds(circuit: Circuit, *, now: float) -> int:
     """When to come again; at least a second."""
-    return max(1, math.ceil((circuit.closed_until or now) - now))
+    return max(1, math.ceil((circuit.rest_until or now) - now))
 
 
 class Breaker:

@@ -119,7 +119,7 @@ class PaymentProvider(Protocol):
     def create_intent(
         self, *, booking_id: UUID, amount_minor: int, currency: str, wording: Wording, customer_id: str | None = None
     ) -> Intent:
-        """The booking's payment, unconfirmed and with manual capture; the same call gives the same intent.
+        """The booking's payment, unconfirmed; what can be reserved first will be. The same call gives the same intent.
 
         One that differs in anything (an event renamed, another version of Onsale) gives another intent: store the first
         and confirm no other. `customer_id` is needed when a card saved by a SetupIntent is to pay.

@@ -78,7 +78,7 @@ class StripeProvider:
     def create_intent(
         self, *, booking_id: UUID, amount_minor: int, currency: str, wording: Wording, customer_id: str | None = None
     ) -> Intent:
-        """The booking's payment, unconfirmed and with manual capture; the same call gives the same intent."""
+        """The booking's payment, unconfirmed; the same call gives the same intent."""
         params: stripe.params.PaymentIntentCreateParams = {
             "amount": amount_minor,
             "currency": currency,
