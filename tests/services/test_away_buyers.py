@@ -8,12 +8,14 @@ import httpx
 import pytest
 from sqlalchemy import text
 
-from onsale.db import charges
+from onsale.db import buyers, charges
 from onsale.db.engine import transaction
 from onsale.db.states import BookingState
+from onsale.db.wishes import Wish
+from onsale.workers.lanes import work_lane
 from onsale.workers.payments import resume
-from tests.builders import booking, run_sql
-from tests.services.post_office import ADA, DECLINED, THREE_D_SECURE, hands_free, letters_of
+from tests.builders import a_booking, an_event, booking, run_sql
+from tests.services.post_office import ADA, DECLINED, THREE_D_SECURE, a_reader, hands_free, letters_of
 from tests.services.small_sale import verified
 
 PAY, AWAY = timedelta(seconds=600), timedelta(seconds=1_800)
@@ -80,3 +82,29 @@ def test_the_second_card_of_a_buyer_who_is_there_gives_no_more_time(paying_shop)
     resume(paying_shop, booking_id)
 
     assert booking(paying_shop.engine, booking_id).hold_until == before
+
+
+def test_a_card_saved_with_its_bank_is_charged_without_its_owner(paying_shop):
+    """4000 0025 0000 3155: the bank asks whenever the owner is there, and lets the saved card pass when not."""
+    provider, buyer_id = paying_shop.provider, a_reader(paying_shop.engine)
+    customer = provider.create_customer(buyer_id=buyer_id)
+    card = "pm_card_authenticationRequiredOnSetup"
+    back = "https://shop.example/back"
+    setup = provider.create_setup_intent(customer_id=customer, key="save", payment_method=card, return_url=back)
+    httpx.post(setup.next_action_url, data={"outcome": "complete"})
+    with transaction(paying_shop.engine) as connection:
+        buyers.set_customer(connection, buyer_id, customer)
+    event_id = an_event(paying_shop.engine)
+    booking_id = a_booking(
+        paying_shop.engine,
+        event_id,
+        Wish(quantity=1),
+        number=1,
+        buyer_id=buyer_id,
+        payment_method=provider.retrieve_setup_intent(setup.id).payment_method,
+    )
+    work_lane(paying_shop, event_id, last_look=True)
+
+    resume(paying_shop, booking_id)
+
+    assert booking(paying_shop.engine, booking_id).state is BookingState.CONFIRMED

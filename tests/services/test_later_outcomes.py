@@ -212,6 +212,21 @@ def test_after_the_longest_wait_the_tickets_go_and_money_that_comes_then_is_give
     assert reconcile_soon(shop) == ()
 
 
+def test_money_that_never_comes_for_tickets_that_went_is_cancelled_once_that_is_known(shop):
+    booking_id = processing(shop)
+    let_the_hold_run_out(shop.engine, booking_id)
+    sweep(shop)
+    resume(shop, booking_id)
+
+    # The cancellation before was refused, and that answer is told again under its key.
+    decide(shop, booking_id, "failed")
+    (found,) = reconcile_soon(shop)
+    resume(shop, found)
+
+    assert intent(shop, booking_id).status is IntentStatus.CANCELED
+    assert reconcile_soon(shop) == ()
+
+
 def test_a_buyer_who_cancels_meanwhile_gets_late_money_back(shop):
     booking_id = processing(shop)
     with transaction(shop.engine) as connection:
