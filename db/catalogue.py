@@ -71,6 +71,8 @@ class NewEvent:
     # Over all bookings paid with one card, whoever made them; None: no limit.
     tickets_per_card: int | None = None
     terms: PriceTerms = NO_TERMS
+    # How long tickets are held for who was written a letter because a payment needs them.
+    away_pay_seconds: int = 1_800
 
 
 @dataclass(frozen=True, slots=True)
@@ -316,9 +318,9 @@ _PUT_VENUE = text("""
 """)
 _ADD_EVENT = text("""
     INSERT INTO events (organiser_id, venue_id, name, slug, description, starts_at, on_sale_at, currency,
-                        tickets_per_buyer, status, genre, price_terms, tickets_per_card)
+                        tickets_per_buyer, status, genre, price_terms, tickets_per_card, away_pay_seconds)
     VALUES (:organiser_id, :venue_id, :name, :slug, :description, :starts_at, :on_sale_at, :currency,
-            :tickets_per_buyer, :status, :genre, CAST(:price_terms AS jsonb), :tickets_per_card)
+            :tickets_per_buyer, :status, :genre, CAST(:price_terms AS jsonb), :tickets_per_card, :away_pay_seconds)
     RETURNING id
 """)
 _ADD_ARTISTS = text("""

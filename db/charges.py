@@ -28,6 +28,8 @@ ATTEMPTS_MAX = 10
 # The words for an intent that neither holds nor owes money any more; the second one is our own.
 SETTLED = frozenset({"canceled", "refunded"})
 LEASE_SECONDS = 60
+# A payment whose outcome comes in hours or days tells us by webhook; it is asked for so seldom in case that was lost.
+PROCESSING_SECONDS = 600.0
 # A booking may become committable while a twin is being re-read; more than once would be a miracle.
 COMMIT_TRIES_MAX = 3
 
@@ -259,14 +261,14 @@ def unpaid_with_card(connection: Connection, *, older_than_seconds: float, limit
 
 def stuck(connection: Connection, *, older_than_seconds: float, limit: int = 500) -> tuple[BookingId, ...]:
     """Bookings with a payment under way, voiding or committed, without a move or a lease so long; oldest first."""
-    return tuple(connection.execute(_STUCK, {"seconds": older_than_seconds, "limit": limit}).scalars())
+    return tuple(connection.execute(_STUCK, _older(older_than_seconds, limit)).scalars())
 
 
 def to_cancel(
     connection: Connection, *, older_than_seconds: float = 0.0, limit: int = 500
 ) -> tuple[IntentToCancel, ...]:
     """Intents neither cancelled nor refunded whose booking ended without tickets."""
-    rows = connection.execute(_TO_CANCEL, {"seconds": older_than_seconds, "limit": limit})
+    rows = connection.execute(_TO_CANCEL, _older(older_than_seconds, limit))
     return tuple(IntentToCancel(*row) for row in rows)
 
 
@@ -303,6 +305,10 @@ def _move(
     }
     row = connection.execute(sql.load("attempt_outcome"), arguments).one_or_none()
     return booking_of(row) if row else None
+
+
+def _older(seconds: float, limit: int) -> dict[str, object]:
+    return {"seconds": seconds, "processing_seconds": PROCESSING_SECONDS, "limit": limit}
 
 
 def _of(booking_id: BookingId) -> dict[str, object]:
@@ -377,13 +383,17 @@ _STUCK = text("""
                           WHERE h.event_id = b.event_id AND h.booking_id = b.id) AS last
      WHERE (b.state IN ('authorising', 'requires_action', 'authorised', 'committed')
             OR (b.state = 'held' AND b.voiding))
-       AND greatest(last.moved_at, b.claimed_until) <= clock_timestamp() - :seconds * interval '1 second'
+       AND greatest(last.moved_at, b.claimed_until) <= clock_timestamp() - interval '1 second'
+           * CASE WHEN EXISTS (SELECT FROM payment_attempts a WHERE a.event_id = b.event_id AND a.booking_id = b.id
+                                AND a.outcome = 'pending' AND a.processing_until > clock_timestamp())
+                  THEN greatest(:seconds, :processing_seconds) ELSE :seconds END
      ORDER BY last.moved_at LIMIT :limit
 """)
 _TO_CANCEL = text("""
     SELECT p.booking_id, p.intent_id, p.captured_minor
       FROM payments p JOIN bookings b ON b.event_id = p.event_id AND b.id = p.booking_id
      WHERE NOT p.settled AND b.state IN ('expired', 'cancelled', 'payment_failed', 'failed', 'unavailable', 'sold_out')
-       AND p.updated_at <= clock_timestamp() - :seconds * interval '1 second'
+       AND p.updated_at <= clock_timestamp() - interval '1 second'
+           * CASE p.status WHEN 'processing' THEN greatest(:seconds, :processing_seconds) ELSE :seconds END
      ORDER BY p.updated_at LIMIT :limit
 """)

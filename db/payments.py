@@ -37,6 +37,8 @@ class Attempt:
     decline_code: str | None
     message: str | None
     next_action_url: str | None = field(repr=False)
+    # The provider said that its outcome comes later, and so long the tickets wait for it.
+    processing_until: datetime | None
     created_at: datetime
 
     @property
@@ -70,6 +72,7 @@ class Charge:
     event_name: str
     # How many tickets of this event one card may pay for; None: as many as its buyers may have.
     tickets_per_card: int | None
+    buyer_email: str | None = field(repr=False)
     provider_customer_id: str | None
     payment: Payment | None
     attempt: Attempt | None
@@ -86,6 +89,7 @@ def charge_of(connection: Connection, booking_id: BookingId) -> Charge | None:
         booking=booking_of(row),
         event_name=row.event_name,
         tickets_per_card=row.tickets_per_card,
+        buyer_email=row.buyer_email,
         provider_customer_id=row.provider_customer_id,
         payment=_payment(row) if row.intent_id is not None else None,
         attempt=_attempt(row, row.id, row.card, row.attempted_at) if row.attempt is not None else None,
@@ -124,6 +128,7 @@ def _attempt(row: Row[Any], booking_id: BookingId, payment_method: str, created_
         decline_code=row.decline_code,
         message=row.message,
         next_action_url=row.next_action_url,
+        processing_until=row.processing_until,
         created_at=created_at,
     )
 

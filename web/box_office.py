@@ -15,9 +15,11 @@ from sqlalchemy import Engine
 from onsale.config import Config
 from onsale.db.engine import make_engine
 from onsale.db.standby_reads import Reads
+from onsale.payments.circuit import Breaker
 from onsale.payments.provider import PaymentProvider
 from onsale.payments.stripe_provider import StripeProvider
 from onsale.queue.broker import Wakes
+from onsale.queue.circuits import Circuits
 from onsale.queue.client import connect
 from onsale.queue.live_seats import LiveSeats
 from onsale.queue.outage import Outage
@@ -53,6 +55,7 @@ class BoxOffice:
     wakes: Wakes
     # Web itself only saves cards (SetupIntents); charging is the workers'.
     provider: PaymentProvider
+    circuits: Circuits
     shows: Shows
     # Each event's queue status and seat availability, a copy per process, a second old at most.
     statuses: Statuses
@@ -95,6 +98,7 @@ def open_box_office(config: Config) -> BoxOffice:
     shows = open_shows(engine, open_search(config.search_url, engine), copies_client, reads)
     seats_outage = Outage("live seats")
     ticket_cache, live_seats = TicketCache(cache_client, seats_outage), LiveSeats(cache_client, seats_outage)
+    circuits = Circuits(copies_client)
     keeper = SeatKeeper(engine, shows, live_seats, ticket_cache)
     return BoxOffice(
         config=config,
@@ -104,7 +108,8 @@ def open_box_office(config: Config) -> BoxOffice:
         tokens=Tokens(config.secret_keys),
         ticket_cache=ticket_cache,
         wakes=wakes,
-        provider=StripeProvider(secret_key=config.stripe_secret_key, api_base=config.stripe_api_base),
+        provider=_provider(config, circuits),
+        circuits=circuits,
         shows=shows,
         statuses=Statuses(store, shows, wakes),
         availabilities=Availabilities(engine, shows, live_seats, keeper),
@@ -114,6 +119,12 @@ def open_box_office(config: Config) -> BoxOffice:
         copies_client=copies_client,
         reads=reads,
         draining=threading.Event(),
+    )
+
+
+def _provider(config: Config, circuits: Circuits) -> StripeProvider:
+    return StripeProvider(
+        secret_key=config.stripe_secret_key, api_base=config.stripe_api_base, breaker=Breaker(told=circuits.told)
     )
 
 

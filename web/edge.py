@@ -15,6 +15,7 @@ import structlog
 from flask import Flask, Response, g, request
 
 from onsale.config import Config
+from onsale.web import elements
 
 REQUEST_ID = "X-Request-Id"
 # Only ours: no address of another site, no inline script or style, no framing, no plugin.
@@ -62,6 +63,8 @@ def safe_headers(config: Config, path: str) -> dict[str, str]:
     data = path.startswith(API_PREFIX) and not path.startswith(API_DOCS)
     https = config.public_url.startswith("https://")
     page = HEADERS | MAY_ASK_WHERE if path == SEARCH_PATH else HEADERS
+    if elements.PATH.fullmatch(path) and elements.used(config):
+        page = elements.headers(page)
     if CHOOSE_PATH.fullmatch(path):
         page = page | {"Content-Security-Policy": choosing_policy(config)}
     return (API_HEADERS if data else page) | ({"Strict-Transport-Security": HSTS} if https else {})

@@ -41,7 +41,8 @@ class _Numbers(Collector):
         self._office = office
 
     def collect(self) -> Iterator[Metric]:
-        for part in (self._of_record, self._of_stuck, self._of_changes, self._of_mail, self._of_queues):
+        parts = self._of_record, self._of_stuck, self._of_changes, self._of_mail, self._of_provider, self._of_queues
+        for part in parts:
             try:
                 yield from part()
             except OnsaleError as error:
@@ -100,6 +101,16 @@ class _Numbers(Collector):
         for state in (LetterState.WAITING, LetterState.SENDING, *sorted(STUCK)):
             unsent.add_metric([state], numbers.by_state.get(state, 0))
         yield unsent
+
+    def _of_provider(self) -> Iterator[Metric]:
+        spared = self._office.circuits.spared()
+        name, says = (
+            "onsale_provider_circuits_open",
+            "Processes that make no calls to the payment provider for a while.",
+        )
+        yield GaugeMetricFamily(name, says, value=spared.processes)
+        name, says = "onsale_provider_circuit_openings", "How often a process found the payment provider away."
+        yield CounterMetricFamily(name, says, value=spared.openings)
 
     def _of_queues(self) -> Iterator[Metric]:
         with reading(self._office.engine) as connection:

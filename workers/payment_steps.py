@@ -76,11 +76,12 @@ def _still_open(charge: Charge) -> bool:
     return payment is not None and payment.status not in (IntentStatus.CANCELED, "refunded")
 
 
-def seen(intent: Intent, *, confirmed: bool, state: BookingState) -> Seen:
+def seen(intent: Intent, *, confirmed: bool, state: BookingState, waited: bool = False) -> Seen:
     """What an intent says. `confirmed`: it is the answer to this attempt's own confirmation.
 
     An intent that was only retrieved may still speak of the card before. What it says of a card counts when this one
-    is known to have been sent: by us just now, or because the booking waits for its buyer's bank.
+    is known to have been sent: by us just now, or because the booking waits for its buyer's bank, or because it was
+    said of this one that its outcome comes later (`waited`).
     """
     if intent.authorised:
         return Seen.AUTHORISED
@@ -88,7 +89,7 @@ def seen(intent: Intent, *, confirmed: bool, state: BookingState) -> Seen:
         return Seen.CANCELED
     if intent.status is IntentStatus.PROCESSING:
         return Seen.PROCESSING
-    if not confirmed and state is not BookingState.REQUIRES_ACTION:
+    if not (confirmed or waited) and state is not BookingState.REQUIRES_ACTION:
         return Seen.UNSENT
     return Seen.ACTION if intent.status is IntentStatus.REQUIRES_ACTION else Seen.DECLINED
 
@@ -97,6 +98,21 @@ def overdue_seconds(charge: Charge, now: datetime) -> float:
     """How long the hold's deadline has passed; negative while it lasts."""
     until = charge.booking.hold_until
     return -1.0 if until is None else (now - until) / timedelta(seconds=1)
+
+
+def waited_for(charge: Charge) -> bool:
+    """Whether the outcome of the newest attempt was said to come later."""
+    return charge.attempt is not None and charge.attempt.processing_until is not None
+
+
+def too_late(charge: Charge, intent: Intent, now: datetime) -> bool:
+    """Whether the tickets are to go although the payment may still come: their time is over.
+
+    Not when the money is reserved, and not at the first word that the outcome comes later, which gives them more.
+    """
+    if overdue_seconds(charge, now) <= 0 or intent.authorised:
+        return False
+    return intent.status is not IntentStatus.PROCESSING or waited_for(charge)
 
 
 def end_of(reason: str | None) -> BookingState:

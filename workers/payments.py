@@ -18,6 +18,7 @@ from onsale.db import engine as record
 from onsale.db.bookings import Booking
 from onsale.db.charges import Charge, Commit
 from onsale.db.ids import BookingId
+from onsale.db.processing import wait_for_outcome
 from onsale.db.states import BookingState
 from onsale.errors import (
     HoldExpired,
@@ -27,13 +28,13 @@ from onsale.errors import (
     RecordUnavailable,
 )
 from onsale.payments.provider import Intent
-from onsale.workers import card_limit, follow_up
+from onsale.workers import card_limit, follow_up, intents
 from onsale.workers.carrying import AWAY_SECONDS, LEASE_SECONDS, TWIN_SECONDS, Later, call_provider, lease
-from onsale.workers.payment_steps import Seen, Step, end_of, next_step, overdue_seconds, seen
+from onsale.workers.payment_steps import Seen, Step, end_of, next_step, seen, too_late, waited_for
 from onsale.workers.shop import Shop
 
 STEPS_MAX = 12
-PROCESSING_SECONDS = 2.0
+PROCESSING_SECONDS = 5.0
 
 log = structlog.get_logger(__name__)
 
@@ -126,69 +127,28 @@ def _authorise(shop: Shop, charge: Charge) -> Charge | None:
     began, confirmed = time.monotonic(), False
     try:
         if charge.payment is None:
-            intent, charge = _create(shop, charge)
+            intent, charge = intents.create(shop, charge)
         else:
-            intent = _retrieve(shop, charge)
+            intent = intents.retrieve(shop, charge)
         now = charge.read_at + timedelta(seconds=time.monotonic() - began)
-        if overdue_seconds(charge, now) > 0 and not intent.authorised:
+        if too_late(charge, intent, now):
             _begin_voiding(shop, charge, reason="expired")
             return None
-        if seen(intent, confirmed=False, state=charge.booking.state) is Seen.UNSENT:
+        if _seen(charge, intent, confirmed=False) is Seen.UNSENT:
             if refusal := card_limit.refusal(shop, charge):
                 _declined(shop, charge, code=card_limit.CODE, message=refusal)
                 return None
-            intent, confirmed = _confirm(shop, charge, intent), True
+            intent, confirmed = intents.confirm(shop, charge, intent), True
     except PaymentRefused as refused:
         _decline(shop, charge, code="payment_refused", message=str(refused))
         return None
     return _note(shop, charge, intent, confirmed=confirmed)
 
 
-def _create(shop: Shop, charge: Charge) -> tuple[Intent, Charge]:
-    booking = charge.booking
-    intent = call_provider(
-        shop,
-        lambda: shop.provider.create_intent(
-            booking_id=booking.id,
-            amount_minor=booking.amount_minor or 0,
-            currency=booking.currency,
-            description=charge.event_name,
-            customer_id=charge.provider_customer_id,
-        ),
-    )
-    with record.transaction(shop.engine) as connection:
-        payment = charges.intent_created(
-            connection,
-            booking.id,
-            intent_id=intent.id,
-            client_secret=intent.client_secret,
-            status=intent.status,
-            amount_minor=intent.amount_minor,
-            currency=intent.currency,
-        )
-    return intent, replace(charge, payment=payment)
-
-
-def _retrieve(shop: Shop, charge: Charge) -> Intent:
-    return call_provider(shop, lambda: shop.provider.retrieve_intent(_intent_id(charge)))
-
-
-def _confirm(shop: Shop, charge: Charge, intent: Intent) -> Intent:
-    attempt = charge.attempt
-    if attempt is None:
-        raise IllegalMove("authorising without an attempt")
-    return call_provider(
-        shop,
-        lambda: shop.provider.confirm_intent(
-            intent.id, payment_method=attempt.payment_method, key=attempt.key, return_url=attempt.return_url
-        ),
-    )
-
-
 def _note(shop: Shop, charge: Charge, intent: Intent, *, confirmed: bool) -> Charge | None:
     """Write down what the provider said; every move is guarded, so a late answer changes nothing."""
     booking, attempt = charge.booking, charge.attempt.attempt if charge.attempt else 0
-    meaning = seen(intent, confirmed=confirmed, state=booking.state)
+    meaning = _seen(charge, intent, confirmed=confirmed)
     authorised: Booking | None = None
     with record.transaction(shop.engine) as connection:
         charges.intent_seen(connection, booking.id, status=intent.status, captured_minor=intent.captured_minor)
@@ -199,14 +159,21 @@ def _note(shop: Shop, charge: Charge, intent: Intent, *, confirmed: bool) -> Cha
         elif meaning is Seen.DECLINED:
             code, message = intent.decline_code or "card_declined", intent.message or "Your card was declined."
             charges.declined(connection, booking.id, attempt, decline_code=code, message=message)
+        elif meaning is Seen.PROCESSING:
+            wait_for_outcome(connection, booking.id, attempt, seconds=shop.config.payment_processing_hours * 3600)
     if meaning is Seen.ACTION:
         raise Later(None)  # The buyer's bank takes minutes; the webhook or the buyer's return calls again.
     if meaning is Seen.PROCESSING:
-        raise Later(PROCESSING_SECONDS)
+        # Mostly seconds, and a webhook; if it takes days, the reconciler asks now and then.
+        raise Later(None if waited_for(charge) else PROCESSING_SECONDS)
     if meaning is Seen.CANCELED:
         _begin_voiding(shop, charge, reason="payment_cancelled")
     # Without a payment a twin stored it: what is asked about next is read.
     return replace(charge, booking=authorised) if authorised and charge.payment else None
+
+
+def _seen(charge: Charge, intent: Intent, *, confirmed: bool) -> Seen:
+    return seen(intent, confirmed=confirmed, state=charge.booking.state, waited=waited_for(charge))
 
 
 def _decline(shop: Shop, charge: Charge, *, code: str, message: str) -> None:
@@ -244,7 +211,8 @@ def _lost(shop: Shop, charge: Charge) -> None:
 
 def _capture(shop: Shop, charge: Charge) -> Charge | None:
     booking = charge.booking
-    intent = call_provider(shop, lambda: shop.provider.capture_intent(_intent_id(charge), key=f"{booking.id}-capture"))
+    intent_id, key = intents.intent_id(charge), f"{booking.id}-capture"
+    intent = call_provider(shop, lambda: shop.provider.capture_intent(intent_id, key=key))
     confirmed = False
     with record.transaction(shop.engine) as connection:
         if intent.captured:
@@ -281,7 +249,11 @@ def end_voided(shop: Shop, booking: Booking, *, reason: str | None) -> None:
 
 def _release(shop: Shop, charge: Charge) -> None:
     """It ended without tickets: cancel what is reserved, give back what was taken."""
-    intent = _cancel(shop, charge, reason=charge.booking.reason or charge.booking.state)
+    intent = intents.retrieve(shop, charge)
+    if not intent.captured:
+        # In a key of its own: one refused while the outcome was to come later would be answered the same for ever.
+        reason = charge.booking.reason or charge.booking.state
+        intent = _cancel(shop, charge, reason=reason, key=f"cancel-{intent.status}")
     if not intent.captured:
         raise Later(None)
     log.error("captured_without_tickets", booking_id=str(charge.booking.id))
@@ -292,9 +264,9 @@ def _release(shop: Shop, charge: Charge) -> None:
     raise Later(None)
 
 
-def _cancel(shop: Shop, charge: Charge, *, reason: str) -> Intent:
-    key = f"{charge.booking.id}-cancel"
-    intent = call_provider(shop, lambda: shop.provider.cancel_intent(_intent_id(charge), key=key))
+def _cancel(shop: Shop, charge: Charge, *, reason: str, key: str = "cancel") -> Intent:
+    keyed = f"{charge.booking.id}-{key}"
+    intent = call_provider(shop, lambda: shop.provider.cancel_intent(intents.intent_id(charge), key=keyed))
     with record.transaction(shop.engine) as connection:
         charges.intent_seen(
             connection,
@@ -309,12 +281,6 @@ def _cancel(shop: Shop, charge: Charge, *, reason: str) -> Intent:
 def _begin_voiding(shop: Shop, charge: Charge, *, reason: str) -> bool:
     with record.transaction(shop.engine) as connection:
         return holds.begin_voiding(connection, charge.booking.id, reason=reason) is not None
-
-
-def _intent_id(charge: Charge) -> str:
-    if charge.payment is None:
-        raise IllegalMove("this booking has no payment intent")
-    return charge.payment.intent_id
 
 
 # Each returns the charge as it left it, when nothing that comes next could be read anew; else None.

@@ -13,9 +13,11 @@ from sqlalchemy import Engine
 from onsale.config import Config
 from onsale.db import engine as record
 from onsale.db.claimant import Claimant
+from onsale.payments.circuit import Breaker
 from onsale.payments.provider import PaymentProvider
 from onsale.payments.stripe_provider import StripeProvider
 from onsale.queue.broker import Wakes
+from onsale.queue.circuits import Circuits
 from onsale.queue.client import connect
 from onsale.queue.pace import Pace
 from onsale.queue.probes import ANSWER_SECONDS, Probes
@@ -81,7 +83,12 @@ def open_shop(config: Config) -> Shop:
         ticket_cache=TicketCache(cache_client),
         wakes=Wakes(config.broker_url, queue_client),
         probes=Probes(probing_client),
-        provider=StripeProvider(secret_key=config.stripe_secret_key, api_base=config.stripe_api_base),
+        provider=StripeProvider(
+            secret_key=config.stripe_secret_key,
+            api_base=config.stripe_api_base,
+            breaker=Breaker(told=Circuits(probing_client).told),
+            methods=config.payment_methods,
+        ),
         pace=Pace(queue_client, name="provider", per_second=config.payment_rate_per_second),
         houses=Houses(),
         clients=(queue_client, cache_client, probing_client),

@@ -45,6 +45,7 @@ class Event(Base):
         UniqueConstraint("slug"),
         CheckConstraint("status IN ('draft', 'published', 'cancelled')", name="status"),
         CheckConstraint("tickets_per_card > 0", name="tickets_per_card"),
+        CheckConstraint("away_pay_seconds > 0", name="away_pay_seconds"),
         Index("events_by_date", "starts_at", "id", postgresql_where=text("status = 'published'")),
         Index("events_by_venue", "venue_id"),
     )
@@ -65,6 +66,7 @@ class Event(Base):
     sold_out: Mapped[bool] = mapped_column(server_default=text("false"))
     price_terms: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'"))
     tickets_per_card: Mapped[int | None]
+    away_pay_seconds: Mapped[int] = mapped_column(server_default=text("1800"))
 
 
 class EventArtist(Base):

@@ -75,6 +75,7 @@ class PaymentAttempt(Base):
     updated_at: Mapped[datetime]
     idempotency_key: Mapped[str | None]
     card_fingerprint: Mapped[str | None]
+    processing_until: Mapped[datetime | None]
 
 
 class Capture(Base):

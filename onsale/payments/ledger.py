@@ -15,7 +15,7 @@ from uuid import UUID
 import stripe
 
 from onsale.errors import ProviderUnavailable
-from onsale.payments.provider import CALL_SECONDS_MAX
+from onsale.payments.provider import API_VERSION, CALL_SECONDS_MAX
 from onsale.payments.transport import PooledTransport
 
 PAGE = 100
@@ -58,7 +58,11 @@ class StripeLedger:
     def __init__(self, *, secret_key: str, api_base: str) -> None:
         self._transport = PooledTransport(seconds_max=CALL_SECONDS_MAX, connections_max=1)
         self._api = stripe.StripeClient(
-            secret_key, base_addresses={"api": api_base.rstrip("/")}, max_network_retries=2, http_client=self._transport
+            secret_key,
+            base_addresses={"api": api_base.rstrip("/")},
+            stripe_version=API_VERSION,
+            max_network_retries=2,
+            http_client=self._transport,
         ).v1
 
     def close(self) -> None:

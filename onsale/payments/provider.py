@@ -11,6 +11,10 @@ from enum import StrEnum
 from typing import Protocol
 from uuid import UUID
 
+from onsale.payments.wording import Wording
+
+# What Stripe's words mean to us. Pinned: the SDK's own would change with an upgrade of it, the account's with a click.
+API_VERSION = "2026-10-28.endive"
 # The longest that one call may take, connecting and reading together. Leases on a payment must be longer than this.
 CALL_SECONDS_MAX = 25
 
@@ -113,18 +117,23 @@ class PaymentProvider(Protocol):
     """
 
     def create_intent(
-        self, *, booking_id: UUID, amount_minor: int, currency: str, description: str, customer_id: str | None = None
+        self, *, booking_id: UUID, amount_minor: int, currency: str, wording: Wording, customer_id: str | None = None
     ) -> Intent:
-        """The booking's one payment, unconfirmed and with manual capture; the same booking gives the same intent.
+        """The booking's payment, unconfirmed; what can be reserved first will be. The same call gives the same intent.
 
-        `customer_id` is needed when a card saved by a SetupIntent is to pay, and must be the same on a repeat.
+        One that differs in anything (an event renamed, another version of Onsale) gives another intent: store the first
+        and confirm no other. `customer_id` is needed when a card saved by a SetupIntent is to pay.
         """
         ...
 
-    def confirm_intent(self, intent_id: str, *, payment_method: str, key: str, return_url: str) -> Intent:
+    def confirm_intent(
+        self, intent_id: str, *, payment_method: str, key: str, return_url: str, buyer_away: bool = False
+    ) -> Intent:
         """Authorise with this card. A decline is a value: REQUIRES_PAYMENT_METHOD with `decline_code` and `message`.
 
-        `key` names booking and attempt. After 3-D Secure the buyer comes back to `return_url`.
+        `key` names booking and attempt. After 3-D Secure the buyer comes back to `return_url`. `buyer_away`: a bank may
+        let a saved card pass without its owner; one that does not is asked again as if they were there, which gives
+        REQUIRES_ACTION and an address to write to them.
         """
         ...
 

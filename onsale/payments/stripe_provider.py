@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+import hashlib
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 from uuid import UUID
@@ -11,16 +13,18 @@ import stripe
 import structlog
 
 from onsale.errors import OnsaleError, PaymentRefused, ProviderUnavailable
+from onsale.payments.circuit import Breaker
+from onsale.payments.methods import method_params
 from onsale.payments.provider import (
+    API_VERSION,
     CALL_SECONDS_MAX,
     Intent,
-    IntentStatus,
     Refund,
-    RefundStatus,
     SetupIntent,
 )
+from onsale.payments.stripe_values import Raw, intent_value, refund_value, setup_value
 from onsale.payments.transport import CONNECTIONS_MAX, PooledTransport
-from onsale.payments.webhooks import booking_of
+from onsale.payments.wording import DESCRIPTION_CHARACTERS_MAX, Wording
 
 # How soon to ask again, unless Stripe says it itself.
 RETRY_SECONDS = 2
@@ -33,14 +37,12 @@ RETRY_FAILING_SECONDS = 30
 RETRY_SECONDS_MAX = 300
 # How many fresh keys one call may use when Stripe replays a stored 5xx under the old one.
 KEYS_MAX = 3
-DESCRIPTION_CHARACTERS_MAX = 500
+# The bank's answer to a card charged while its owner is away, and does not like it.
+WANTS_ITS_OWNER = "authentication_required"
 # Refunds of one payment looked through; Stripe's longest page.
 REFUNDS_MAX = 100
 
 log = structlog.get_logger(__name__)
-
-# An object as Stripe's JSON has it.
-Raw = Mapping[str, Any]
 
 
 class StripeProvider:
@@ -53,11 +55,17 @@ class StripeProvider:
         api_base: str,
         seconds_max: float = CALL_SECONDS_MAX,
         connections_max: int = CONNECTIONS_MAX,
+        breaker: Breaker | None = None,
+        methods: Sequence[str] = ("card",),
     ) -> None:
-        self._transport = PooledTransport(seconds_max=seconds_max, connections_max=connections_max)
+        self._methods = tuple(methods)
+        self._transport = PooledTransport(
+            seconds_max=seconds_max, connections_max=connections_max, breaker=breaker or Breaker()
+        )
         self._api = stripe.StripeClient(
             secret_key,
             base_addresses={"api": api_base.rstrip("/")},
+            stripe_version=API_VERSION,
             # The worker repeats: it knows the booking's deadline, and can ask what became of the first try.
             max_network_retries=0,
             http_client=self._transport,
@@ -68,27 +76,46 @@ class StripeProvider:
         self._transport.close()
 
     def create_intent(
-        self, *, booking_id: UUID, amount_minor: int, currency: str, description: str, customer_id: str | None = None
+        self, *, booking_id: UUID, amount_minor: int, currency: str, wording: Wording, customer_id: str | None = None
     ) -> Intent:
-        """The booking's one payment, unconfirmed and with manual capture; the same booking gives the same intent."""
+        """The booking's payment, unconfirmed; the same call gives the same intent."""
         params: stripe.params.PaymentIntentCreateParams = {
             "amount": amount_minor,
             "currency": currency,
-            "capture_method": "manual",
-            "description": description[:DESCRIPTION_CHARACTERS_MAX],
-            "metadata": {"booking_id": str(booking_id)},
-            # Cards only: other methods cannot be captured later, or settle days after.
-            "allowed_payment_method_types": ["card"],
+            "description": wording.description[:DESCRIPTION_CHARACTERS_MAX],
+            "metadata": {**wording.metadata, "booking_id": str(booking_id)},
+            **method_params(self._methods),  # type: ignore[typeddict-item]  # chosen by name, which a TypedDict cannot say
         }
+        if wording.statement_suffix is not None:
+            params["statement_descriptor_suffix"] = wording.statement_suffix
+        if wording.receipt_email is not None:
+            params["receipt_email"] = wording.receipt_email
         if customer_id is not None:
             params["customer"] = customer_id
-        return self._intent(
-            lambda key: self._api.payment_intents.create(params, {"idempotency_key": key}), str(booking_id)
-        )
 
-    def confirm_intent(self, intent_id: str, *, payment_method: str, key: str, return_url: str) -> Intent:
+        def create(key: str) -> stripe.PaymentIntent:
+            return self._api.payment_intents.create(params, {"idempotency_key": key})
+
+        try:
+            return self._intent(create, str(booking_id))
+        except OtherParameters:
+            # It was asked for before, in other words, and the answer was lost. The intent made then is known to nobody
+            # and never confirmed. A key of these words: whoever repeats them gets the same one.
+            log.warning("payment_intent_made_anew", booking_id=str(booking_id))
+            return self._intent(create, f"{booking_id}:{_digest(params)}")
+
+    def confirm_intent(
+        self, intent_id: str, *, payment_method: str, key: str, return_url: str, buyer_away: bool = False
+    ) -> Intent:
         """Authorise with this card; a decline is a value."""
         params: stripe.params.PaymentIntentConfirmParams = {"payment_method": payment_method, "return_url": return_url}
+        if buyer_away:
+            alone = self._confirm(intent_id, {**params, "off_session": True}, f"{key}-away")
+            if alone.decline_code != WANTS_ITS_OWNER:
+                return alone
+        return self._confirm(intent_id, params, key)
+
+    def _confirm(self, intent_id: str, params: stripe.params.PaymentIntentConfirmParams, key: str) -> Intent:
         try:
             return self._intent(
                 lambda key: self._api.payment_intents.confirm(intent_id, params, {"idempotency_key": key}), key
@@ -204,6 +231,10 @@ class StripeProvider:
         raise ProviderUnavailable(retry_after_seconds=RETRY_FAILING_SECONDS)
 
 
+class OtherParameters(PaymentRefused):
+    """The provider was asked this before in other words. Nothing was done now; tell the organiser."""
+
+
 class UnusableCard(PaymentRefused):
     """This card cannot be used. Try another one.
 
@@ -240,6 +271,9 @@ def translated(error: stripe.StripeError) -> OnsaleError:
             wait = RETRY_IN_FLIGHT_SECONDS if in_flight else _retry_after(error)
             log.warning("payment_provider_unavailable", retry_after_seconds=wait, **known)
             return ProviderUnavailable(retry_after_seconds=wait)
+        case stripe.IdempotencyError():
+            log.warning("payment_key_reused", **known)
+            return OtherParameters(error.user_message or "")
         case stripe.InvalidRequestError() if _about_the_card(error):
             return UnusableCard(error.user_message or "", code=_code(error) or "card_unusable")
         case _:
@@ -247,72 +281,14 @@ def translated(error: stripe.StripeError) -> OnsaleError:
             return PaymentRefused(error.user_message or "")
 
 
-def intent_value(raw: Raw) -> Intent:
-    """A PaymentIntent of Stripe's as our value."""
-    captured = int(raw.get("amount_received") or 0)
-    return Intent(
-        id=raw["id"],
-        status=IntentStatus(raw["status"]),
-        client_secret=raw.get("client_secret") or "",
-        amount_minor=int(raw["amount"]),
-        currency=raw["currency"],
-        capturable_minor=int(raw.get("amount_capturable") or 0),
-        captured_minor=captured,
-        booking_id=booking_of(raw.get("metadata") or {}),
-        payment_method=_id(raw.get("payment_method")),
-        next_action_url=_redirect(raw),
-        **_decline(raw.get("last_payment_error")),
-    )
-
-
-def setup_value(raw: Raw) -> SetupIntent:
-    """A SetupIntent of Stripe's as our value."""
-    return SetupIntent(
-        id=raw["id"],
-        status=IntentStatus(raw["status"]),
-        client_secret=raw.get("client_secret") or "",
-        customer_id=_id(raw.get("customer")),
-        payment_method=_id(raw.get("payment_method")),
-        next_action_url=_redirect(raw),
-        **_decline(raw.get("last_setup_error")),
-    )
-
-
-def refund_value(raw: Raw) -> Refund:
-    """A Refund of Stripe's as our value."""
-    return Refund(
-        id=raw["id"],
-        status=RefundStatus(raw["status"]),
-        intent_id=_id(raw.get("payment_intent")) or "",
-        amount_minor=int(raw["amount"]),
-        currency=raw["currency"],
-    )
+def _digest(params: Mapping[str, Any]) -> str:
+    """The same for the same parameters."""
+    return hashlib.blake2b(json.dumps(params, sort_keys=True).encode(), digest_size=8).hexdigest()
 
 
 def _keys(key: str) -> Iterator[str]:
     yield key
     yield from (f"{key}:{count}" for count in range(2, KEYS_MAX + 1))
-
-
-def _decline(error: Raw | None) -> dict[str, str | None]:
-    if not error:
-        return {"decline_code": None, "message": None}
-    return {
-        "decline_code": error.get("decline_code") or error.get("code") or "card_declined",
-        "message": error.get("message"),
-    }
-
-
-def _redirect(raw: Raw) -> str | None:
-    action = raw.get("next_action") or {}
-    redirect = action.get("redirect_to_url") or {}
-    url = redirect.get("url")
-    return str(url) if url else None
-
-
-def _id(reference: Any) -> str | None:
-    """An id, whether Stripe sent the id alone or the whole object."""
-    return reference.get("id") if isinstance(reference, Mapping) else reference
 
 
 def _error_in(error: stripe.StripeError) -> Raw:

@@ -21,6 +21,7 @@ HEADER_CHARACTERS_MAX = 1024
 RESUMES = frozenset(
     {
         "payment_intent.requires_action",
+        "payment_intent.processing",
         "payment_intent.amount_capturable_updated",
         "payment_intent.succeeded",
         "payment_intent.payment_failed",

@@ -156,3 +156,12 @@ def with_card(card: str) -> dict[str, Any]:
 
 def waiting_for_the_cardholder(api: Any, card: str = "pm_card_threeDSecure2Required") -> Any:
     return create(api, payment_method=card, confirm=True, return_url="https://shop.example/back?booking=7")
+
+
+def on_its_way(api: Any, kind: str = "ideal") -> Any:
+    """A payment by a method without manual capture, whose buyer has said yes at the bank."""
+    method = api.payment_methods.create({"type": kind}).id
+    types = {"allowed_payment_method_types": ["card", kind], "capture_method": "automatic"}
+    intent = create(api, payment_method=method, confirm=True, return_url="https://shop.example/back", **types)
+    httpx.post(intent.next_action.redirect_to_url.url, data={"outcome": "complete"})
+    return api.payment_intents.retrieve(intent.id)

@@ -340,7 +340,8 @@ def _copy_everyone_can_read(place: Path) -> Path:
     shutil.copytree(
         ROOT / "onsale" / "sandbox", wheels / "onsale" / "sandbox", ignore=shutil.ignore_patterns("Procfile")
     )
-    for name in ("__init__.py", "config.py", "errors.py"):
+    shutil.copytree(ROOT / "onsale" / "config", wheels / "onsale" / "config")
+    for name in ("__init__.py", "errors.py"):
         shutil.copy(ROOT / "onsale" / name, wheels / "onsale" / name)
     (wheels / "onsale" / "web").mkdir()
     # redis imports it on Python 3.11.2, which may be the system's while ours is newer; nothing here waits for it.

@@ -10,11 +10,16 @@ from uuid import uuid4
 
 import httpx
 import pytest
+import stripe as stripe_sdk
 import structlog
+from stripe._api_version import _ApiVersion
 
 from onsale.errors import PaymentRefused, ProviderUnavailable
-from onsale.payments.provider import Intent, IntentStatus, PaymentProvider, RefundStatus
+from onsale.payments.ledger import StripeLedger
+from onsale.payments.provider import API_VERSION, Intent, IntentStatus, PaymentProvider, RefundStatus
 from onsale.payments.stripe_provider import StripeProvider
+from onsale.payments.wording import Wording
+from tests.services.bank_gate import gate_to
 
 BACK = "https://shop.example/back"
 
@@ -28,7 +33,13 @@ def stripe(bank: Any) -> Iterator[StripeProvider]:
 
 
 def new_intent(stripe: PaymentProvider, **changed: Any) -> Intent:
-    wanted = {"booking_id": uuid4(), "amount_minor": 4500, "currency": "eur", "description": "Two tickets", **changed}
+    wanted = {
+        "booking_id": uuid4(),
+        "amount_minor": 4500,
+        "currency": "eur",
+        "wording": Wording("Two tickets"),
+        **changed,
+    }
     return stripe.create_intent(**wanted)
 
 
@@ -134,9 +145,28 @@ def test_a_call_in_the_wrong_state_answers_the_state(stripe):
     assert stripe.capture_intent(untouched.id, key="too-early").status is IntentStatus.REQUIRES_PAYMENT_METHOD
 
 
-def test_wrong_requests_are_refused_for_good(stripe):
+def test_a_payment_asked_for_again_in_other_words_is_another_one_and_the_same_for_the_same_words(stripe):
     booking_id = uuid4()
-    new_intent(stripe, booking_id=booking_id)
+    first = new_intent(stripe, booking_id=booking_id)
+
+    renamed = [new_intent(stripe, booking_id=booking_id, wording=Wording("Renamed")) for _ in range(2)]
+    dearer = new_intent(stripe, booking_id=booking_id, amount_minor=9900)
+
+    assert renamed[0] == renamed[1]
+    assert len({first.id, renamed[0].id, dearer.id}) == 3
+    assert new_intent(stripe, booking_id=booking_id) == first
+    assert {one.status for one in (first, renamed[0], dearer)} == {IntentStatus.REQUIRES_PAYMENT_METHOD}
+
+
+def test_a_confirmation_repeated_with_another_card_is_refused(stripe):
+    intent = new_intent(stripe)
+    confirm(stripe, intent, "pm_card_visa")
+
+    with pytest.raises(PaymentRefused):
+        confirm(stripe, intent, "pm_card_mastercard")
+
+
+def test_wrong_requests_are_refused_for_good(stripe):
     intent = authorised(stripe)
     stripe.capture_intent(intent.id, key="capture")
 
@@ -144,7 +174,6 @@ def test_wrong_requests_are_refused_for_good(stripe):
         lambda: stripe.retrieve_intent("pi_nothing"),
         lambda: stripe.capture_intent("pi_nothing", key="k"),
         lambda: confirm(stripe, Intent("pi_nothing", IntentStatus.PROCESSING, "", 1, "eur"), "pm_card_visa"),
-        lambda: new_intent(stripe, booking_id=booking_id, amount_minor=9900),
         lambda: new_intent(stripe, amount_minor=0),
         lambda: stripe.refund_intent(intent.id, amount_minor=4501, key="too-much"),
     ):
@@ -164,6 +193,51 @@ def test_a_saved_card_pays_for_its_customer(stripe):
     assert stripe.retrieve_setup_intent(setup.id) == setup
     assert paid.authorised
     assert elsewhere.declined
+
+
+def test_a_card_saved_with_its_bank_pays_without_its_owner_and_would_not_pass_with_them(stripe):
+    """4000 0025 0000 3155: the bank asks whenever the owner is there, and lets the saved card pass when not."""
+    customer = stripe.create_customer(buyer_id=uuid4())
+    setup = stripe.create_setup_intent(
+        customer_id=customer, key="save", payment_method="pm_card_authenticationRequiredOnSetup", return_url=BACK
+    )
+    assert setup.next_action_url
+    httpx.post(setup.next_action_url, data={"outcome": "complete"})
+    saved = stripe.retrieve_setup_intent(setup.id).payment_method
+    assert saved
+
+    away, there = (new_intent(stripe, customer_id=customer) for _ in range(2))
+    paid = stripe.confirm_intent(away.id, payment_method=saved, key="away", return_url=BACK, buyer_away=True)
+    asked = stripe.confirm_intent(there.id, payment_method=saved, key="there", return_url=BACK)
+
+    assert paid.authorised
+    assert asked.status is IntentStatus.REQUIRES_ACTION
+
+
+def test_a_bank_that_wants_an_owner_who_is_away_gives_the_address_to_write_to_them(stripe):
+    card = "pm_card_authenticationRequired"
+    intent = new_intent(stripe)
+
+    asked = [
+        stripe.confirm_intent(intent.id, payment_method=card, key="k", return_url=BACK, buyer_away=True)
+        for _ in range(2)
+    ]
+
+    assert {one.status for one in asked} == {IntentStatus.REQUIRES_ACTION}
+    assert asked[0].next_action_url == asked[1].next_action_url
+    assert asked[0].next_action_url
+    httpx.post(asked[0].next_action_url, data={"outcome": "complete"})
+    assert stripe.retrieve_intent(intent.id).authorised
+
+
+def test_another_refusal_of_a_card_whose_owner_is_away_is_a_decline(stripe):
+    intent = new_intent(stripe)
+
+    declined = stripe.confirm_intent(
+        intent.id, payment_method="pm_card_chargeDeclined", key="k", return_url=BACK, buyer_away=True
+    )
+
+    assert (declined.declined, declined.decline_code) == (True, "generic_decline")
 
 
 def test_a_card_that_cannot_be_saved_is_a_value(stripe):
@@ -229,7 +303,7 @@ def test_a_stored_server_error_does_not_stop_a_payment_for_a_day(bank, stripe, k
     if step in ("capture", "cancel"):
         confirm(stripe, intent, "pm_card_visa")
     calls = {
-        "create": lambda: new_intent(stripe, booking_id=booking_id, currency="eur", description="Another"),
+        "create": lambda: new_intent(stripe, booking_id=booking_id, currency="eur", wording=Wording("Another")),
         "confirm": lambda: confirm(stripe, intent, "pm_card_visa"),
         "capture": lambda: stripe.capture_intent(intent.id, key="capture"),
         "cancel": lambda: stripe.cancel_intent(intent.id, key="cancel"),
@@ -288,3 +362,22 @@ def test_many_threads_share_one_client(stripe):
 
     with ThreadPoolExecutor(16) as threads:
         assert all(threads.map(pay, range(64)))
+
+
+def test_every_call_names_the_version_of_the_api_that_it_was_written_for(bank):
+    with gate_to(bank.url) as gate:
+        provider = StripeProvider(secret_key=bank.secret_key, api_base=gate.url)
+        ledger = StripeLedger(secret_key=bank.secret_key, api_base=gate.url)
+        new_intent(provider)
+        assert ledger.payment("pi_nothing") is None
+        provider.close()
+        ledger.close()
+
+    assert {one.headers["Stripe-Version"] for one in gate.asked} == {API_VERSION}
+
+
+def test_the_sdk_that_is_installed_is_one_that_speaks_this_version():
+    # A later SDK speaks a later one by itself. Upgrading it means to read what changed, and then to change both.
+    assert stripe_sdk.VERSION.partition(".")[0] == "16"
+    assert stripe_sdk.api_version in (None, API_VERSION)
+    assert _ApiVersion.CURRENT == API_VERSION

@@ -16,7 +16,7 @@ import stripe
 
 from onsale.errors import BadWebhook
 from onsale.payments import webhooks
-from tests.services.paying import create, paid, post, reserved, until, waiting_for_the_cardholder
+from tests.services.paying import create, on_its_way, paid, post, reserved, until, waiting_for_the_cardholder
 
 # Webhooks.
 
@@ -60,6 +60,8 @@ def test_every_event_that_onsale_acts_on_is_sent(bank, stripe_api, webhook_recei
     match kind:
         case "payment_intent.requires_action":
             waiting_for_the_cardholder(stripe_api)
+        case "payment_intent.processing":
+            on_its_way(stripe_api)
         case "payment_intent.payment_failed":
             with pytest.raises(stripe.CardError):
                 reserved(stripe_api, payment_method="pm_card_chargeDeclined")

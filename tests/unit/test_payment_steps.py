@@ -54,6 +54,7 @@ def a_charge(
         booking=Booking(**{**values, **changed}),
         event_name="Show",
         tickets_per_card=None,
+        buyer_email=None,
         provider_customer_id=None,
         payment=a_payment(payment) if payment else None,
         attempt=an_attempt(attempt) if attempt else None,
@@ -88,6 +89,7 @@ def an_attempt(outcome: AttemptOutcome) -> Attempt:
         decline_code=None,
         message=None,
         next_action_url=None,
+        processing_until=None,
         created_at=NOW,
     )
 

@@ -100,4 +100,5 @@ def _words(booking: Booking, attempt: Attempt | None) -> BookingWords:
         declined=declined,
         cancelling=booking.voiding,
         called_off=booking.reason == RefundReason.EVENT_CANCELLED,
+        waiting=attempt is not None and attempt.processing_until is not None,
     )

@@ -141,6 +141,14 @@ DEARER = BookingWords(
     may_choose_again=True,
     again="See the prices now",
 )
+# The provider will know in hours or days; the page may be closed.
+WAITING_FOR_MONEY = BookingWords(
+    "On its way",
+    "The payment is on its way",
+    "Your bank said yes and the money has not come yet, which may take hours. Your tickets stay held meanwhile. "
+    "You can close this page: what became of it is told here. Please do not pay again.",
+    mark="processing",
+)
 CANCELLING = BookingWords(
     "Cancelling",
     "Making sure that nothing is charged",
@@ -158,12 +166,18 @@ def dearer(shown: str) -> BookingWords:
 
 
 def words_for(
-    state: S, *, charging: bool = False, declined: bool = False, cancelling: bool = False, called_off: bool = False
+    state: S,
+    *,
+    charging: bool = False,
+    declined: bool = False,
+    cancelling: bool = False,
+    called_off: bool = False,
+    waiting: bool = False,
 ) -> BookingWords:
     """The words of a state; `charging`: a card is known and being tried, so a held booking asks for nothing.
 
     `declined` is the last attempt's outcome: the hold goes on and asks for another card. `called_off`: it ends because
-    the show does not take place.
+    the show does not take place. `waiting`: the last attempt's outcome comes later.
     """
     if called_off and state is S.CANCELLED:
         return replace(WORDS[state], title=CALLED_OFF, text="You were not charged.")
@@ -172,6 +186,8 @@ def words_for(
     words = WORDS[state]
     if cancelling and state in HOLDING:
         return CANCELLING
+    if waiting and state is S.AUTHORISING:
+        return WAITING_FOR_MONEY
     if state is S.HELD and charging:
         return replace(
             words,

@@ -14,7 +14,7 @@ from onsale.db.wishes import Wish
 from onsale.errors import BadRequest, NotFound, OnsaleError
 from onsale.web import auth, booking, limits, refunding
 from onsale.web.box_office import box_office
-from onsale.web.pages import booking_views, cookies, going, guests, places, price_words, shows, test_cards
+from onsale.web.pages import booking_views, cookies, going, guests, paying, places, price_words, shows, test_cards
 from onsale.web.pages.events import wishes_from
 
 bookings = Blueprint("bookings", __name__)
@@ -116,6 +116,7 @@ def show(booking_id: UUID) -> Response:
             words=view.words,
             event=shows.event(view.booking.event_id),
             methods=test_cards.cards(office.config),
+            elements=paying.elements_of(office.config),
         )
     )
 
@@ -128,8 +129,7 @@ def pay(booking_id: UUID) -> Response:
     card = request.form.get("payment_method", "")
     try:
         limits.by_buyer(limits.PAYMENTS_OF_BUYER, buyer_id)
-        if card not in {each.method for each in test_cards.cards(office.config)}:
-            raise BadRequest("Choose a card.", field="payment_method")
+        paying.check(office.config, card)
         booking.pay(office, mine_id, buyer_id, payment_method=card, key=_form_key())
     except OnsaleError as error:
         return going.back(error, "bookings.show", booking_id=booking_id)

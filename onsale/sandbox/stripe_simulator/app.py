@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from flask import Flask, Response, make_response
 from werkzeug.exceptions import HTTPException
 
+from onsale.sandbox.stripe_simulator import intents, transfers
 from onsale.sandbox.stripe_simulator.aftermath import Aftermath
 from onsale.sandbox.stripe_simulator.api import Api, error_body
 from onsale.sandbox.stripe_simulator.delivery import Delivery
@@ -44,6 +45,10 @@ def create_app(options: Options) -> WSGIApplication:
     app.register_blueprint(
         Pages(store, control, delivery, secret_key=options.secret_key, host=options.host).blueprint()
     )
+    outcomes = transfers.Outcomes(
+        store, delivery, secret_key=options.secret_key, settled=intents.settle, failed=intents.fail_transfer
+    )
+    app.register_blueprint(outcomes.blueprint())
     app.add_url_rule("/healthz", view_func=health)
     app.register_error_handler(ApiError, refused)
     app.register_error_handler(HTTPException, refused_by_http)

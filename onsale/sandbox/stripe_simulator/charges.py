@@ -10,7 +10,8 @@ from onsale.sandbox.stripe_simulator.methods import BILLING
 
 def charge_card(call: Call, intent: Thing, method: Thing, *, capture: bool, decline: Decline | None = None) -> Thing:
     """Ask the bank for the intent's amount; a refusal is recorded as a failed charge."""
-    card = method["card"]
+    details = method[method["type"]]
+    shown = ("brand", "country", "exp_month", "exp_year", "funding", "last4")
     taken = intent["amount"] if capture and decline is None else 0
     charge: Thing = {
         "id": call.tx.new_id("ch"),
@@ -35,8 +36,8 @@ def charge_card(call: Call, intent: Thing, method: Thing, *, capture: bool, decl
         "payment_intent": intent["id"],
         "payment_method": method["id"],
         "payment_method_details": {
-            "card": {name: card[name] for name in ("brand", "country", "exp_month", "exp_year", "funding", "last4")},
-            "type": "card",
+            method["type"]: {name: details[name] for name in shown if name in details},
+            "type": method["type"],
         },
         "receipt_email": intent["receipt_email"],
         "receipt_url": None,

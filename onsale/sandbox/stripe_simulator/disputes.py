@@ -23,7 +23,7 @@ def expect(call: Call, charge: Thing) -> None:
 
 
 def _reason(call: Call, charge: Thing) -> Aftermath | None:
-    aftermath = methods.card_behind(call, charge["payment_method"]).aftermath
+    aftermath = methods.aftermath_of(call, charge["payment_method"])
     return aftermath if aftermath in REASONS else None
 
 

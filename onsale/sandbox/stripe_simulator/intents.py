@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import secrets
 
-from onsale.sandbox.stripe_simulator import authentication, charges, disputes, methods
+from onsale.sandbox.stripe_simulator import authentication, charges, disputes, methods, transfers
 from onsale.sandbox.stripe_simulator.call import DYNAMIC_METHODS_VERSION, Call, page
 from onsale.sandbox.stripe_simulator.cards import WANTS_AUTHENTICATION, Decline
 from onsale.sandbox.stripe_simulator.currencies import check_amount, check_currency
 from onsale.sandbox.stripe_simulator.errors import Thing, invalid, missing, no_such, unexpected_state
 
 OPEN = ("requires_payment_method", "requires_confirmation", "requires_action")
-CANCELABLE = ("requires_payment_method", "requires_capture", "requires_confirmation", "requires_action", "processing")
+CANCELABLE = ("requires_payment_method", "requires_capture", "requires_confirmation", "requires_action")
 REASONS = ("duplicate", "fraudulent", "requested_by_customer", "abandoned")
 CREATE_ONLY = (
     "allowed_payment_method_types", "automatic_payment_methods", "capture_method", "confirm", "confirmation_method",
@@ -100,7 +100,8 @@ def _new(call: Call, amount: int, currency: str) -> Thing:
         "metadata": params.metadata(),
         "next_action": None,
         "payment_method": None,
-        "payment_method_types": ["card"],
+        "payment_method_options": transfers.options(params),
+        "payment_method_types": transfers.types(params),
         "processing": None,
         "receipt_email": params.email("receipt_email"),
         "setup_future_usage": params.choice("setup_future_usage", "off_session", "on_session"),
@@ -180,26 +181,36 @@ def _confirmed(call: Call, intent: Thing, method: Thing | None) -> Thing:
             "payment method or ConfirmationToken.",
             intent,
         )
+    transfers.refuse_unfit(intent, method)
+    if method["type"] in transfers.TYPES:
+        return _ask(call, intent, method)
     off_session = call.params.text("off_session") not in (None, "false")
     card = methods.card_of(call, method)
     set_up = methods.was_set_up(call, method)
     if authentication.wanted(card, off_session=off_session, set_up=set_up):
         if off_session or call.params.boolean("error_on_requires_action"):
             return refuse(call, intent, method, WANTS_AUTHENTICATION)
-        intent |= {"payment_method": method["id"], "status": "requires_action", "last_payment_error": None}
-        intent["next_action"] = authentication.begin(call, intent, method)
-        call.tx.put(intent)
-        call.tell("payment_intent.requires_action", intent, about=intent["id"])
-        return intent
+        return _ask(call, intent, method)
     return settle(call, intent, method)
+
+
+def _ask(call: Call, intent: Thing, method: Thing) -> Thing:
+    """The buyer must go to the bank's page."""
+    intent |= {"payment_method": method["id"], "status": "requires_action", "last_payment_error": None}
+    intent["next_action"] = authentication.begin(call, intent, method)
+    call.tx.put(intent)
+    call.tell("payment_intent.requires_action", intent, about=intent["id"])
+    return intent
 
 
 def settle(call: Call, intent: Thing, method: Thing) -> Thing:
     """The bank's decision: the money is reserved or taken, or the card declined (which raises 402)."""
-    card = methods.card_of(call, method)
-    if card.decline is not None:
-        return refuse(call, intent, method, card.decline)
-    capture = intent["capture_method"] != "manual"
+    if method["type"] in transfers.TYPES:
+        if intent["status"] != "processing":
+            return transfers.begin_processing(call, intent, method)
+    elif (decline := methods.card_of(call, method).decline) is not None:
+        return refuse(call, intent, method, decline)
+    capture = transfers.is_taken_at_once(intent, method)
     charge = charges.charge_card(call, intent, method, capture=capture)
     intent |= {"payment_method": method["id"], "latest_charge": charge["id"], "next_action": None}
     intent |= {"last_payment_error": None, "status": "succeeded" if capture else "requires_capture"}
@@ -220,6 +231,12 @@ def refuse(call: Call, intent: Thing, method: Thing, decline: Decline) -> Thing:
     charge = charges.charge_card(call, intent, method, capture=False, decline=decline)
     fail(call, intent, methods.error_of(decline, charge=charge["id"], payment_method=method), charge["id"])
     raise methods.declined(decline, charge=charge["id"], payment_method=method, payment_intent=intent)
+
+
+def fail_transfer(call: Call, intent: Thing) -> Thing:
+    """The bank sent no money after all."""
+    method = call.find("pm", intent["payment_method"])
+    return fail(call, intent, methods.error_of(transfers.FAILED, payment_method=method))
 
 
 def fail(call: Call, intent: Thing, error: Thing, charge_id: str | None = None) -> Thing:

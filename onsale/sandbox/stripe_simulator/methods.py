@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 import time
 
-from onsale.sandbox.stripe_simulator import cards
+from onsale.sandbox.stripe_simulator import cards, transfers
 from onsale.sandbox.stripe_simulator.call import Call, page
-from onsale.sandbox.stripe_simulator.cards import Decline, TestCard
+from onsale.sandbox.stripe_simulator.cards import Aftermath, Decline, TestCard
 from onsale.sandbox.stripe_simulator.errors import ApiError, ExecutedError, Thing, invalid, missing
 from onsale.sandbox.stripe_simulator.forms import Params
 
@@ -119,8 +119,12 @@ def using(call: Call, name: str) -> Thing:
 
 def made_of(call: Call, data: Params) -> Thing:
     """A new card from `payment_method_data` or the body of a PaymentMethod."""
-    if data.needed("type") != "card":
-        raise invalid("This simulator only knows the payment method type `card`.", param="type")
+    kind = data.needed("type")
+    if kind in transfers.TYPES:
+        return _stored(call, kind, {}, metadata=data.metadata())
+    if kind != "card":
+        known = ", ".join(["card", *sorted(transfers.TYPES)])
+        raise invalid(f"This simulator only knows the payment method types {known}.", param="type")
     fields = data.under("card")
     fields.only("number", "exp_month", "exp_year", "cvc", "token", "networks")
     if token := fields.text("token"):
@@ -155,43 +159,56 @@ def _typed_in(fields: Params) -> tuple[TestCard, int, int]:
 
 
 def _store(call: Call, card: TestCard, *, month: int, year: int, metadata: dict[str, str] | None = None) -> Thing:
+    details = {
+        "brand": card.brand,
+        "checks": {"address_line1_check": None, "address_postal_code_check": None, "cvc_check": "pass"},
+        "country": "US",
+        "display_brand": card.brand,
+        "exp_month": month,
+        "exp_year": year,
+        "fingerprint": f"card{card.number[-8:]}",
+        "funding": "credit",
+        "generated_from": None,
+        "last4": card.last4,
+        "networks": {"available": [card.brand], "preferred": None},
+        "three_d_secure_usage": {"supported": card.brand != "amex"},
+        "wallet": None,
+    }
+    return _stored(call, "card", details, metadata=metadata or {}, hidden=card.number)
+
+
+def _stored(call: Call, kind: str, details: Thing, *, metadata: dict[str, str], hidden: str = "") -> Thing:
     method = {
         "id": call.tx.new_id("pm"),
         "object": "payment_method",
         "allow_redisplay": "unspecified",
         "billing_details": BILLING,
-        "card": {
-            "brand": card.brand,
-            "checks": {"address_line1_check": None, "address_postal_code_check": None, "cvc_check": "pass"},
-            "country": "US",
-            "display_brand": card.brand,
-            "exp_month": month,
-            "exp_year": year,
-            "fingerprint": f"card{card.number[-8:]}",
-            "funding": "credit",
-            "generated_from": None,
-            "last4": card.last4,
-            "networks": {"available": [card.brand], "preferred": None},
-            "three_d_secure_usage": {"supported": card.brand != "amex"},
-            "wallet": None,
-        },
+        kind: details,
         "created": call.tx.now,
         "customer": None,
         "livemode": False,
-        "metadata": metadata or {},
-        "type": "card",
+        "metadata": metadata,
+        "type": kind,
     }
-    return call.tx.add(method, hidden=card.number)
+    return call.tx.add(method, hidden=hidden)
 
 
 def card_of(call: Call, method: Thing) -> TestCard:
     """The published card behind a PaymentMethod."""
-    return card_behind(call, method["id"])
+    if (card := card_behind(call, method["id"])) is None:
+        raise invalid(f"This needs a card, and {method['id']} is of the type {method['type']}.", param="payment_method")
+    return card
 
 
-def card_behind(call: Call, method_id: str) -> TestCard:
-    """The same by the PaymentMethod's id."""
-    return cards.BY_NUMBER[(call.tx.hidden(method_id) or "").partition("+")[0]]
+def card_behind(call: Call, method_id: str) -> TestCard | None:
+    """The same by the PaymentMethod's id; None for what is no card."""
+    return cards.BY_NUMBER.get((call.tx.hidden(method_id) or "").partition("+")[0])
+
+
+def aftermath_of(call: Call, method_id: str) -> Aftermath | None:
+    """What comes after a payment with this card, if anything does."""
+    card = card_behind(call, method_id)
+    return card.aftermath if card else None
 
 
 def mark(call: Call, method: Thing, what: str) -> None:

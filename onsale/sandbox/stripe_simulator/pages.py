@@ -189,7 +189,9 @@ def from_form(form: dict[str, str]) -> dict[str, Any]:
 def card_shown(method: Thing | None, intent: Thing) -> str:
     """The card in words; after a decline, the one that was refused."""
     method = method or (intent["last_payment_error"] or {}).get("payment_method")
-    return f"{method['card']['brand']} {method['card']['last4']}" if method else ""
+    if not method:
+        return ""
+    return f"{method['card']['brand']} {method['card']['last4']}" if method["type"] == "card" else str(method["type"])
 
 
 def money(intent: Thing) -> str:

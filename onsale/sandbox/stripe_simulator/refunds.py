@@ -23,7 +23,7 @@ def create(call: Call) -> Thing:
     amount = params.integer("amount", lowest=1)
     amount = left if amount is None else amount
     _check_refund(charge, amount, left)
-    aftermath = methods.card_behind(call, charge["payment_method"]).aftermath
+    aftermath = methods.aftermath_of(call, charge["payment_method"])
     pends = aftermath is Aftermath.REFUND_PENDS
     refund: Thing = {
         "id": call.tx.new_id("re"),

@@ -19,6 +19,7 @@ async function round() {
     if (theirs && theirs.dataset.mark !== state().dataset.mark) {
       const focusIn = state().contains(document.activeElement);
       const drawn = swap(state(), theirs);
+      document.dispatchEvent(new Event('drawn'));
       say(drawn.dataset.say);
       document.title = `${drawn.querySelector('h1').textContent} · Onsale`;
       if (focusIn) document.querySelector('#main').focus();

@@ -10,20 +10,21 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Literal, TypeVar
+from typing import Literal
 from urllib.parse import SplitResult, unquote, urlsplit, urlunsplit
 
-from onsale.errors import ConfigError
+from onsale.config.paying import SECRET_CHARACTERS_MIN as SECRET_CHARACTERS_MIN
+from onsale.config.paying import of_payments
+from onsale.config.reading import PREFIX as PREFIX
+from onsale.config.reading import T, Wanted, whole
+from onsale.config.reading import read as read_one
+from onsale.config.reading import variable as variable
 
-PREFIX = "ONSALE_"
-# Below this an HMAC key is easier to guess than the signature (RFC 7518, 3.2).
-SECRET_CHARACTERS_MIN = 32
 GUARDS = frozenset({"last_look", "resend", "twin_commit"})
 SHOWN_INSTEAD = "********"
 
 Environment = Literal["sandbox", "production"]
 LogFormat = Literal["console", "json"]
-T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -66,6 +67,12 @@ class Config:
     payment_concurrency: int
     # One bucket for all workers together, so that the provider does not answer 429.
     payment_rate_per_second: int
+    # How buyers may pay, in the provider's words; all but `card` are for those who read what waiting for money means.
+    payment_methods: tuple[str, ...]
+    # How long tickets wait, out of sale, for a payment of which the provider says that its outcome comes later.
+    payment_processing_hours: int
+    # Whether the provider sends buyers a receipt of its own, beside our letter with the tickets.
+    payment_receipts: bool
     # The server that takes our letters; empty: they are written to `outbox_dir`.
     smtp_url: str = field(repr=False)
     # Who writes; with a server it must be set, for a letter from nobody's domain ends as spam.
@@ -79,11 +86,11 @@ class Config:
         """The settings in `env`; ConfigError for the first one that is missing or wrong."""
 
         def read(name: str, reader: Callable[[str], T], *, default: str | None = None) -> T:
-            return _read(env, name, reader, default=default)
+            return read_one(env, name, reader, default=default)
 
         environment = read("environment", _environment, default="production")
         sandbox = environment == "sandbox"
-        port = read("web_port", _whole(1, 65_535), default="8000")
+        port = read("web_port", whole(1, 65_535), default="8000")
         return cls(
             database_url=read("database_url", _database_url),
             read_url=read("read_url", lambda text: text and _database_url(text), default=""),
@@ -94,22 +101,20 @@ class Config:
             public_url=read("public_url", _web_url(sandbox), default=f"http://127.0.0.1:{port}" if sandbox else None),
             web_host=read("web_host", _word("a host name or address such as 127.0.0.1"), default="127.0.0.1"),
             web_port=port,
-            web_workers=read("web_workers", _whole(1, 64), default="1"),
-            web_threads=read("web_threads", _whole(1, 64), default="8"),
+            web_workers=read("web_workers", whole(1, 64), default="1"),
+            web_threads=read("web_threads", whole(1, 64), default="8"),
             seats_url=read("seats_url", _seats_url(sandbox), default=""),
             seats_host=read("seats_host", _word("a host name or address such as 127.0.0.1"), default="127.0.0.1"),
-            seats_port=read("seats_port", _whole(1, 65_535), default="8002"),
-            seats_viewers=read("seats_viewers", _whole(1, 50_000), default="5000"),
+            seats_port=read("seats_port", whole(1, 65_535), default="8002"),
+            seats_viewers=read("seats_viewers", whole(1, 50_000), default="5000"),
             secret_keys=read("secret_keys", _secret_keys),
             stripe_api_base=read("stripe_api_base", _web_url(sandbox), default="https://api.stripe.com"),
-            stripe_secret_key=read("stripe_secret_key", _stripe_key(sandbox, "sk", "rk")),
-            stripe_publishable_key=read("stripe_publishable_key", _stripe_key(sandbox, "pk")),
-            stripe_webhook_secret=read("stripe_webhook_secret", _webhook_secret),
             environment=environment,
             log_format=read("log_format", _log_format, default="console" if sandbox else "json"),
-            trusted_proxies=read("trusted_proxies", _whole(0, 10), default="0"),
-            payment_concurrency=read("payment_concurrency", _whole(1, 256), default="16"),
-            payment_rate_per_second=read("payment_rate_per_second", _whole(1, 10_000), default="25"),
+            trusted_proxies=read("trusted_proxies", whole(0, 10), default="0"),
+            payment_concurrency=read("payment_concurrency", whole(1, 256), default="16"),
+            payment_rate_per_second=read("payment_rate_per_second", whole(1, 10_000), default="25"),
+            **of_payments(env, sandbox=sandbox),
             smtp_url=(smtp_url := read("smtp_url", _smtp_url, default="")),
             mail_from=read("mail_from", _sender, default=None if smtp_url else "Onsale <tickets@onsale.example>"),
             outbox_dir=read("outbox_dir", _folder, default=".onsale/outbox"),
@@ -119,10 +124,6 @@ class Config:
     def shown(self) -> dict[str, str]:
         """Every setting by its variable, with secrets and the passwords in URLs hidden."""
         return {PREFIX + one.name.upper(): _shown(one.name, getattr(self, one.name)) for one in fields(self)}
-
-
-def variable(name: str) -> str:
-    return PREFIX + name.upper()
 
 
 # Reading one value: each reader returns it or raises ValueError with what it wants, in words.
@@ -139,51 +140,12 @@ _NOT_IN_A_NAME = frozenset('",;:()[]<>@\\')
 _SECRET_FIELDS = {"secret_keys", "stripe_secret_key", "stripe_webhook_secret"}
 
 
-class _Wanted(ValueError):
-    """The value is not what the variable wants; `secret` keeps it out of the sentence."""
-
-    def __init__(self, wanted: str, *, secret: bool = False) -> None:
-        super().__init__(wanted)
-        self.secret = secret
-
-
-def _read(env: Mapping[str, str], name: str, reader: Callable[[str], T], *, default: str | None = None) -> T:
-    given = env.get(variable(name), "").strip()
-    if not given and default is None:
-        raise ConfigError(f"{variable(name)} is not set; it wants {_wanted(reader)}.", field=variable(name))
-    try:
-        return reader(given or default or "")
-    except _Wanted as wanted:
-        instead = "what it is set to does not fit" if wanted.secret else f"not {given!r}"
-        joint = "; " if wanted.secret else ", "
-        raise ConfigError(f"{variable(name)} wants {wanted}{joint}{instead}.", field=variable(name)) from None
-
-
-def _wanted(reader: Callable[[str], object]) -> str:
-    """What a reader wants, asked by giving it nothing: every reader refuses an empty value that has no default."""
-    try:
-        reader("")
-    except _Wanted as wanted:
-        return str(wanted)
-    return "a value"
-
-
-def _whole(lowest: int, highest: int) -> Callable[[str], int]:
-    def reader(text: str) -> int:
-        # isdecimal alone would accept the digits of other scripts, which an operator typed by mistake.
-        if text.isascii() and text.isdecimal() and lowest <= int(text) <= highest:
-            return int(text)
-        raise _Wanted(f"a whole number from {lowest} to {highest}")
-
-    return reader
-
-
 def _environment(text: str) -> Environment:
     if text == "sandbox":
         return "sandbox"
     if text == "production":
         return "production"
-    raise _Wanted("sandbox or production")
+    raise Wanted("sandbox or production")
 
 
 def _log_format(text: str) -> LogFormat:
@@ -191,14 +153,14 @@ def _log_format(text: str) -> LogFormat:
         return "console"
     if text == "json":
         return "json"
-    raise _Wanted("console or json")
+    raise Wanted("console or json")
 
 
 def _word(wanted: str) -> Callable[[str], str]:
     def reader(text: str) -> str:
         if text and text.isprintable() and " " not in text:
             return text
-        raise _Wanted(wanted)
+        raise Wanted(wanted)
 
     return reader
 
@@ -206,7 +168,7 @@ def _word(wanted: str) -> Callable[[str], str]:
 def _folder(text: str) -> Path:
     if text and text.isprintable():
         return Path(text)
-    raise _Wanted("a folder to write mail to")
+    raise Wanted("a folder to write mail to")
 
 
 def _url(wanted: str, *schemes: str) -> Callable[[str], str]:
@@ -214,7 +176,7 @@ def _url(wanted: str, *schemes: str) -> Callable[[str], str]:
         parts = _split(text)
         # A URL may carry a password, so it is never repeated in the sentence.
         if parts is None or parts.scheme not in schemes or not (parts.hostname or parts.scheme == "unix"):
-            raise _Wanted(wanted, secret=True)
+            raise Wanted(wanted, secret=True)
         return text
 
     return reader
@@ -229,13 +191,13 @@ def _smtp_url(text: str) -> str:
     if not text:
         return text
     if parts is None or parts.scheme not in ("smtp", "smtps") or not parts.hostname or parts.path.strip("/"):
-        raise _Wanted(_SMTP_WANTED, secret=True)
+        raise Wanted(_SMTP_WANTED, secret=True)
     if parts.query not in ("", "starttls=off") or bool(parts.username) != bool(parts.password):
-        raise _Wanted(_SMTP_WANTED, secret=True)
+        raise Wanted(_SMTP_WANTED, secret=True)
     if not unquote(text).isascii():
-        raise _Wanted("a user and a password in ASCII", secret=True)
+        raise Wanted("a user and a password in ASCII", secret=True)
     if parts.username and parts.scheme == "smtp" and parts.query:
-        raise _Wanted("no password with starttls=off, which shows it to everybody on the way", secret=True)
+        raise Wanted("no password with starttls=off, which shows it to everybody on the way", secret=True)
     return text
 
 
@@ -245,7 +207,7 @@ def _sender(text: str) -> str:
     # Quotes and commas belong to the grammar of mail headers; a name can do without.
     if text.isprintable() and not set(name) & _NOT_IN_A_NAME and _ADDRESS.fullmatch(address):
         return text
-    raise _Wanted("an address such as Onsale <tickets@example.org>")
+    raise Wanted("an address such as Onsale <tickets@example.org>")
 
 
 def _seats_url(sandbox: bool) -> Callable[[str], str]:
@@ -256,7 +218,7 @@ def _seats_url(sandbox: bool) -> Callable[[str], str]:
 def _database_url(text: str) -> str:
     parts = _split(text)
     if parts is None or parts.scheme not in {"postgresql+psycopg2", "postgresql", "postgres"} or not parts.path[1:]:
-        raise _Wanted(_DATABASE_WANTED, secret=True)
+        raise Wanted(_DATABASE_WANTED, secret=True)
     # In SQLAlchemy 2.1 plain `postgresql://` means psycopg 3.
     return "postgresql+psycopg2" + text[len(parts.scheme) :]
 
@@ -267,9 +229,9 @@ def _web_url(sandbox: bool) -> Callable[[str], str]:
     def reader(text: str) -> str:
         parts = _split(text)
         if parts is None or parts.scheme not in ({"http", "https"} if sandbox else {"https"}) or not parts.hostname:
-            raise _Wanted(wanted)
+            raise Wanted(wanted)
         if parts.query or parts.fragment or parts.username:
-            raise _Wanted(f"{wanted}, without a query or a user")
+            raise Wanted(f"{wanted}, without a query or a user")
         return text.rstrip("/")
 
     return reader
@@ -280,40 +242,20 @@ def _secret_keys(text: str) -> tuple[tuple[str, str], ...]:
     for pair in text.split(","):
         kid, colon, secret = pair.strip().partition(":")
         if not (colon and kid.isascii() and kid.isalnum() and len(secret) >= SECRET_CHARACTERS_MIN):
-            raise _Wanted(_SECRETS_WANTED, secret=True)
+            raise Wanted(_SECRETS_WANTED, secret=True)
         keys.append((kid, secret))
     if len({kid for kid, _ in keys}) < len(keys):
-        raise _Wanted("a different id for every key", secret=True)
+        raise Wanted("a different id for every key", secret=True)
     return tuple(keys)
-
-
-def _stripe_key(sandbox: bool, *kinds: str) -> Callable[[str], str]:
-    mode = "test" if sandbox else "live"
-    # A rehearsal in production mode may still use Stripe's test keys; a sandbox must never charge a real card.
-    modes = ("test",) if sandbox else ("live", "test")
-    starts = tuple(f"{kind}_{each}_" for kind in kinds for each in modes)
-
-    def reader(text: str) -> str:
-        if text.startswith(starts) and text.isascii() and " " not in text:
-            return text
-        raise _Wanted(f"a Stripe {mode} key, {kinds[0]}_{mode}_...", secret=True)
-
-    return reader
-
-
-def _webhook_secret(text: str) -> str:
-    if text.startswith("whsec_") and len(text) >= SECRET_CHARACTERS_MIN:
-        return text
-    raise _Wanted(f"a webhook signing secret, whsec_... of at least {SECRET_CHARACTERS_MIN} characters", secret=True)
 
 
 def _guards(sandbox: bool) -> Callable[[str], frozenset[str]]:
     def reader(text: str) -> frozenset[str]:
         names = frozenset(name.strip() for name in text.split(",") if name.strip())
         if names and not sandbox:
-            raise _Wanted("to stay empty outside the sandbox")
+            raise Wanted("to stay empty outside the sandbox")
         if names - GUARDS:
-            raise _Wanted(f"names out of {', '.join(sorted(GUARDS))}")
+            raise Wanted(f"names out of {', '.join(sorted(GUARDS))}")
         return names
 
     return reader
@@ -333,11 +275,13 @@ def _split(text: str) -> SplitResult | None:
 def _shown(name: str, value: object) -> str:
     if name == "secret_keys" and isinstance(value, tuple):
         return ",".join(f"{kid}:{SHOWN_INSTEAD}" for kid, _ in value)
+    if isinstance(value, bool):
+        return "on" if value else "off"
     if name in _SECRET_FIELDS:
         return SHOWN_INSTEAD
     if name.endswith("_url"):
         return _shown_url(str(value))
-    if isinstance(value, frozenset):
+    if isinstance(value, frozenset | tuple):
         return ",".join(sorted(value))
     return str(value)
 
