@@ -15,7 +15,7 @@ from sqlalchemy import Connection, text
 from onsale.db import sale_log
 from onsale.db.ids import EventId
 from onsale.db.price_terms import PriceTerms, check_amount, checked, terms_from_json
-from onsale.errors import BadRequest, NotFound
+from onsale.errors import NotFound
 
 
 def change(
@@ -23,8 +23,8 @@ def change(
 ) -> None:
     """Change some of the terms, by name, and the prices of some sections, for bookings that are not decided yet.
 
-    A trigger writes down what a section cost, and tells the lane. BadRequest names what does not fit, or a section that
-    the event does not have. NotFound.
+    A trigger writes down what a section cost, and tells the lane. BadRequest names what does not fit. NotFound: no such
+    event, or it has no such section.
     """
     row = connection.execute(_PRICED, {"event_id": event_id}).one_or_none()
     if row is None:
@@ -60,7 +60,7 @@ def _set_prices(connection: Connection, event_id: EventId, prices_minor: Mapping
     check_prices(connection, event_id, list(prices_minor.values()))
     arguments = {"event_id": event_id, "ids": list(prices_minor), "prices": list(prices_minor.values())}
     if connection.execute(_SET_PRICES, arguments).rowcount < len(prices_minor):
-        raise BadRequest("There is no such section.", field="sections")
+        raise NotFound("There is no such section.", field="sections")
     body = {"sections": {str(section_id): price for section_id, price in prices_minor.items()}}
     sale_log.append(connection, event_id, actor=actor, kind="prices_changed", body=body)
 

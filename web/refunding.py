@@ -23,7 +23,7 @@ from onsale.db.ids import BookingId, BuyerId, EventId, TicketId, event_of_bookin
 from onsale.db.refund_requests import Requested, Wanted
 from onsale.db.refund_rules import RefundRules, cancel_until
 from onsale.db.refunds import Refund, RefundReason, RefundState
-from onsale.errors import BadRequest, IllegalMove, NotAllowed, NotFound
+from onsale.errors import IllegalMove, NotAllowed, NotFound
 from onsale.web import dial
 from onsale.web.auth import StaffMember
 from onsale.web.box_office import BoxOffice
@@ -85,7 +85,7 @@ def refund(
 ) -> Refund:
     """Staff give back these tickets' money, or that of all nobody was let in with; `keep_fee`: by the rules for buyers.
 
-    Raises NotFound for an event of another organiser, NotAllowed for a viewer, BadRequest when there is no rule by
+    Raises NotFound for an event of another organiser, NotAllowed for a viewer, IllegalMove when there is no rule by
     which to keep a fee, and what `refund_requests.request` raises.
     """
     event_id = event_of_booking(booking_id)
@@ -96,7 +96,7 @@ def refund(
         _check(connection, event_id, member)
         rules = refund_settings.get(connection, event_id) if keep_fee else None
         if keep_fee and rules is None:
-            raise BadRequest("This event has no rule by which a fee is kept.", field="keep_fee")
+            raise IllegalMove("This event has no rule by which a fee is kept.", field="keep_fee")
         wanted = Wanted(
             uuid4(),
             RefundReason.ORGANISER,

@@ -46,7 +46,9 @@ class Bank:
         fresh = Intent(name, S.REQUIRES_PAYMENT_METHOD, "", amount_minor, currency, booking_id=booking_id)
         return self._answer(lambda: self.intents.setdefault(name, fresh))
 
-    def confirm_intent(self, intent_id: str, *, payment_method: str, key: str, return_url: str) -> Intent:
+    def confirm_intent(
+        self, intent_id: str, *, payment_method: str, key: str, return_url: str, buyer_away: bool = False
+    ) -> Intent:
         def confirm() -> Intent:
             if key not in self.asked:
                 intent = self.intents[intent_id]

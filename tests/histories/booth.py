@@ -66,7 +66,13 @@ class Booth:
         self.event_id: EventId = an_event(engine, sections=[section], tickets_per_buyer=TICKETS_PER_BUYER, queue=dials)
         nothing = _Nothing()
         self.shop: Any = SimpleNamespace(
-            config=SimpleNamespace(guards_off=frozenset(), public_url="https://shop.example"),
+            config=SimpleNamespace(
+                guards_off=frozenset(),
+                public_url="https://shop.example",
+                payment_receipts=False,
+                # A slow card is waited for no longer than its hold.
+                payment_processing_hours=0,
+            ),
             engine=engine,
             provider=self.bank,
             pace=SimpleNamespace(turn=lambda **_: 0),

@@ -69,8 +69,8 @@ def _gone_is_free(self: _Hall, ticket: Any) -> bool:
     return ticket in self._named and self._named[ticket].free
 
 
-def _any_word_counts(intent: Intent, *, confirmed: bool, state: BookingState) -> Any:
-    return payment_steps.seen(intent, confirmed=confirmed or intent.declined, state=state)
+def _any_word_counts(intent: Intent, *, confirmed: bool, state: BookingState, waited: bool = False) -> Any:
+    return payment_steps.seen(intent, confirmed=confirmed or intent.declined, state=state, waited=waited)
 
 
 def _no_twin(*args: Any, twin_guard: bool = True) -> charges.Commit:

@@ -299,6 +299,11 @@ def check_over(seen: Seen, bank: Bank) -> None:
         intent = bank.of_booking(booking.id)
         if booking.state is S.CONFIRMED:
             check(intent is not None and intent.captured_minor == booking.amount_minor, "I2: another amount was taken")
+        elif intent is not None and booking.settled is None:
+            # Its id was lost with the answer, so nobody can have confirmed it: it is no more than a form.
+            check(
+                intent.status is IntentStatus.REQUIRES_PAYMENT_METHOD, "I2: nobody knows of a payment that is", intent
+            )
         elif intent is not None:
             check(intent.canceled, "I2: a booking ended without tickets and its payment is", intent.status)
             check(booking.settled is True, "I2: a payment that is over is still open in the record")

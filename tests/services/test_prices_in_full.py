@@ -360,7 +360,6 @@ def test_staff_change_prices_and_terms_and_buyers_see_it(web, event_id, staff_of
         ({"price_terms": {"tax_bp": 10_001}}, "price_terms.tax_bp"),
         ({"price_terms": {"ticket_fee_minor": -1}}, "price_terms.ticket_fee_minor"),
         (NOTHING_INCLUDED, "ticket_fee_included"),
-        ({"sections": [{"id": 99, "price_minor": 100}]}, "sections"),
         ({"sections": [{"id": 1, "price_minor": 1.5}]}, "sections.0.price_minor"),
     ],
 )  # fmt: skip
@@ -370,6 +369,16 @@ def test_prices_that_make_no_sense_are_refused_by_name(web, event_id, staff_of, 
     assert answer.status_code == 422, answer.text
     named = {each["field"] for each in answer.json().get("errors", [])} | {answer.json().get("field")}
     assert field in named, answer.json()
+
+
+def test_a_price_for_a_section_that_is_not_there_changes_nothing(web, event_id, staff_of):
+    body = {"sections": [{"id": 1, "price_minor": 100}, {"id": 99, "price_minor": 100}]}
+
+    answer = staff_of().ask("PATCH", at(event_id), json=body)
+
+    assert (answer.status_code, answer.json()["field"]) == (404, "sections")
+    sections = staff_of().ask("GET", f"/v1/events/{event_id}").json()["sections"]
+    assert [section["price_minor"] for section in sections] == [4500]
 
 
 def test_only_who_may_change_a_sale_changes_its_prices(web, event_id, staff_of):
