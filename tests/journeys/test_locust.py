@@ -115,7 +115,8 @@ STATUS = {
 }
 AVAILABILITY = {"sections": [{"id": 1, "free": 50, "states": "f" * 50}]}
 SEATS = {"sections": [{"id": 1, "runs": [{"first_ticket_id": 1, "count": 50}]}]}
-TICKETS = [{"ticket_id": 1, "price_minor": 4500}]
+TICKETS = [{"ticket_id": 1, "price_minor": 4500, "total_minor": 4500}]
+BILL = {"amount_minor": 4500, "tickets_minor": 4500, "fees_minor": 0, "taxes_minor": 0, "taxes_included": True}
 
 
 class LittleShop(BaseHTTPRequestHandler):
@@ -173,7 +174,7 @@ class LittleShop(BaseHTTPRequestHandler):
             "number": 7,
             "poll_seconds": 0.05,
             "tickets": [] if self.fault == "ticketless" else TICKETS,
-            "amount_minor": 4500,
+            **BILL,
             "payment": None,
         }
         self.say(status, document)
