@@ -134,9 +134,16 @@ def undecided(
     return tuple((EventId(event_id), admission_id) for event_id, admission_id in rows)
 
 
-def read_batch(connection: Connection, event_id: EventId, *, limit: int = BATCH_MAX) -> Batch:
-    """The next batch, in one statement: bookings, snapshot, and the sections' change counters."""
-    row = connection.execute(sql.load("read_batch"), {"event_id": event_id, "limit": limit}).one()
+def read_batch(
+    connection: Connection, event_id: EventId, *, limit: int = BATCH_MAX, being_written: Iterable[BookingId] = ()
+) -> Batch:
+    """The next batch, in one statement: bookings, snapshot, and the sections' change counters.
+
+    Without those `being_written`, which are decided and not committed yet.
+    """
+    left_out = f"{{{','.join(map(str, being_written))}}}"
+    asked = {"event_id": event_id, "limit": limit, "being_written": left_out}
+    row = connection.execute(sql.load("read_batch"), asked).one()
     return Batch(
         event_id=event_id,
         bookings=tuple(_queued(fields, row.tickets_per_buyer) for fields in row.bookings or ()),

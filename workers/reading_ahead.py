@@ -41,7 +41,7 @@ class ReadAhead:
         self._reading = beside.run(partial(self._read, before, decisions))
 
     def finish(self) -> None:
-        """Wait until it is read. Before the commit: afterwards nobody could tell what the reading has counted."""
+        """Wait until it is read: before the commit, for one read after it would count what the batch gives twice."""
         if self._reading is not None and wait([self._reading], SECONDS_MAX).done:
             self._batch = self._found
 
@@ -50,32 +50,26 @@ class ReadAhead:
         return self._batch if self._batch is not None and len(self._batch.bookings) == size else None
 
     def _read(self, before: Batch, decisions: Sequence[Decision]) -> None:
+        ids = [booking.id for booking in before.bookings]
         try:
             with reading(self._shop.engine) as connection:
-                found = lane.read_batch(connection, self._event_id, limit=2 * len(before.bookings))
+                found = lane.read_batch(connection, self._event_id, limit=len(ids), being_written=ids)
         except Exception as error:
             # Read under the lock it fails again, there where its culprit is looked for.
             log.warning("not_read_ahead", event_id=self._event_id, error=type(error).__name__)
         else:
-            self._found = following(found, before, decisions)
+            self._found = counted(found, before, decisions)
 
 
-def following(found: Batch, before: Batch, decisions: Sequence[Decision]) -> Batch | None:
-    """What of `found` comes after `before`, with as much taken by each buyer as once these decisions are written.
-
-    None: it does not show all of `before` as still queued, so what it has counted is in doubt.
-    """
-    decided = {booking.id for booking in before.bookings}
-    after = tuple(booking for booking in found.bookings if booking.id not in decided)
-    if len(found.bookings) - len(after) < len(decided):
-        return None
+def counted(found: Batch, before: Batch, decisions: Sequence[Decision]) -> Batch:
+    """`found` with as much taken by each buyer as once the decisions of the batch before it are written."""
     given: Counter[BuyerId] = Counter()
     for booking, decision in zip(before.bookings, decisions, strict=True):
         given[booking.buyer_id] += len(decision.tickets)
     bookings = tuple(
         booking._replace(request=booking.request._replace(buyer_taken=booking.request.buyer_taken + more))
-        if (more := given[booking.buyer_id])
+        if (more := given.get(booking.buyer_id))
         else booking
-        for booking in after[: len(before.bookings)]
+        for booking in found.bookings
     )
     return replace(found, bookings=bookings)

@@ -11,6 +11,8 @@ SELECT pg_current_snapshot()::text AS snapshot, s.selling, e.tickets_per_buyer,
                         ORDER BY q.number, q.created_at, q.id) AS bookings
          FROM (SELECT * FROM bookings
                 WHERE event_id = :event_id AND state = 'queued' AND s.selling
+                  -- Decided, and on their way into the record.
+                  AND id <> ALL (CAST(:being_written AS uuid[]))
                 ORDER BY number, created_at, id LIMIT :limit) AS q
         -- What the buyer has already counts against the limit.
         CROSS JOIN LATERAL (
