@@ -77,10 +77,11 @@ def new_attempt(
     return_url: str = "",
     buyer_id: BuyerId | None = None,
     key: str | None = None,
+    first: bool = False,
 ) -> Attempt:
     """held or requires_action -> authorising with this card; the same UPDATE makes the hold last at least pay_seconds.
 
-    The same `key` again, whatever came of it, and the same card while it is under way: that attempt.
+    The same `key` again, whatever came of it, the same card while it is under way, any card if `first`: that attempt.
     IdempotencyKeyReused when the key came with another card; HoldExpired past the deadline; IllegalMove in any other
     state, with another card being authorised, or after ATTEMPTS_MAX cards; NotFound when `buyer_id` is given and it
     is not theirs.
@@ -94,7 +95,7 @@ def new_attempt(
             raise IdempotencyKeyReused
         return keyed
     before = newest_attempt(connection, booking_id)
-    if before and booking.state in _UNDER_WAY and before.payment_method == payment_method:
+    if before and (first or (booking.state in _UNDER_WAY and before.payment_method == payment_method)):
         return before
     number = before.attempt + 1 if before else 1
     if booking.voiding or booking.state not in (S.HELD, S.REQUIRES_ACTION) or number > ATTEMPTS_MAX:

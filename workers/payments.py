@@ -115,6 +115,8 @@ def _begin(shop: Shop, charge: Charge) -> Charge | None:
                 booking.id,
                 payment_method=booking.payment_method or "",
                 return_url=f"{shop.config.public_url}/bookings/{booking.id}",
+                # A twin may have tried it meanwhile, and been declined: the next card is the buyer's to choose.
+                first=True,
             )
             return charges.charge_of(connection, booking.id)
     except (HoldExpired, IllegalMove):

@@ -71,21 +71,16 @@ def _round(world: World, without: Collection[Sweeps]) -> None:
         for booking_id in sent.payments:
             resume(shop, booking_id)
     if Sweeps.PAYMENTS not in without:
-        for booking_id in reconcile(shop, stuck_seconds=0, left_over_seconds=0).all:
+        found = reconcile(shop, stuck_seconds=0, left_over_seconds=0, refund_seconds=REFUND_SECONDS)
+        for booking_id in found.all:
             resume(shop, booking_id)
-    _give_back(world, without)
+        for booking_id in () if Sweeps.REFUNDS in without else found.refunds:
+            settle(shop, booking_id)
+    if Sweeps.CANCELLED not in without:
+        sweep_cancelled(shop, settled_seconds=0)
     if Sweeps.DEADLINES not in without:
         sweep(shop)
         with reading(shop.engine) as connection:
             overdue = holds.paying_past_deadline(connection, limit=10)
         for one in overdue:
             resume(shop, one.booking_id)
-
-
-def _give_back(world: World, without: Collection[Sweeps]) -> None:
-    shop = world.shop
-    if Sweeps.REFUNDS not in without:
-        for booking_id in reconcile(shop, refund_seconds=REFUND_SECONDS).refunds:
-            settle(shop, booking_id)
-    if Sweeps.CANCELLED not in without:
-        sweep_cancelled(shop, settled_seconds=0)

@@ -364,6 +364,22 @@ def test_a_caller_that_finds_the_lease_taken_comes_back(paying_shop):
     assert (twin.steps, twin.again_seconds) == ((), 1.0)
 
 
+def test_a_saved_card_that_was_declined_is_not_tried_again_by_a_twin_that_read_before(paying_shop):
+    event_id = an_event(paying_shop.engine)
+    booking_id = a_booking(
+        paying_shop.engine, event_id, Wish(tickets=(seat(event_id, 1),)), number=1, payment_method=DECLINED
+    )
+    work_lane(paying_shop, event_id, last_look=True)
+    old = charge(paying_shop, booking_id)
+    resume(paying_shop, booking_id)
+
+    assert next_step(old) is Step.BEGIN
+    STEPS[Step.BEGIN](paying_shop, old)
+
+    now = charge(paying_shop, booking_id)
+    assert (now.booking.state, now.attempt.attempt) == (BookingState.HELD, 1)
+
+
 def a_twin_that_read_before_the_other_committed(shop: Any, **guards: Any) -> tuple[BookingId, IntentStatus]:
     """What the bank says after a caller with an old reading comes to its commit, and before the capture."""
     booking_id = held(shop)
