@@ -1,7 +1,7 @@
 """Histories of a small sale, made up by Hypothesis: each step does what the model says, and what must hold holds.
 
-500 in CI, 10,000 by `make soak`. With any one guard taken out a history that ends wrongly is found. A run prints its
-seed; ONSALE_SEED=<seed> repeats it.
+500 in CI, always the same ones, so that a commit's verdict is its own; 10,000 new ones by `make soak`. With any one
+guard taken out a history that ends wrongly is found. A run prints its seed; ONSALE_SEED=<seed> repeats it.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ IN_CI, IN_A_SOAK = 500, 10_000
 PARTS = 2
 STEPS, STEPS_OF_A_SEARCH = 20, 12
 SEARCHED_MAX = 2_000
-SEARCH_SEED = 20_261_127
+SEED = 20_261_127
 WRONG = (Wrong, DBAPIError, OnsaleError)
 
 
@@ -59,8 +59,8 @@ class Run:
         self.told += 1
 
 
-def a_seed(part: int) -> int:
-    number = int(os.environ.get("ONSALE_SEED") or random.randrange(2**32))
+def a_seed(part: int, *, otherwise: int) -> int:
+    number = int(os.environ.get("ONSALE_SEED") or otherwise)
     print(f"ONSALE_SEED={number}")
     return number + part
 
@@ -68,7 +68,7 @@ def a_seed(part: int) -> int:
 @pytest.mark.slow
 @pytest.mark.parametrize("part", range(PARTS))
 def test_every_history_goes_by_the_rules(engine, part):
-    run = Run(engine, number=a_seed(part))
+    run = Run(engine, number=a_seed(part, otherwise=SEED))
 
     run(IN_CI // PARTS, stateful_step_count=STEPS)
 
@@ -77,7 +77,7 @@ def test_every_history_goes_by_the_rules(engine, part):
 
 @pytest.mark.soak
 def test_ten_thousand_histories_go_by_the_rules(engine):
-    run = Run(engine, number=a_seed(0))
+    run = Run(engine, number=a_seed(0, otherwise=random.randrange(2**32)))
 
     run(IN_A_SOAK, stateful_step_count=STEPS)
 
@@ -85,7 +85,7 @@ def test_ten_thousand_histories_go_by_the_rules(engine):
 
 
 def found_without(engine: Engine, guard: str) -> str:
-    run = Run(engine, number=SEARCH_SEED, steps=GUARDS[guard].steps)
+    run = Run(engine, number=SEED, steps=GUARDS[guard].steps)
     with without(GUARDS[guard].parts, engine), pytest.raises(WRONG) as found:
         run(SEARCHED_MAX, stateful_step_count=STEPS_OF_A_SEARCH, phases=[Phase.generate], verbosity=Verbosity.quiet)
     return f"{guard}: the {run.told}th history, {type(found.value).__name__}: {str(found.value).splitlines()[0]}"
