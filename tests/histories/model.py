@@ -18,7 +18,7 @@ from onsale.db.ids import BookingId, TicketId
 from onsale.db.states import ENDED, HOLDING, LEGAL_MOVES, NEW, SOLD, UNDECIDED, BookingState
 from onsale.db.wishes import Wish
 from onsale.payments.provider import Intent, IntentStatus
-from tests.histories.bank import Bank
+from tests.histories.bank import SLOW, Bank
 from tests.histories.seen import Seen, SeenBooking
 
 S = BookingState
@@ -205,6 +205,13 @@ class Model:
                 cards = newest_seen.get(one.id, len(one.cards))
                 self._check_move(one, found, bank.of_booking(one.id), is_newest=cards == len(one.cards))
                 one.state, one.voiding = found.state, found.voiding
+                if self._was_waited_for(one, found):
+                    one.deadline = self.now + self.pay_seconds
+
+    def _was_waited_for(self, one: Made, found: SeenBooking) -> bool:
+        """A card whose answer came later said no: its buyer has as long for another one as everybody (decision 72)."""
+        waited = one.state is S.HELD and bool(one.cards) and one.cards[-1][0] == SLOW
+        return waited and abs((found.left_seconds or 0.0) - self.pay_seconds) < SLACK_SECONDS
 
     def _check_move(self, one: Made, found: SeenBooking, intent: Intent | None, *, is_newest: bool) -> None:
         made, status = found.state, intent.status if intent else None
