@@ -12,7 +12,6 @@ import httpx
 import pytest
 from sqlalchemy import text
 
-from onsale.db import charges
 from onsale.db.charges import AttemptOutcome
 from onsale.db.engine import transaction
 from onsale.db.ids import BookingId
@@ -27,6 +26,7 @@ from onsale.workers.payments import resume
 from onsale.workers.reconcile import reconcile
 from tests.builders import a_booking, a_buyer, an_event, booking, let_the_hold_run_out, seat, ticket_states
 from tests.services.small_sale import verified
+from tests.services.test_payments_resume import charge, intent, pay
 
 HOURS = 24
 
@@ -64,11 +64,6 @@ def paying(shop: Any, method: str, *, email: str | None = None) -> BookingId:
     return booking_id
 
 
-def pay(shop: Any, booking_id: BookingId, method: str) -> None:
-    with transaction(shop.engine) as connection:
-        charges.new_attempt(connection, booking_id, payment_method=method, return_url="https://shop.example/back")
-
-
 def processing(shop: Any, **buyer: Any) -> BookingId:
     """The buyer has been to the bank, and nobody knows yet whether the money comes."""
     booking_id = paying(shop, ideal(shop), **buyer)
@@ -80,19 +75,6 @@ def processing(shop: Any, **buyer: Any) -> BookingId:
 
 def decide(shop: Any, booking_id: BookingId, outcome: str) -> None:
     bank(shop, f"/_simulator/outcome/{intent(shop, booking_id).id}", json={"outcome": outcome})
-
-
-def charge(shop: Any, booking_id: BookingId) -> charges.Charge:
-    with transaction(shop.engine) as connection:
-        found = charges.charge_of(connection, booking_id)
-    assert found is not None
-    return found
-
-
-def intent(shop: Any, booking_id: BookingId) -> Any:
-    payment = charge(shop, booking_id).payment
-    assert payment is not None
-    return shop.provider.retrieve_intent(payment.intent_id)
 
 
 def seat_of(shop: Any, booking_id: BookingId) -> str:
