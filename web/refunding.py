@@ -23,10 +23,14 @@ from onsale.db.ids import BookingId, BuyerId, EventId, TicketId, event_of_bookin
 from onsale.db.refund_requests import Requested, Wanted
 from onsale.db.refund_rules import RefundRules, cancel_until
 from onsale.db.refunds import Refund, RefundReason, RefundState
+from onsale.db.states import BookingState
 from onsale.errors import IllegalMove, NotAllowed, NotFound
 from onsale.web import dial
 from onsale.web.auth import StaffMember
 from onsale.web.box_office import BoxOffice
+
+# Of these something may have been given back.
+GIVEN_BACK = frozenset({BookingState.CONFIRMED, BookingState.REFUNDING, BookingState.REFUNDED})
 
 
 @dataclass(frozen=True)

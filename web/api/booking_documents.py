@@ -32,7 +32,6 @@ from onsale.web.timeline import timeline
 # A lane decides within a tenth of a second; a number may be minutes away.
 POLL_SECONDS = {BookingState.WAITING: 5.0, BookingState.QUEUED: 0.5, BookingState.HELD: 5.0}
 POLL_SECONDS_ELSE = 1.0
-GIVEN_BACK = frozenset({BookingState.CONFIRMED, BookingState.REFUNDING, BookingState.REFUNDED})
 
 
 def booking_documents(connection: Connection, found: Sequence[Booking]) -> list[BookingDocument]:
@@ -133,7 +132,7 @@ def _offer(connection: Connection, booking: Booking) -> RefundOfferDocument | No
 
 def _refunds(connection: Connection, booking: Booking) -> list[RefundDocument]:
     # Before it is confirmed there is nothing to give back, and nothing is read.
-    found = refunds.of_booking(connection, booking.id) if booking.state in GIVEN_BACK else ()
+    found = refunds.of_booking(connection, booking.id) if booking.state in refunding.GIVEN_BACK else ()
     return [refund_document(each) for each in found]
 
 

@@ -23,7 +23,6 @@ from onsale.web.refunding import Offer
 from onsale.web.timeline import Step, timeline
 
 LISTED_MAX = 50
-GIVEN_BACK = frozenset({BookingState.CONFIRMED, BookingState.REFUNDING, BookingState.REFUNDED})
 
 
 @dataclass(frozen=True)
@@ -69,7 +68,7 @@ def booking_view(office: BoxOffice, booking_id: BookingId, buyer_id: BuyerId) ->
         tickets = tuple(each for each in taken if each.released_at is None)
         history = tuple(move for move in bookings.history(connection, booking_id) if move.version <= found.version)
         attempt = charges.newest_attempt(connection, booking_id)
-        given = refunds.of_booking(connection, booking_id) if found.state in GIVEN_BACK else ()
+        given = refunds.of_booking(connection, booking_id) if found.state in refunding.GIVEN_BACK else ()
         offer = refunding.offer(connection, found) if found.state is BookingState.CONFIRMED else None
     return BookingView(found, tickets, history, attempt, _words(found, attempt), given, offer)
 
