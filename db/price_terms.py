@@ -125,8 +125,6 @@ def checked(terms: PriceTerms, currency: str) -> PriceTerms:
     for name in ("ticket_fee_bp", "tax_bp"):
         if not 0 <= getattr(terms, name) <= WHOLE_BP:
             raise BadRequest(f"A rate is 0 to {WHOLE_BP} basis points, hundredths of a per cent.", field=name)
-    if terms.ticket_fee_included and not (terms.ticket_fee_minor or terms.ticket_fee_bp):
-        raise BadRequest("There is no fee that the price could include.", field="ticket_fee_included")
     return PriceTerms(**{**asdict(terms), "unit_minor": unit})
 
 

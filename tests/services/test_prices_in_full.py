@@ -337,9 +337,6 @@ def staff_of(web, engine):
     return member
 
 
-NOTHING_INCLUDED = {"price_terms": {"ticket_fee_minor": 0, "ticket_fee_bp": 0, "ticket_fee_included": True}}
-
-
 def at(event_id):
     return f"/v1/admin/events/{event_id}/prices"
 
@@ -359,7 +356,6 @@ def test_staff_change_prices_and_terms_and_buyers_see_it(web, event_id, staff_of
     [
         ({"price_terms": {"tax_bp": 10_001}}, "price_terms.tax_bp"),
         ({"price_terms": {"ticket_fee_minor": -1}}, "price_terms.ticket_fee_minor"),
-        (NOTHING_INCLUDED, "ticket_fee_included"),
         ({"sections": [{"id": 1, "price_minor": 1.5}]}, "sections.0.price_minor"),
     ],
 )  # fmt: skip
@@ -369,6 +365,20 @@ def test_prices_that_make_no_sense_are_refused_by_name(web, event_id, staff_of, 
     assert answer.status_code == 422, answer.text
     named = {each["field"] for each in answer.json().get("errors", [])} | {answer.json().get("field")}
     assert field in named, answer.json()
+
+
+def test_a_fee_within_the_price_can_be_set_to_nothing_and_back(web, event_id, staff_of):
+    """A change names what it changes: one that sets the fee to nothing need not know where it was."""
+    none, again = {"ticket_fee_minor": 0, "ticket_fee_bp": 0}, {"ticket_fee_minor": 500}
+    anna = staff_of()
+
+    anna.ask("PATCH", at(event_id), json={"price_terms": {**again, "ticket_fee_included": True}})
+    emptied = anna.ask("PATCH", at(event_id), json={"price_terms": none})
+    filled = anna.ask("PATCH", at(event_id), json={"price_terms": again})
+
+    assert (emptied.status_code, filled.status_code) == (200, 200), emptied.text
+    of_the_booking = emptied.json()["sections"][0]["fees_minor"]
+    assert filled.json()["sections"][0]["fees_minor"] == of_the_booking + 500
 
 
 def test_a_price_for_a_section_that_is_not_there_changes_nothing(web, event_id, staff_of):

@@ -184,7 +184,6 @@ def test_the_fee_of_a_booking_is_paid_once_with_its_tax():
         (PriceTerms(booking_fee_minor=150), "isk", "booking_fee_minor"),
         (PriceTerms(ticket_fee_bp=WHOLE_BP + 1), "eur", "ticket_fee_bp"),
         (PriceTerms(tax_bp=-1), "eur", "tax_bp"),
-        (PriceTerms(ticket_fee_included=True), "eur", "ticket_fee_included"),
     ],
 )
 def test_terms_that_make_no_sense_name_the_field(terms, currency, field):
