@@ -1,8 +1,7 @@
 """The lane's statements: queue who was admitted, read a batch in order, write its decisions at once.
 
-Call in this order, in one READ COMMITTED transaction: try_lock, queue_admitted, read_batch, (house reads),
-write_batch. The advisory lock is a statement of its own, so that what is read after it is newer than what the last
-holder wrote.
+Call in this order, in one READ COMMITTED transaction: take, queue_admitted, read_batch, (house reads), write_batch. The
+advisory lock is a statement of its own, so that what is read after it is newer than what the last holder wrote.
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ from uuid import UUID
 import orjson
 from sqlalchemy import Connection, text
 
-from onsale.db import locks, sql
+from onsale.db import locks, prepared, sql
 from onsale.db.allocation import Decision, NamedTicket, Request, sections_needed
 from onsale.db.allocation import tickets_named as named_by
 from onsale.db.house import House, Run, SectionIndex
@@ -94,6 +93,13 @@ class Written:
     sold_out: frozenset[BookingId] = frozenset()
 
 
+class Turn(NamedTuple):
+    """Whether the lane is ours now (else someone else has it), and whether a hands-free booking is to be queued."""
+
+    taken: bool
+    due: bool
+
+
 @dataclass(frozen=True, slots=True)
 class LaneWork:
     """An event whose lane has something to do; the age is that of the oldest undecided booking."""
@@ -102,9 +108,12 @@ class LaneWork:
     oldest_seconds: float
 
 
-def try_lock(connection: Connection, event_id: EventId) -> bool:
-    """Take the event's lane until the transaction ends; False when someone else has it."""
-    return locks.try_lane(connection, event_id)
+def take(connection: Connection, event_id: EventId, *, serving: int = 0, return_serving: int = 0) -> Turn:
+    """Take the event's lane until the transaction ends, and look for hands-free bookings whose turn has come."""
+    arguments = {"key": locks.of_lane(event_id), "event_id": event_id}
+    places = {"serving": serving, "return_serving": return_serving}
+    taken, due = connection.execute(_TAKE, arguments | places).one()
+    return Turn(taken, due)
 
 
 def queue_admitted(
@@ -112,12 +121,9 @@ def queue_admitted(
 ) -> int:
     """waiting -> queued for every hands-free booking whose turn has come, lowest number first; returns how many.
 
-    Call again when it returns `limit`.
+    Call again when it returns `limit`; and only when one is due: an update of nothing costs four times the question.
     """
     arguments = {"event_id": event_id, "serving": serving, "return_serving": return_serving, "limit": limit}
-    # Mostly nobody is: asking costs a quarter of an update of nothing, whose trigger fires all the same.
-    if not connection.execute(_ANY_DUE, arguments).scalar_one():
-        return 0
     return connection.execute(sql.load("queue_admitted"), arguments).rowcount
 
 
@@ -143,7 +149,7 @@ def read_batch(
     """
     left_out = f"{{{','.join(map(str, being_written))}}}"
     asked = {"event_id": event_id, "limit": limit, "being_written": left_out}
-    row = connection.execute(sql.load("read_batch"), asked).one()
+    row = prepared.execute(connection, "read_batch", asked).one()
     return Batch(
         event_id=event_id,
         bookings=tuple(_queued(fields, row.tickets_per_buyer) for fields in row.bookings or ()),
@@ -219,7 +225,7 @@ def write_batch(
     """
     priced = None if terms.plain else orjson.dumps(terms.as_json()).decode()
     arguments = {"event_id": event_id, "snapshot": snapshot, "terms": priced, **_arrays(decisions)}
-    row = connection.execute(sql.load("write_batch"), arguments).one()
+    row = prepared.execute(connection, "write_batch", arguments).one()
     versions = {TicketId(int(ticket)): version for ticket, version in (row.versions or {}).items()}
     given = [ticket.ticket_id for decision in decisions for ticket in decision.tickets]
     # A ticket decided for two bookings of the batch was written for one of them only.
@@ -296,20 +302,17 @@ def _arrays(decisions: Sequence[Decision]) -> dict[str, str]:
         "versions": [decision.version for decision in decisions],
         "states": [decision.outcome.value for decision in decisions],
         "counts": [len(decision.tickets) for decision in decisions],
-        "amounts": [decision.bill.total_minor if decision.tickets else None for decision in decisions],
+        "amounts": [decision.bill.total_minor if decision.tickets else "NULL" for decision in decisions],
         "fees": [decision.bill.fees_minor for decision in decisions],
         "taxes": [decision.bill.taxes_minor for decision in decisions],
-        "reasons": [decision.reason.value if decision.reason else None for decision in decisions],
+        "reasons": [decision.reason.value if decision.reason else "NULL" for decision in decisions],
         "ticket_ids": [ticket.ticket_id for _, ticket in given],
         "ticket_bookings": [id_ for id_, _ in given],
         "prices": [ticket.price_minor for _, ticket in given],
     }
     # As array literals: numbers, UUIDs and our own words need no quotes. From a list the driver would write ARRAY[...],
     # whose elements PostgreSQL parses and plans one by one.
-    return {
-        name: f"{{{','.join('NULL' if value is None else str(value) for value in values)}}}"
-        for name, values in columns.items()
-    }
+    return {name: f"{{{','.join(map(str, values))}}}" for name, values in columns.items()}
 
 
 _HEAD = text("""
@@ -339,11 +342,14 @@ _ANY_QUEUED = text("""
         OR EXISTS (SELECT FROM bookings WHERE event_id = :event_id AND state = 'waiting'
                       AND return_number IS NOT NULL AND return_number <= :return_serving))
 """)
-_ANY_DUE = text("""
-    SELECT EXISTS (SELECT FROM bookings WHERE event_id = :event_id AND state = 'waiting'
+# Two statements in one round trip, not one: what is read after the lock must be newer than what its last holder wrote.
+_TAKE = text("""
+    SELECT set_config('onsale.lane', CAST(pg_try_advisory_xact_lock(:key) AS text), true);
+    SELECT CAST(current_setting('onsale.lane') AS boolean) AS taken,
+           EXISTS (SELECT FROM bookings WHERE event_id = :event_id AND state = 'waiting'
                       AND return_number IS NULL AND number <= :serving)
         OR EXISTS (SELECT FROM bookings WHERE event_id = :event_id AND state = 'waiting'
-                      AND return_number IS NOT NULL AND return_number <= :return_serving)
+                      AND return_number IS NOT NULL AND return_number <= :return_serving) AS due
 """)
 _IS_SOLD_OUT = text("SELECT NOT EXISTS (SELECT FROM tickets WHERE event_id = :event_id AND state <> 'sold')")
 _UNDECIDED = text("""

@@ -17,9 +17,9 @@ _TRY = text("SELECT pg_try_advisory_xact_lock(:key)")
 _WAIT = text("SELECT pg_advisory_xact_lock(:key)")
 
 
-def try_lane(connection: Connection, event_id: EventId) -> bool:
-    """Take the event's lane; False when someone else has it."""
-    return bool(connection.execute(_TRY, {"key": _LANE | event_id}).scalar_one())
+def of_lane(event_id: EventId) -> int:
+    """The key of the event's lane."""
+    return _LANE | event_id
 
 
 def try_alone(connection: Connection, name: str) -> bool:

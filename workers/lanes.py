@@ -201,9 +201,10 @@ def _decide_batch(
         if house is None:
             return End.BUSY
         with record.transaction(shop.lane_engine) as connection:
-            if not lane.try_lock(connection, event_id):
+            turn = lane.take(connection, event_id, **_served(queue))
+            if not turn.taken:
                 return End.BUSY
-            if queue is not None and _queue_admitted(connection, event_id, queue):
+            if queue is not None and _queue_admitted(connection, event_id, queue, due=turn.due):
                 # They may come before what was read ahead.
                 aside = replace(aside, read=None)
             done = _decide(connection, event_id, house, size, aside=aside)
@@ -253,7 +254,12 @@ def _queue(shop: Shop, event_id: EventId) -> QueueState | None:
     return None if queue.recovering else queue
 
 
-def _queue_admitted(connection: Connection, event_id: EventId, queue: QueueState) -> int:
+def _served(queue: QueueState | None) -> dict[str, int]:
+    """How far the queue is, as the lane's statements take it."""
+    return {"serving": queue.serving, "return_serving": queue.return_serving} if queue else {}
+
+
+def _queue_admitted(connection: Connection, event_id: EventId, queue: QueueState, *, due: bool) -> int:
     """Queue the hands-free bookings whose turn has come, and say how many; all of them once the last ticket is sold.
 
     Nobody is let in to a house that is sold out, and who booked before their turn is told so, in number order.
@@ -261,6 +267,8 @@ def _queue_admitted(connection: Connection, event_id: EventId, queue: QueueState
     serving, return_serving = queue.serving, queue.return_serving
     if derived_phase(queue) is Phase.SOLD_OUT and lane.is_sold_out(connection, event_id):
         serving = return_serving = NUMBER_MAX
+    elif not due:
+        return 0
     queued = 0
     for _ in range(QUEUE_ROUNDS_MAX):
         moved = lane.queue_admitted(connection, event_id, serving=serving, return_serving=return_serving)
@@ -272,10 +280,9 @@ def _queue_admitted(connection: Connection, event_id: EventId, queue: QueueState
 
 def _undecided(shop: Shop, event_id: EventId) -> bool:
     """The last look: is there anything whose wake-up may have found the lane taken?"""
-    queue = _queue(shop, event_id)
-    serving, return_serving = (queue.serving, queue.return_serving) if queue else (0, 0)
+    served = _served(_queue(shop, event_id))
     with record.reading(shop.engine) as connection:
-        return lane.any_queued(connection, event_id, serving=serving, return_serving=return_serving)
+        return lane.any_queued(connection, event_id, **served)
 
 
 def _fail(shop: Shop, event_id: EventId, booking_id: BookingId, error: BaseException | None) -> bool:

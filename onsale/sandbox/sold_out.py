@@ -102,7 +102,7 @@ def _booking(event_id: EventId, party: Party) -> NewBooking:
 
 def _decide(connection: Connection, event_id: EventId) -> None:
     """The lane, without its task."""
-    lane.try_lock(connection, event_id)
+    lane.take(connection, event_id)
     house = House({})
     for _ in range(BATCHES_MAX):
         batch = lane.read_batch(connection, event_id)

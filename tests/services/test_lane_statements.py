@@ -44,7 +44,7 @@ def read(engine: Engine, event_id: EventId, *, limit: int = 100) -> Batch:
 def work(engine: Engine, event_id: EventId, house: House) -> tuple[tuple[Decision, ...], Written]:
     """One batch, as the worker does it."""
     with transaction(engine) as connection:
-        assert lane.try_lock(connection, event_id)
+        assert lane.take(connection, event_id).taken
         batch = lane.read_batch(connection, event_id)
         named = lane.prepare_house(connection, event_id, house, batch)
         decisions = allocation.allocate(batch.requests, house, named)
@@ -58,12 +58,12 @@ def work(engine: Engine, event_id: EventId, house: House) -> tuple[tuple[Decisio
 
 def test_only_one_has_the_lane_until_the_transaction_ends(engine, event_id):
     with engine.begin() as one, engine.begin() as other:
-        assert lane.try_lock(one, event_id)
-        assert not lane.try_lock(other, event_id)
-        assert lane.try_lock(other, EventId(event_id + 1))
+        assert lane.take(one, event_id).taken
+        assert not lane.take(other, event_id).taken
+        assert lane.take(other, EventId(event_id + 1)).taken
         one.commit()
     with engine.begin() as other:
-        assert lane.try_lock(other, event_id)
+        assert lane.take(other, event_id).taken
 
 
 def test_a_batch_is_in_the_order_of_the_numbers_not_of_arrival(engine, event_id):

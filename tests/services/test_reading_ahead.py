@@ -53,7 +53,7 @@ def worked(shop: Any, event_id: EventId) -> tuple[LaneRun, int]:
     def count(connection: Any, cursor: Any, statement: str, parameters: Any, *_: Any) -> None:
         nonlocal under_the_lock
         # Ahead, those being written are left out.
-        under_the_lock += "The lane's next batch" in statement and parameters["being_written"] == "{}"
+        under_the_lock += statement.startswith("EXECUTE read_batch") and "{}" in parameters
 
     listen(shop.lane_engine, "before_cursor_execute", count)
     try:
@@ -93,7 +93,7 @@ def test_who_is_queued_by_their_turn_meanwhile_comes_before_what_was_read_ahead(
 
     def comes_in(connection: Any, cursor: Any, statement: str, *_: Any) -> None:
         """Somebody's turn comes after the next batch was read, and before it is decided."""
-        if "The lane's next batch" in statement and not early:
+        if statement.startswith("EXECUTE read_batch") and not early:
             buyer = a_buyer(engine)
             number = shop.store.join(event_id, buyer, address="192.0.2.1").number
             wish, waiting = Wish(quantity=1), BookingState.WAITING

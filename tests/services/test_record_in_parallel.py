@@ -66,7 +66,7 @@ class Chaos:
         def work(chance: random.Random) -> None:
             try:
                 with transaction(self.engine) as connection:
-                    if not lane.try_lock(connection, self.event_id):
+                    if not lane.take(connection, self.event_id).taken:
                         return
                     batch = lane.read_batch(connection, self.event_id, limit=chance.randint(1, 8))
                     named = lane.prepare_house(connection, self.event_id, house, batch)
