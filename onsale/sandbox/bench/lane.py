@@ -4,9 +4,10 @@ Ours: a Celery worker as in the Procfile decides bookings of two seats, best ava
 rate is taken from the record, between the decisions of the first and the last batch; so it has everything a batch costs
 (lock, queueing, reading, allocating, writing, commit, slots, ticket cache, last look) and not the start.
 
-pgbench: `db/sql/write_batch.sql` alone, as one transaction, prepared as the lane's is (decision 0084), one client over TCP, a hundred bookings of two seats of an event of the
-same size in the same database; who gets which seat was decided beforehand, and how long pgbench takes to fetch the next
-hundred is not counted. Both commit to disk. Runs alternate, each on an event of its own.
+pgbench: `db/sql/write_batch.sql` alone, as one transaction, prepared as the lane's is (decision 0084), one client over
+TCP, a hundred bookings of two seats of an event of the same size in the same database; who gets which seat was decided
+beforehand, and how long pgbench takes to fetch the next hundred is not counted. Both commit to disk. Runs alternate,
+each on an event of its own.
 """
 
 from __future__ import annotations
