@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -16,7 +16,7 @@ from werkzeug.serving import WSGIRequestHandler, make_server
 from onsale.config import Config
 from onsale.web import create_app
 from onsale.web.box_office import EXTENSION, BoxOffice
-from onsale.web.wsgi import FrontDoor
+from onsale.web.wsgi import front
 
 
 @dataclass(frozen=True)
@@ -65,6 +65,8 @@ class Web:
     http: httpx.Client
     app: Flask
     office: BoxOffice
+    # Ends the server early: what others see when the web is away.
+    stop: Callable[[], None]
 
     def guest(self) -> Person:
         session = self.http.post("/v1/guests", json={}).raise_for_status().json()
@@ -85,16 +87,20 @@ class _Quiet(WSGIRequestHandler):
 def serving(config: Config) -> Iterator[Web]:
     """The web for this configuration on a free port, with the short way in front as in production."""
     app = create_app(config)
-    server = make_server("127.0.0.1", 0, FrontDoor(app), threaded=True, request_handler=_Quiet)
+    server = make_server("127.0.0.1", 0, front(app, config), threaded=True, request_handler=_Quiet)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
     thread.start()
     address = f"http://127.0.0.1:{server.server_port}"
     office: BoxOffice = app.extensions[EXTENSION]
-    try:
-        with httpx.Client(base_url=address, timeout=20, limits=httpx.Limits(max_connections=60)) as http:
-            yield Web(address, http, app, office)
-    finally:
+
+    def stop() -> None:
         server.shutdown()
         thread.join()
         server.server_close()
+
+    try:
+        with httpx.Client(base_url=address, timeout=20, limits=httpx.Limits(max_connections=60)) as http:
+            yield Web(address, http, app, office, stop)
+    finally:
+        stop()
         office.close()

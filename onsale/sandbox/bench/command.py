@@ -11,7 +11,7 @@ from dataclasses import replace
 import click
 
 from onsale.sandbox.bench.rows import TRIAL, Effort, Measured, Row, Spec, judged
-from onsale.sandbox.bench.table import LEFT_OUT, SPECS
+from onsale.sandbox.bench.table import SPECS
 
 # A row needs at least two pairs to have a middle, and a second of CPU to be read from a clock of 10 ms.
 SECONDS_MIN, SECONDS_MAX = 0.2, 60.0
@@ -43,8 +43,6 @@ def bench(names: tuple[str, ...], *, as_json: bool, only_list: bool, seconds: fl
 
 def _chosen(names: Sequence[str]) -> list[Spec]:
     for name in names:
-        if name in LEFT_OUT:
-            raise click.UsageError(f"{name} cannot be measured here: it {LEFT_OUT[name]}.")
         if name not in SPECS:
             raise click.UsageError(f"There is no row {name!r}. There are {', '.join(SPECS)}.")
     return [SPECS[name] for name in dict.fromkeys(names)] or list(SPECS.values())
@@ -99,5 +97,4 @@ def _listed() -> str:
     for spec in SPECS.values():
         sign = "<=" if spec.lower_is_better else ">="
         lines += [f"{spec.name:<12} {spec.says}", f"{'':<12} floor {sign} {spec.floor:g}, goal {sign} {spec.goal:g}"]
-    lines += ["", "Not measured:", *(f"{name:<12} {why}" for name, why in LEFT_OUT.items())]
     return "\n".join(lines)
