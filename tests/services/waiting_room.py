@@ -34,11 +34,17 @@ class Room:
     """The queue of one event; every call is made at `now_ms`."""
 
     def __init__(
-        self, client: Redis, *, rules: QueueRules = RULES, block: int = 1_000_000, sources: dict[str, str] | None = None
+        self,
+        client: Redis,
+        *,
+        rules: QueueRules = RULES,
+        block: int = 1_000_000,
+        sources: dict[str, str] | None = None,
+        store: QueueStore | None = None,
     ) -> None:
         self.client = client
         self.keys = EventKeys(EVENT)
-        self.store = QueueStore(client, sources=sources)
+        self.store = store or QueueStore(client, sources=sources)
         self.now_ms = START_MS
         self.rules = rules
         self.version = 1
