@@ -45,6 +45,9 @@ PART_RESTARTS_MAX = 5
 WORKERS = ("lanes", "payments", "mail", "sweeps", "admit", "changes")
 CHANGES = "changes"
 CROWD = "crowd"
+EMPTIED, OLDER = "valkey-emptied", "valkey-older"
+# How far a replica may be behind that is made the server.
+OLDER_SECONDS = 3.0
 SIMULATOR = "simulator"
 # Who ends before whom: nobody new comes in, then what is begun is ended, then the parts it needed.
 STOP_ORDER = ((CROWD,), ("web", "seats"), WORKERS, (SIMULATOR,))
@@ -157,8 +160,17 @@ class Stack:
             self.supervisor.look()
 
     def kill(self, name: str) -> None:
-        """`kill -9` a line or a part (`postgres`, `valkey`), children and all; `look` starts it again."""
+        """`kill -9` a line or a part (`postgres`, `valkey`), children and all; `look` starts it again.
+
+        `valkey-emptied` and `valkey-older` come back with nothing, or as they were a few seconds before.
+        """
         for part in self.parts:
+            if isinstance(part, EmbeddedValkey) and name == EMPTIED:
+                part.empty()
+                return
+            if isinstance(part, EmbeddedValkey) and name == OLDER:
+                part.go_back(OLDER_SECONDS, now=time.time())
+                return
             if part.program.startswith(name):
                 part.kill()
                 return

@@ -7,6 +7,8 @@ with EmbeddedValkey(Path(".onsale/valkey")) as valkey:
 from __future__ import annotations
 
 import platform
+import re
+import shutil
 import signal
 from pathlib import Path
 
@@ -17,6 +19,9 @@ from redis.retry import Retry
 from onsale.sandbox.embedded import EmbeddedServer, PartMissing, secret_in
 from onsale.sandbox.ports import LOOPBACK
 from onsale.sandbox.postgres import wheel_folder
+
+# How the server says in its log when it wrote what follows.
+_STAMP = re.compile(rb"^#TS:([0-9]+)\r\n", re.MULTILINE)
 
 
 class EmbeddedValkey(EmbeddedServer):
@@ -37,6 +42,21 @@ class EmbeddedValkey(EmbeddedServer):
     def url(self, database: int = 0) -> str:
         return f"redis://:{self.password}@{LOOPBACK}:{self.port}/{database}"
 
+    def empty(self) -> None:
+        """`kill -9`, and nothing is left of what it held; whoever looks after it starts it again."""
+        self.kill()
+        shutil.rmtree(self._log_folder)
+
+    def go_back(self, seconds: float, *, now: float) -> None:
+        """`kill -9`, and what it held is as it was so many seconds before `now`: a replica that was behind."""
+        self.kill()
+        for log in sorted(self._log_folder.glob("*.incr.aof")):
+            log.write_bytes(written_until(log.read_bytes(), now - seconds))
+
+    @property
+    def _log_folder(self) -> Path:
+        return self.data_folder / "appendonlydir"
+
     def prepare(self) -> None:
         self.data_folder.mkdir(exist_ok=True, mode=0o700)
 
@@ -49,6 +69,8 @@ class EmbeddedValkey(EmbeddedServer):
             "save": '""',
             "appendonly": "yes" if self.durable else "no",
             "appendfsync": "everysec",
+            # Says in the log when it was written: `go_back` can find what the queue was some seconds ago.
+            "aof-timestamp-enabled": "yes",
             # The queue is never evicted; full is an error that somebody sees.
             "maxmemory-policy": "noeviction",
             # A fork per rewrite must not stop a laptop's queue for a second.
@@ -72,6 +94,14 @@ class EmbeddedValkey(EmbeddedServer):
             return False
         finally:
             client.close()
+
+
+def written_until(log: bytes, moment: float) -> bytes:
+    """The beginning of a log: what was written before this moment (seconds since 1970), as its own stamps tell."""
+    for stamp in _STAMP.finditer(log):
+        if int(stamp[1]) > moment:
+            return log[: stamp.start()]
+    return log
 
 
 def binary() -> Path:

@@ -249,6 +249,31 @@ def test_postgres_is_ready_for_change_data_capture_and_is_durable_unless_told_ot
     }
 
 
+def test_a_valkey_that_was_emptied_comes_back_with_nothing(folder):
+    with EmbeddedValkey(folder / "valkey") as server, redis.Redis.from_url(server.url()) as client:
+        client.set("kept", 1)
+
+        server.empty()
+
+        assert server.start_again_if_ended()
+        assert client.dbsize() == 0
+
+
+def test_a_valkey_that_goes_back_is_as_it_was_at_that_moment(folder):
+    """Its log is stamped by whole seconds; between the two writes one must have passed."""
+    with EmbeddedValkey(folder / "valkey") as server, redis.Redis.from_url(server.url()) as client:
+        client.set("before", 1)
+        began = client.time()[0]
+        while client.time()[0] < began + 2:
+            client.incr("meanwhile")
+        client.set("after", 1)
+
+        server.go_back(0, now=began)
+
+        assert server.start_again_if_ended()
+        assert (client.get("before"), client.get("after")) == (b"1", None)
+
+
 def test_valkey_writes_its_append_only_file_and_never_evicts(folder):
     with EmbeddedValkey(folder / "valkey") as server, redis.Redis.from_url(server.url()) as client:
         shown = {

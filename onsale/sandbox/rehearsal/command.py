@@ -100,7 +100,8 @@ SALE = (
         multiple=True,
         callback=asked.kills,
         metavar="PROCESS@N",
-        help="kill -9 it at the N-th booking: web, lane, payments, sweeps, admit, postgres, valkey.",
+        help="kill -9 it at the N-th booking: web, lane, payments, sweeps, admit, postgres, valkey. "
+        "valkey-emptied comes back with nothing, valkey-older as it was three seconds before.",
     ),
     click.option(
         "--faults",

@@ -36,6 +36,9 @@ VICTIMS = {
     "admit": "admit",
     "postgres": "postgres",
     "valkey": "valkey",
+    # It comes back with nothing; or as it was some seconds before, like a replica that was behind.
+    "valkey-emptied": "valkey-emptied",
+    "valkey-older": "valkey-older",
 }
 
 
@@ -49,7 +52,7 @@ class Kill:
     @classmethod
     def parse(cls, text: str) -> Kill:
         """`PROCESS@N`; ValueError says what it wants."""
-        found = re.fullmatch(r"([a-z]+)@([1-9][0-9]{0,6})", text)
+        found = re.fullmatch(r"([a-z-]+)@([1-9][0-9]{0,6})", text)
         if found is None or found[1] not in VICTIMS:
             raise ValueError(f"{text!r}: wants PROCESS@N, with one of {', '.join(VICTIMS)} and the number of a booking")
         return cls(VICTIMS[found[1]], int(found[2]))
