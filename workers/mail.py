@@ -171,6 +171,6 @@ def _about(letter: Letter) -> dict[str, object]:
     return {
         "letter": str(letter.id),
         "kind": letter.kind.value,
-        "booking_id": str(letter.booking_id),
+        "booking_id": str(letter.booking_id) if letter.booking_id else None,
         "tries": letter.tries,
     }

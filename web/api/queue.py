@@ -90,6 +90,7 @@ class StatusDocument(Told):
     tickets_left: list[SectionLeft]
     enter_seconds: int
     choose_seconds: int
+    waiting_list: bool
     heartbeat: HeartbeatAsked
     poll: list[PollBand]
     poll_ms: int
