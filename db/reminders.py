@@ -1,4 +1,4 @@
-"""Letters a buyer asked for: that a sale opens, that their turn is near. Each is written once, and not when it is late."""
+"""Letters a buyer asked for: that a sale opens, that their turn is near; each once, and never late."""
 
 from __future__ import annotations
 

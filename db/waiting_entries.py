@@ -98,6 +98,17 @@ def end(connection: Connection, event_id: EventId, buyer_id: BuyerId, *, reason:
     return connection.execute(_END, {"event_id": event_id, "buyer_id": buyer_id, "reason": reason}).rowcount == 1
 
 
+def has_booking(connection: Connection, event_id: EventId, buyer_id: BuyerId) -> bool:
+    """Whether this person has tickets here, or a booking on its way to some."""
+    arguments = {"event_id": event_id, "buyer_id": buyer_id}
+    return bool(connection.execute(_HAS_BOOKING, arguments).scalar_one())
+
+
+def do_not_tell(connection: Connection, event_id: EventId, buyer_id: BuyerId) -> None:
+    """Write them no more when a ticket comes back."""
+    connection.execute(_DO_NOT_TELL, {"event_id": event_id, "buyer_id": buyer_id})
+
+
 def before(connection: Connection, entry: Entry, *, most: int = FRONT_MAX) -> int:
     """How many who are awake stand before this one; counted up to `most`."""
     arguments = {"event_id": entry.event_id, "number": entry.number, "most": most}
@@ -198,6 +209,15 @@ _SEEN = text("""
 _END = text("""
     UPDATE waiting_list_entries SET ended_at = clock_timestamp(), end_reason = :reason
      WHERE event_id = :event_id AND buyer_id = :buyer_id AND ended_at IS NULL
+""")
+_HAS_BOOKING = text("""
+    SELECT EXISTS (SELECT FROM bookings
+                    WHERE event_id = :event_id AND buyer_id = :buyer_id
+                      AND state IN ('waiting', 'queued', 'held', 'authorising', 'requires_action', 'authorised',
+                                    'committed', 'confirmed', 'refunding'))
+""")
+_DO_NOT_TELL = text("""
+    UPDATE waiting_list_entries SET tell = false WHERE event_id = :event_id AND buyer_id = :buyer_id AND tell
 """)
 _BEFORE = text("""
     SELECT count(*) FROM (SELECT FROM waiting_list_entries

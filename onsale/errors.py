@@ -150,6 +150,10 @@ class TooManyReminders(OnsaleError):
     """You have asked to be reminded of many shows already. Take one back first."""
 
 
+class ReminderTooLate(OnsaleError):
+    """It is too late for this letter: the sale has opened, or your turn has come."""
+
+
 # Giving back.
 
 

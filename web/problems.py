@@ -52,6 +52,7 @@ STATUS: dict[type[e.OnsaleError], int] = {
     e.HasTicketsAlready: 409,
     e.AccountNeeded: 409,
     e.TooManyReminders: 409,
+    e.ReminderTooLate: 409,
     e.CancellationClosed: 409,
     e.TicketCheckedIn: 409,
     e.RefundChanged: 409,

@@ -21,7 +21,8 @@ class Letter(Base):
             ["event_id", "booking_id"], ["bookings.event_id", "bookings.id"], name="fk_letters_booking"
         ),
         CheckConstraint(
-            "kind IN ('needs_buyer', 'tickets', 'event_cancelled', 'refunded', 'ticket_back', 'turn_near', 'sale_opens')",
+            "kind IN ('needs_buyer', 'tickets', 'event_cancelled', 'refunded',"
+            " 'ticket_back', 'turn_near', 'sale_opens')",
             name="kind",
         ),
         CheckConstraint("(booking_id IS NULL) = (buyer_id IS NOT NULL AND occasion IS NOT NULL)", name="about"),

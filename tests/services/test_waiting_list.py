@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine
 
-from onsale.db import holds, waiting_entries, waiting_lists
+from onsale.db import waiting_entries, waiting_lists
 from onsale.db.catalogue import NewSection
 from onsale.db.engine import transaction
-from onsale.db.ids import BookingId, BuyerId, EventId
+from onsale.db.ids import BookingId, BuyerId
 from onsale.db.states import BookingState
 from onsale.db.waiting_entries import Entry, Wanted
 from onsale.db.wishes import Wish
@@ -19,11 +19,10 @@ from onsale.queue.state import Phase
 from onsale.queue.status import derived_phase
 from onsale.workers import waiting_lists as rounds
 from onsale.workers.admissions import tell_stock
-from onsale.workers.expiry import sweep as expire
 from onsale.workers.lanes import work_lane
 from onsale.workers.payments import resume
 from onsale.workers.shop import Shop
-from tests.builders import a_booking, a_buyer, an_event, let_the_hold_run_out, open_queue, run_sql, states
+from tests.builders import a_booking, a_buyer, an_event, open_queue, run_sql, states
 from tests.services.refunding import ask
 from tests.services.small_sale import verified
 
