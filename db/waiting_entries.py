@@ -222,7 +222,7 @@ _DO_NOT_TELL = text("""
 _BEFORE = text("""
     SELECT count(*) FROM (SELECT FROM waiting_list_entries
                            WHERE event_id = :event_id AND number < :number
-                             AND ended_at IS NULL AND offer_id IS NULL AND NOT asleep LIMIT :most) AS some
+                             AND ended_at IS NULL AND offer_id IS NULL AND NOT asleep LIMIT :most) AS earlier
 """)
 _TAKE_IN = text("""
     WITH looked AS (

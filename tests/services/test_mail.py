@@ -15,9 +15,8 @@ import pytest
 
 from onsale.db.engine import transaction
 from onsale.db.letters import LetterState, retry
-from onsale.workers import event_letters
+from onsale.workers import event_letters, mail
 from onsale.workers import letters as composing
-from onsale.workers import mail
 from onsale.workers.mail import deliver
 from tests.builders import let_the_hold_run_out, run_sql, until
 from tests.mail_server import MailServer, mail_server
