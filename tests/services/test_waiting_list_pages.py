@@ -103,7 +103,9 @@ def test_staff_see_the_list_switch_it_and_every_change_is_in_the_sale_log(web, h
     assert (seen["in_line"], seen["present"], seen["claim_seconds"]) == (1, 1, 600)
     assert (off.status_code, off.json()["enabled"]) == (200, False)
     assert (stale.status_code, viewer.status_code, slug(refused)) == (409, 403, "waiting-list-closed")
-    assert [(one.actor, one.body) for one in lines] == [(f"staff:{member.id}", {"enabled": {"from": True, "to": False}})]
+    assert [(one.actor, one.body) for one in lines] == [
+        (f"staff:{member.id}", {"enabled": {"from": True, "to": False}})
+    ]
 
 
 class Browser:
@@ -142,7 +144,7 @@ def test_without_javascript_a_visitor_waits_is_offered_and_declines(web, house, 
     left = browser.press(offered, f"{listed}/leave")
 
     assert "You are on the waiting list" in page
-    assert "<noscript><meta http-equiv=\"refresh\"" in page
+    assert '<noscript><meta http-equiv="refresh"' in page
     assert "A ticket came back" in offered
     assert re.search(r'href="/bookings/[0-9a-f-]{36}"', offered)
     assert "You have left the waiting list" in left
