@@ -1,7 +1,7 @@
 """Letters to buyers: each is written by the statement that makes the move it tells of, and sent by the mail worker.
-(Those about no booking are written by `db/buyer_letters.py`.)
 
-Why a letter whose sending was cut off is not sent again by itself: docs/decisions/0058.
+Those about no booking are written by `db/buyer_letters.py`. Why a letter whose sending was cut off is not sent again by
+itself: docs/decisions/0058.
 """
 
 from __future__ import annotations

@@ -88,7 +88,8 @@ _OPENINGS = text("""
     SELECT s.event_id, s.phase IN ('scheduled', 'pre_queue') AND s.opens_at > clock_timestamp()
                        AND e.status = 'published' AS in_time
       FROM queue_settings s JOIN events e ON e.id = s.event_id
-     WHERE EXISTS (SELECT FROM reminders r
+     WHERE e.starts_at > clock_timestamp()
+       AND EXISTS (SELECT FROM reminders r
                     WHERE r.event_id = s.event_id AND r.kind = 'sale_opens' AND r.done_at IS NULL)
        AND (s.phase NOT IN ('scheduled', 'pre_queue')
             OR s.opens_at <= clock_timestamp() + :seconds * interval '1 second')
@@ -106,5 +107,5 @@ _TAKE = text("""
 _WITH_TURNS = text("""
     SELECT e.id FROM events e
      WHERE EXISTS (SELECT FROM reminders r WHERE r.event_id = e.id AND r.kind = 'turn_near' AND r.done_at IS NULL)
-       AND e.status = 'published' LIMIT :limit
+       AND e.status = 'published' AND e.starts_at > clock_timestamp() LIMIT :limit
 """)

@@ -156,11 +156,11 @@ _CHANGE = text("""
      WHERE event_id = :event_id RETURNING *
 """)
 _RUNNING = text("""
-    SELECT w.event_id, w.enabled AND s.enabled AND s.selling AND s.phase = 'open' AND e.status = 'published' AS offers
+    SELECT w.event_id, w.enabled AND s.enabled AND s.selling AND s.phase = 'open' AS offers
       FROM waiting_lists w
       JOIN queue_settings s ON s.event_id = w.event_id
       JOIN events e ON e.id = w.event_id
-     WHERE w.began_at IS NOT NULL AND e.starts_at > clock_timestamp() - interval '1 day'
+     WHERE w.began_at IS NOT NULL AND e.status = 'published' AND e.starts_at > clock_timestamp() - interval '1 day'
      ORDER BY w.event_id LIMIT :limit
 """)
 _TOOK_IN = text("UPDATE waiting_lists SET taken_up_to = :up_to WHERE event_id = :event_id")

@@ -11,8 +11,9 @@ import pytest
 
 from onsale.db import catalogue, sale_log
 from onsale.db.engine import reading, transaction
+from onsale.db.queue_settings import QueueChange
 from onsale.db.staff import Role, Staff, put
-from onsale.web import tokens
+from onsale.web import passwords, tokens
 from onsale.workers.admissions import tell_stock
 from tests.builders import an_event, open_queue, run_sql
 from tests.services.serving import Person, Web
@@ -177,3 +178,42 @@ def test_a_letter_is_stopped_by_one_click_and_not_by_looking(web, house, engine)
     assert looked.status_code == 200
     assert (before, clicked.status_code, buyer.get(path).json()["tell"]) == (True, 204, False)
     assert web.http.post(f"/v1/letters/{uuid4()}/stop").status_code == 404
+
+
+def test_the_queue_page_lists_what_to_have_ready_and_offers_a_letter_to_an_account(web, engine, paying_shop, browser):
+    event_id = an_event(engine, queue=QueueChange(rate_per_minute=1))
+    open_queue(paying_shop, event_id)
+    # The first number is let in at once; this visitor is the second.
+    web.guest().join(event_id)
+    page = browser.press(browser.get(f"/events/{event_id}"), f"/events/{event_id}/queue")
+    email = f"{uuid4().hex}@example.org"
+    fields = {"email": email, "password": "a long enough password", "next": f"/events/{event_id}/queue"}
+    signed_up = browser.press(browser.get("/sign-up") + 'action="/sign-up"', "/sign-up", **fields)
+    asked = browser.press(signed_up, f"/events/{event_id}/reminders", kind="turn_near")
+    taken_back = browser.press(asked, f"/events/{event_id}/reminders", kind="turn_near", off="1")
+
+    assert "You are here as a guest" in page
+    assert "Signed in to an account" in signed_up
+    assert "We have your e-mail address" in signed_up
+    assert "about ten minutes before your turn" in asked
+    assert "Write to me ten minutes before my turn" in taken_back
+
+
+def test_the_console_turns_the_list_and_undoes_it(web, house, engine, browser):
+    password, email = "a long enough password", f"{uuid4().hex}@example.org"
+    with transaction(engine) as connection:
+        organiser = catalogue.add_organiser(connection, "Test organiser")
+        put(connection, Staff(uuid4(), organiser, email, Role.ADMIN, passwords.hashed(password)))
+    page = browser.get("/admin/sign-in") + 'action="/admin/sign-in"'
+    browser.press(page, "/admin/sign-in", email=email, password=password)
+    at = f"/admin/events/{house.event_id}/waiting-list"
+
+    off = browser.press(browser.get(f"/admin/events/{house.event_id}"), at, enabled="no")
+    on = browser.press(off, at, enabled="yes")
+    longer = browser.press(on, at, claim_minutes="30")
+    refused = browser.press(longer, at, claim_minutes="0")
+
+    assert "Undo the last change of the list" in off
+    assert "The waiting list is on." in on
+    assert "An offer is kept for 30 minutes; it was 10." in longer
+    assert "Give a whole number of minutes" in refused

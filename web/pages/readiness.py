@@ -46,7 +46,6 @@ def checks(office: BoxOffice) -> tuple[Check, ...]:
             found.address,
             "We have your e-mail address" if found.address else "We have no e-mail address of yours",
             "" if found.address else "Tickets are on the page of your booking; with an address they come by mail too.",
-            sign_up,
         ),
         Check(
             found.card,

@@ -15,7 +15,7 @@ from onsale.web import auth, limits, reminding, waiting_list
 from onsale.web.auth import Buyer
 from onsale.web.box_office import BoxOffice, box_office
 from onsale.web.pages import cookies, going, guests, places, sales, shows, words
-from onsale.web.waiting_list import MyEntry
+from onsale.web.waiting_list import ListStanding, MyEntry
 
 lists = Blueprint("lists", __name__)
 
@@ -34,10 +34,12 @@ def show(event_id: int) -> Response:
     if auth.buyer_if_any() is None:
         # From a letter, on a device where nobody is signed in.
         return going.to("accounts.sign_in", next=request.path)
-    place = places.place_if_known(office, event.id)
-    if place is not None and place.standing.value in INSIDE:
-        return going.to("waiting.show", event_id=event_id)
     mine = _mine(office, event)
+    place = places.place_if_known(office, event.id)
+    offered = mine is not None and mine.standing is ListStanding.OFFERED
+    # What nobody on the list wants is had through the queue, also by who is on it; an offer comes first.
+    if not offered and place is not None and place.standing.value in INSIDE:
+        return going.to("waiting.show", event_id=event_id)
     sale = sales.sale_if_known(office, event.id)
     page = render_template(
         "waiting_list.html", event=event, sale=sale, mine=mine, open=waiting_list.is_open(office, event.id)
