@@ -119,7 +119,7 @@ def before(connection: Connection, entry: Entry, *, most: int = FRONT_MAX) -> in
 def take_in(connection: Connection, event_id: EventId, *, after: int, limit: int = TAKE_IN_MAX) -> int:
     """Who waited in the queue when the list began is on it; returns the last number looked at (0: there was none).
 
-    Not who has a booking here, whose place is used.
+    Not who has tickets here. Who waits hands-free is: the lane is about to tell them that it is sold out.
     """
     arguments = {"event_id": event_id, "after": after, "limit": limit}
     return int(connection.execute(_TAKE_IN, arguments).scalar_one() or 0)
@@ -236,8 +236,8 @@ _TAKE_IN = text("""
           JOIN waiting_lists w ON w.event_id = :event_id AND l.joined_at <= w.began_at
          WHERE NOT EXISTS (SELECT FROM bookings b
                             WHERE b.event_id = :event_id AND b.buyer_id = l.buyer_id
-                              AND b.state IN ('waiting', 'queued', 'held', 'authorising', 'requires_action',
-                                              'authorised', 'committed', 'confirmed', 'refunding'))
+                              AND b.state IN ('held', 'authorising', 'requires_action', 'authorised', 'committed',
+                                              'confirmed', 'refunding'))
         ON CONFLICT DO NOTHING
     )
     SELECT max(number) FROM looked

@@ -87,8 +87,9 @@ def _round(connection: Connection, one: Running, *, present_seconds: float) -> W
         waiting_lists.took_in(connection, event_id, last)
     asked_to = waiting_entries.ask_front(connection, event_id)
     changes = stats.stock_changes(connection, [event_id]).get(event_id, 0)
-    # Counting a stadium takes milliseconds: not while nothing is free and nothing has changed.
-    if kept.free == 0 and kept.changes == changes:
+    # Counting a stadium takes milliseconds: not while nothing is free and nothing has changed. (An offer that the lane
+    # could not meet leaves its tickets free and changes nothing.)
+    if kept.free == 0 and kept.changes == changes and not settled:
         waiting_lists.note_round(connection, kept, asked_to=asked_to, changes=changes, free=0)
         return Went(settled=settled, opened=len(opened))
     made = _deal(connection, kept, present_seconds=present_seconds)
@@ -105,16 +106,18 @@ def _deal(connection: Connection, kept: WaitingList, *, present_seconds: float) 
     stock = waiting_rules.without(free, waiting_offers.promised(connection, event_id))
     line = waiting_entries.line(connection, event_id, present_seconds=present_seconds)
     made = waiting_rules.deal(line, stock)
-    if made.offers or made.absent:
-        _write_down(connection, kept, made)
-    waiting = made.undecided or len(made.offers) >= waiting_rules.OFFERS_MAX
+    refused = _write_down(connection, kept, made) if made.offers or made.absent else 0
+    made.left += refused
+    waiting = made.undecided or refused > 0 or len(made.offers) >= waiting_rules.OFFERS_MAX
     waiting = waiting or (len(line) == waiting_entries.FRONT_MAX and bool(made.left))
     waiting = waiting or waiting_entries.told_lately(connection, event_id, seconds=kept.claim_seconds)
     waiting_lists.release(connection, event_id, 0 if waiting else made.left)
     return made
 
 
-def _write_down(connection: Connection, kept: WaitingList, made: Round) -> None:
+def _write_down(connection: Connection, kept: WaitingList, made: Round) -> int:
+    """The offers are made; returns how many tickets could not be, because their buyers have as many as one may."""
+    refused = 0
     event_id, number = kept.event_id, waiting_lists.next_round(connection, kept.event_id)
     waiting_offers.note_round(connection, event_id, number, made)
     for offer in made.offers:
@@ -122,7 +125,9 @@ def _write_down(connection: Connection, kept: WaitingList, made: Round) -> None:
         seconds = kept.claim_seconds
         if not waiting_offers.make(connection, event_id, offer, new, round_number=number, seconds=seconds):
             waiting_entries.end(connection, event_id, offer.to.buyer_id, reason="limit")
+            refused += offer.to.quantity
     absent: list[BuyerId] = [each.buyer_id for each in made.absent]
     waiting_entries.put_to_sleep(connection, event_id, absent)
     told = waiting_entries.to_be_told(connection, event_id, absent, limit=WRITTEN_MAX)
     buyer_letters.write(connection, event_id, LetterKind.TICKET_BACK, [(each, f"round {number}") for each in told])
+    return refused

@@ -274,6 +274,32 @@ def test_two_wanted_together_wait_for_two_and_block_nobody(house):
     assert wrong(house) == []
 
 
+def test_what_the_lane_cannot_give_goes_to_the_next_and_its_buyer_stays_in_line(house):
+    pair, single = house.listed(101, quantity=2)[0], house.listed(102)[0]
+    house.come_back(0, 1)
+    rounds.sweep(house.shop)
+    assert house.offers([pair, single]) == [S.QUEUED, None]
+    run_sql(house.engine, "UPDATE events SET tickets_per_buyer = 1")
+
+    work_lane(house.shop, house.event_id, last_look=True)
+    house.round()
+
+    assert house.offers([pair, single]) == [None, S.HELD]
+    assert house.entry(pair).ended_at is None
+
+
+def test_who_has_as_many_tickets_as_one_may_is_passed_and_the_ticket_is_not_lost(house):
+    full, there = house.listed(101, 102)
+    run_sql(house.engine, "UPDATE events SET tickets_per_buyer = 1")
+    run_sql(house.engine, f"UPDATE bookings SET buyer_id = '{full}' WHERE id = '{house.sold[2]}'")
+    house.come_back(0)
+
+    house.round()
+    house.round()
+
+    assert (house.entry(full).end_reason, house.offers([there])) == ("limit", [S.HELD])
+
+
 SWEEPS = """
 import os
 from onsale.config import Config
