@@ -94,7 +94,7 @@ def seen(connection: Connection, event_id: EventId, buyer_id: BuyerId) -> bool:
 
 
 def end(connection: Connection, event_id: EventId, buyer_id: BuyerId, *, reason: str) -> bool:
-    """Off the list; False when not on it."""
+    """Off the list; False when not on it, or when something is offered to them: that ends by its booking."""
     return connection.execute(_END, {"event_id": event_id, "buyer_id": buyer_id, "reason": reason}).rowcount == 1
 
 
@@ -208,7 +208,7 @@ _SEEN = text("""
 """)
 _END = text("""
     UPDATE waiting_list_entries SET ended_at = clock_timestamp(), end_reason = :reason
-     WHERE event_id = :event_id AND buyer_id = :buyer_id AND ended_at IS NULL
+     WHERE event_id = :event_id AND buyer_id = :buyer_id AND ended_at IS NULL AND offer_id IS NULL
 """)
 _HAS_BOOKING = text("""
     SELECT EXISTS (SELECT FROM bookings

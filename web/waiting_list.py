@@ -33,8 +33,6 @@ from onsale.web.box_office import BoxOffice
 POLL_NEAR_SECONDS = 30
 POLL_FAR_SECONDS = 120
 POLL_OFFERED_SECONDS = 10
-
-
 # How an offer's booking ends, as `db/sql/settle_offers.sql` says it; what is not here puts its buyer back in line.
 ENDS = {
     BookingState.COMMITTED: "taken",
@@ -124,15 +122,15 @@ def seen(office: BoxOffice, event_id: EventId, buyer_id: BuyerId) -> bool:
 def leave(office: BoxOffice, event_id: EventId, buyer_id: BuyerId) -> None:
     """Off the list; what is offered goes to the next. Raises NotFound; IllegalMove while it is being paid."""
     office.shows.event(event_id)
-    with reading(office.engine) as connection:
-        entry = waiting_entries.get(connection, event_id, buyer_id)
-    if entry is None or entry.ended_at is not None:
-        raise NotFound
-    if entry.offer_id is not None:
-        booking.cancel(office, entry.offer_id, buyer_id)
     with transaction(office.engine) as connection:
-        if entry.offer_id is None:
-            waiting_entries.end(connection, event_id, buyer_id, reason="left")
+        ended = waiting_entries.end(connection, event_id, buyer_id, reason="left")
+        entry = waiting_entries.get(connection, event_id, buyer_id)
+    if ended:
+        return
+    if entry is None or entry.ended_at is not None or entry.offer_id is None:
+        raise NotFound
+    # The list's next round reads off the booking that they said no.
+    booking.cancel(office, entry.offer_id, buyer_id)
 
 
 def as_staff_see(office: BoxOffice, event_id: EventId, member: StaffMember) -> ListAsStaffSee:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 from uuid import UUID
 
 from flask import request
@@ -102,7 +102,8 @@ class ReminderBody(Asked):
 class ReminderPath(EventPath):
     """Names a reminder of an event."""
 
-    kind: Reminder
+    # Not the enum: the description of a path has no place for its definition.
+    kind: Literal["sale_opens", "turn_near"]
 
 
 class RemindersDocument(Told):
@@ -184,7 +185,7 @@ def ask_for_reminder(
 @lists.delete("/v1/events/{event_id}/reminders/{kind}", answers={204: None})
 def forget_reminder(path: ReminderPath, buyer: Buyer) -> Answer[Told]:
     """Do not write to me"""
-    reminding.forget(box_office(), EventId(path.event_id), buyer.id, path.kind)
+    reminding.forget(box_office(), EventId(path.event_id), buyer.id, Reminder(path.kind))
     return Answer(None, 204)
 
 
