@@ -1,6 +1,7 @@
 """Letters to buyers: each is written by the statement that makes the move it tells of, and sent by the mail worker.
 
-Why a letter whose sending was cut off is not sent again by itself: docs/decisions/0058.
+Those about no booking are written by `db/buyer_letters.py`. Why a letter whose sending was cut off is not sent again by
+itself: docs/decisions/0058.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from uuid import UUID
 from sqlalchemy import Connection, Row, text
 
 from onsale.db import sql
-from onsale.db.ids import BookingId, EventId, event_of_booking
+from onsale.db.ids import BookingId, BuyerId, EventId, event_of_booking
 from onsale.errors import IllegalMove, NotFound
 
 # A try is over long before; a worker that was stopped for longer has lost the letter (`version` says so).
@@ -39,9 +40,16 @@ class LetterKind(StrEnum):
     """What a letter is about; the most urgent first."""
 
     NEEDS_BUYER = "needs_buyer"
+    TICKET_BACK = "ticket_back"
+    TURN_NEAR = "turn_near"
+    SALE_OPENS = "sale_opens"
     TICKETS = "tickets"
     EVENT_CANCELLED = "event_cancelled"
     REFUNDED = "refunded"
+
+
+# To a buyer about an event; they may ask for no more of them.
+ASKED_FOR = frozenset({LetterKind.TICKET_BACK, LetterKind.TURN_NEAR, LetterKind.SALE_OPENS})
 
 
 class LetterState(StrEnum):
@@ -82,7 +90,8 @@ class Letter:
 
     id: UUID
     event_id: EventId
-    booking_id: BookingId
+    # None: about an event, to `buyer_id`, on this `occasion`.
+    booking_id: BookingId | None
     kind: LetterKind
     address: str
     state: LetterState
@@ -93,6 +102,8 @@ class Letter:
     why: str | None
     created_at: datetime
     updated_at: datetime
+    buyer_id: BuyerId | None = None
+    occasion: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -131,6 +131,29 @@ class HoldExpired(OnsaleError):
     """The time to pay has passed and the tickets are on sale again. You were not charged."""
 
 
+# Being told later.
+
+
+class WaitingListClosed(OnsaleError):
+    """There is no waiting list for this show now. Join the queue, or look again when it is sold out."""
+
+
+class HasTicketsAlready(OnsaleError):
+    """You have a booking for this show. The waiting list is for people who have none."""
+
+
+class AccountNeeded(OnsaleError):
+    """Letters go to an account's address only. Make an account, or sign in, then ask again."""
+
+
+class TooManyReminders(OnsaleError):
+    """You have asked to be reminded of many shows already. Take one back first."""
+
+
+class ReminderTooLate(OnsaleError):
+    """It is too late for this letter: the sale has opened, or your turn has come."""
+
+
 # Giving back.
 
 

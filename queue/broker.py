@@ -51,6 +51,8 @@ ROUTES = {
     "onsale.watch_mail": {"queue": SWEEPS.name},
     "onsale.cancel_events": {"queue": SWEEPS.name},
     "onsale.watch_stuck": {"queue": SWEEPS.name},
+    "onsale.waiting_lists": {"queue": SWEEPS.name},
+    "onsale.reminders": {"queue": SWEEPS.name},
     # Sent to every queue in turn, by name.
     PROBE: {"queue": SWEEPS.name},
 }

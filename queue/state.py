@@ -171,6 +171,8 @@ class QueueState:
     free: int | None
     held: int | None
     sections: tuple[SectionStock, ...]
+    # Whether tickets that come back are a waiting list's.
+    waiting_list: bool = False
 
     @property
     def active(self) -> int:

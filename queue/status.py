@@ -96,6 +96,7 @@ def document(state: QueueState) -> dict[str, Any]:
         ],
         "enter_seconds": rules.enter_seconds,
         "choose_seconds": rules.choose_seconds,
+        "waiting_list": state.waiting_list,
         "heartbeat": {"up_to": state.asked_to, "every_seconds": HEARTBEAT_SECONDS},
         "poll": _poll_bands(phase, pace),
         "poll_ms": 1000 * (POLL_SECONDS_OVER if phase in _OVER else POLL_SECONDS_STILL),

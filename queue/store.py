@@ -178,9 +178,21 @@ class QueueStore:
         ]
         return bool(self._run("configure", [EventKeys(event_id).queue], [*arguments, *_us(now_ms)])[0])
 
-    def set_stock(self, event_id: EventId, sections: Sequence[SectionStock], *, free: int, held: int) -> None:
-        """Tell how many tickets are free and held; until the first time stock limits nobody."""
-        self._run("set_stock", [EventKeys(event_id).queue], [free, held, sections_json(sections)])
+    def set_stock(
+        self,
+        event_id: EventId,
+        sections: Sequence[SectionStock],
+        *,
+        free: int,
+        held: int,
+        list_asks_to: int | None = None,
+    ) -> None:
+        """Tell how many tickets are free and held; until the first time stock limits nobody.
+
+        `list_asks_to`: there is a waiting list, and numbers up to this one show presence for it.
+        """
+        listed = [int(list_asks_to is not None), list_asks_to or 0]
+        self._run("set_stock", [EventKeys(event_id).queue], [free, held, sections_json(sections), *listed])
 
     def grant_block(self, event_id: EventId, last: int) -> int:
         """Numbers up to `last` are reserved in the record and may be given out; returns the highest that may."""

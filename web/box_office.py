@@ -28,6 +28,7 @@ from onsale.queue.ticket_cache import TicketCache
 from onsale.queue.tokens import Tokens
 from onsale.search.opening import open_search
 from onsale.web.availability import Availabilities
+from onsale.web.notices import Notices
 from onsale.web.seat_keeping import SeatKeeper
 from onsale.web.showing import Shows, open_shows
 from onsale.web.statuses import Statuses
@@ -61,6 +62,8 @@ class BoxOffice:
     statuses: Statuses
     availabilities: Availabilities
     seat_keeper: SeatKeeper
+    # What the organiser said last, likewise.
+    notices: Notices
     queue_client: Redis
     cache_client: Redis
     copies_client: Redis
@@ -73,6 +76,7 @@ class BoxOffice:
         """End the threads and let go of the connections."""
         self.statuses.stop()
         self.availabilities.stop()
+        self.notices.stop()
         self.seat_keeper.stop()
         self.shows.stop()
         self.wakes.close()
@@ -114,6 +118,7 @@ def open_box_office(config: Config) -> BoxOffice:
         statuses=Statuses(store, shows, wakes),
         availabilities=Availabilities(engine, shows, live_seats, keeper),
         seat_keeper=keeper,
+        notices=Notices(engine, shows),
         queue_client=queue_client,
         cache_client=cache_client,
         copies_client=copies_client,

@@ -81,6 +81,7 @@ def _turn(office: BoxOffice, settings: QueueSettings) -> None:
     except OnsaleError as error:
         log.warning("settings_not_pushed", event_id=settings.event_id, why=type(error).__name__)
     office.statuses.forget(settings.event_id)
+    office.notices.forget(settings.event_id)
     if settings.selling:
         office.wakes.wake_lane(settings.event_id)
 

@@ -19,7 +19,7 @@ import structlog
 from onsale import logs
 from onsale.config import Config
 from onsale.db import engine as record
-from onsale.db import number_blocks, queue_settings, selling_out, stats
+from onsale.db import number_blocks, queue_settings, selling_out, stats, waiting_lists
 from onsale.db.ids import EventId
 from onsale.errors import QueueRecovering, QueueUnavailable, RecordUnavailable
 from onsale.queue.state import QueueState, SectionStock
@@ -167,11 +167,21 @@ def tell_stock(shop: Shop, event_id: EventId) -> None:
     with record.reading(shop.engine) as connection:
         stock = stats.stock(connection, event_id)
         noted = selling_out.is_noted(connection, event_id)
-    sections = [SectionStock(one.section_id, one.name, one.price_minor, one.free, one.held) for one in stock.sections]
-    shop.store.set_stock(event_id, sections, free=stock.free, held=stock.held)
-    if stock.sold_out != noted:
+        listed = waiting_lists.get(connection, event_id)
+    begins = stock.sold_out and listed.enabled and listed.began_at is None
+    if stock.sold_out != noted or begins:
         with record.transaction(shop.engine) as connection:
             selling_out.note(connection, event_id, sold_out=stock.sold_out)
+            if begins and waiting_lists.begin(connection, event_id):
+                listed = waiting_lists.get(connection, event_id)
+    # What came back is the list's until its round leaves it to everybody.
+    free = min(stock.free, listed.released) if listed.active else stock.free
+    sections = [
+        SectionStock(one.section_id, one.name, one.price_minor, one.free if free else 0, one.held)
+        for one in stock.sections
+    ]
+    asks_to = listed.asked_to if listed.active else None
+    shop.store.set_stock(event_id, sections, free=free, held=stock.held, list_asks_to=asks_to)
 
 
 @click.command()

@@ -37,6 +37,8 @@ SWEEPS = {
     "cancel_events": {"task": "onsale.cancel_events", "schedule": 2.0},
     "watch_mail": {"task": "onsale.watch_mail", "schedule": 60.0},
     "watch_stuck": {"task": "onsale.watch_stuck", "schedule": 15.0},
+    "waiting_lists": {"task": "onsale.waiting_lists", "schedule": 1.0},
+    "reminders": {"task": "onsale.reminders", "schedule": 10.0},
 }
 
 

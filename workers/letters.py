@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import datetime
 from email.message import EmailMessage
 
 from sqlalchemy import Connection
@@ -13,21 +13,19 @@ from onsale.config import Config
 from onsale.db import bookings, cancellations, catalogue, clock, refunds
 from onsale.db.bookings import BookedTicket, Booking
 from onsale.db.catalogue import Event
-from onsale.db.letters import Letter, LetterKind
+from onsale.db.letters import ASKED_FOR, Letter, LetterKind
 from onsale.db.price_terms import WHOLE_BP
 from onsale.db.prices import written
 from onsale.db.refunds import RefundReason, RefundState
 from onsale.db.states import BookingState
 from onsale.mail import drawing
-from onsale.mail.drawing import Contents, Drawn, PriceLine, Show, TicketLine
+from onsale.mail.drawing import Contents, Drawn, PriceLine, TicketLine
 from onsale.mail.message import Envelope, address_of, message, sender_of
+from onsale.workers import event_letters
+from onsale.workers.event_letters import NotNeeded, show_of, until_words
 
 S = BookingState
 GIVEN_BACK = frozenset({LetterKind.REFUNDED, LetterKind.EVENT_CANCELLED})
-
-
-class NotNeeded(Exception):
-    """What the letter would say is not so any more; the message says why."""
 
 
 class NoAddress(Exception):
@@ -36,6 +34,8 @@ class NoAddress(Exception):
 
 def drawn(connection: Connection, letter: Letter, *, public_url: str) -> Drawn:
     """The letter in words. NotNeeded when it would come too late or be wrong."""
+    if letter.booking_id is None:
+        return event_letters.drawn(connection, letter, public_url=public_url)
     booking = bookings.get(connection, letter.booking_id)
     event = catalogue.event_by_id(connection, letter.event_id)
     if booking is None or event is None:
@@ -54,7 +54,7 @@ def drawn(connection: Connection, letter: Letter, *, public_url: str) -> Drawn:
             booking_fee=written(fee, booking.currency) if fee else "",
             within=_within(booking),
             free=not booking.amount_minor,
-            until=_until(booking.hold_until) if booking.hold_until else "",
+            until=until_words(booking.hold_until) if booking.hold_until else "",
             declined=declined,
         )
     return drawing.draw(letter.kind.value, contents)
@@ -73,14 +73,15 @@ def composed(connection: Connection, letter: Letter, *, config: Config) -> tuple
     """The letter, ready to be handed over. NotNeeded, NoAddress."""
     envelope = addressed(config, letter)
     words = drawn(connection, letter, public_url=config.public_url)
-    return envelope, message(envelope, words, written_at=letter.created_at)
+    stop = event_letters.stop_url(letter, config.public_url) if letter.kind in ASKED_FOR else ""
+    return envelope, message(envelope, words, written_at=letter.created_at, stop_url=stop)
 
 
 def _contents(
     booking: Booking, event: Event, tickets: Sequence[BookedTicket], *, total_minor: int, public_url: str
 ) -> Contents:
     return Contents(
-        show=_show(event),
+        show=show_of(event),
         tickets=tuple(TicketLine(_place(each), _added(booking, each)) for each in tickets),
         total=written(total_minor, booking.currency),
         link=f"{public_url}/bookings/{booking.id}",
@@ -131,15 +132,6 @@ def _check(letter: Letter, booking: Booking, *, now: datetime) -> None:
         raise NotNeeded("The time to pay was over.")
 
 
-def _show(event: Event) -> Show:
-    return Show(
-        name=event.name,
-        when=_day_and_time(event.starts_at),
-        venue=f"{event.venue.name}, {event.venue.city}",
-        organiser=event.organiser_name,
-    )
-
-
 def _place(ticket: BookedTicket) -> str:
     if ticket.row_name and ticket.seat_name:
         return f"{ticket.section_name}, row {ticket.row_name}, seat {ticket.seat_name}"
@@ -159,14 +151,3 @@ def _within(booking: Booking) -> tuple[PriceLine, ...]:
     tax = f"of which tax, {booking.terms.tax_bp / WHOLE_BP:.2%}"
     parts = (("of which fees", bill.fees_minor), (tax, bill.taxes_minor))
     return tuple(PriceLine(word, written(minor, booking.currency)) for word, minor in parts if minor)
-
-
-def _day_and_time(moment: datetime) -> str:
-    moment = moment.astimezone(UTC)
-    return f"{moment:%a} {moment.day} {moment:%b %Y, %H:%M} UTC"
-
-
-def _until(moment: datetime) -> str:
-    # Cut off, never rounded up: a minute that is not there must not be promised.
-    moment = moment.astimezone(UTC)
-    return f"{moment:%H:%M} UTC on {moment.day} {moment:%b}"

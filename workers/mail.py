@@ -23,7 +23,8 @@ from onsale.mail.message import sender_of
 from onsale.mail.outbox import Outbox
 from onsale.mail.post import Answer, Post, Said
 from onsale.mail.smtp import SmtpPost, server_of
-from onsale.workers.letters import NoAddress, NotNeeded, composed
+from onsale.workers.event_letters import NotNeeded
+from onsale.workers.letters import NoAddress, composed
 from onsale.workers.shop import Shop
 
 LETTERS_MAX = 500
@@ -171,6 +172,6 @@ def _about(letter: Letter) -> dict[str, object]:
     return {
         "letter": str(letter.id),
         "kind": letter.kind.value,
-        "booking_id": str(letter.booking_id),
+        "booking_id": str(letter.booking_id) if letter.booking_id else None,
         "tries": letter.tries,
     }

@@ -9,7 +9,19 @@ from celery import Task
 
 from onsale.config import Config
 from onsale.db.ids import BookingId, EventId
-from onsale.workers import cancellations, expiry, lanes, mail, payments, reconcile, refunds, resend, stuck
+from onsale.workers import (
+    cancellations,
+    expiry,
+    lanes,
+    mail,
+    payments,
+    reconcile,
+    refunds,
+    reminders,
+    resend,
+    stuck,
+    waiting_lists,
+)
 from onsale.workers.app import app
 from onsale.workers.shop import ShopOfThisProcess, open_shop
 
@@ -74,6 +86,18 @@ def sweep(task: Task) -> None:
     """Put tickets whose deadline has passed on sale again."""
     shop().probes.sweep_came(worker=_name(task))
     expiry.sweep(shop())
+
+
+@app.task(name="onsale.waiting_lists")
+def look_after_waiting_lists() -> None:
+    """Offer what came back after sold out to who is next."""
+    waiting_lists.sweep(shop())
+
+
+@app.task(name="onsale.reminders")
+def write_reminders() -> None:
+    """Write to whoever asked to be told that a sale opens, or that their turn is near."""
+    reminders.sweep(shop())
 
 
 @app.task(name="onsale.reconcile")

@@ -21,7 +21,8 @@ from onsale.db.letters import LISTED_MAX, Letter, LetterState
 from onsale.errors import IllegalMove, NotFound
 from onsale.mail.drawing import Drawn
 from onsale.printing import out
-from onsale.workers.letters import NotNeeded, drawn
+from onsale.workers.event_letters import NotNeeded
+from onsale.workers.letters import drawn
 
 UNSENT = frozenset(LetterState) - {LetterState.SENT, LetterState.DROPPED}
 MEANS = {

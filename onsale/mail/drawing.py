@@ -67,6 +67,19 @@ class Contents:
 
 
 @dataclass(frozen=True, slots=True)
+class Notice:
+    """All that a letter about no booking says. `stop` is where its reader ends such letters.
+
+    `until`: how long an offer is kept, or when the sale opens; empty for whoever was away when a ticket came back.
+    """
+
+    show: Show
+    link: str
+    stop: str
+    until: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Drawn:
     """A letter, drawn."""
 
@@ -91,6 +104,16 @@ def draw(kind: str, contents: Contents) -> Drawn:
         "kept": contents.kept,
         "reason": contents.reason,
     }
+    return _letter(kind, words)
+
+
+def draw_notice(kind: str, notice: Notice) -> Drawn:
+    """The letter of this kind, about no booking."""
+    words = {"show": notice.show, "link": notice.link, "stop": notice.stop, "until": notice.until}
+    return _letter(kind, words)
+
+
+def _letter(kind: str, words: dict[str, object]) -> Drawn:
     subject = _drawn(f"{kind}.subject.txt", words)
     return Drawn(
         subject=one_line(subject)[:SUBJECT_CHARACTERS_MAX],

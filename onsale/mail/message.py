@@ -63,7 +63,7 @@ def sender_of(text: str) -> Address:
     return Address(display_name=name.strip().strip('"'), addr_spec=found.addr_spec)
 
 
-def message(envelope: Envelope, drawn: Drawn, *, written_at: datetime) -> EmailMessage:
+def message(envelope: Envelope, drawn: Drawn, *, written_at: datetime, stop_url: str = "") -> EmailMessage:
     """The letter to be handed over. The same letter has the same Message-ID at every try."""
     made = EmailMessage(policy=SMTP.clone(utf8=envelope.needs_utf8))
     made["Message-ID"] = f"<{envelope.letter_id}@{envelope.sender.domain}>"
@@ -73,6 +73,10 @@ def message(envelope: Envelope, drawn: Drawn, *, written_at: datetime) -> EmailM
     made["Subject"] = drawn.subject
     # Nobody's holiday notice should answer (RFC 3834).
     made["Auto-Submitted"] = "auto-generated"
+    if stop_url:
+        # The mail program's own way out: one click, which is a POST (RFC 8058).
+        made["List-Unsubscribe"] = f"<{stop_url}>"
+        made["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
     made.set_content(drawn.text, cte=ENCODING)
     made.add_alternative(drawn.html, subtype="html", cte=ENCODING)
     # The boundary is made up by the standard library each time; a fixed one makes the same letter the same bytes.

@@ -51,7 +51,7 @@ RULES = {
     "I2": ("i2_money_on_record", "i2_refunds"),
     "I3": ("i3_every_booking_ends",),
     "I4": ("i4_one_booking_per_key",),
-    "I5": ("i5_provable", "i5_nobody_before_their_turn", "i5_numbers_as_joined"),
+    "I5": ("i5_provable", "i5_nobody_before_their_turn", "i5_numbers_as_joined", "i5_waiting_list"),
     "I6": ("i6_one_hold_per_admission", "i6_set_as_logged"),
     "I7": ("i7_nothing_out_of_sale_for_nothing",),
     "I8": ("i8_price_at_hold", "i8_terms_at_hold"),

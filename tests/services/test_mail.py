@@ -15,8 +15,8 @@ import pytest
 
 from onsale.db.engine import transaction
 from onsale.db.letters import LetterState, retry
+from onsale.workers import event_letters, mail
 from onsale.workers import letters as composing
-from onsale.workers import mail
 from onsale.workers.mail import deliver
 from tests.builders import let_the_hold_run_out, run_sql, until
 from tests.mail_server import MailServer, mail_server
@@ -83,7 +83,7 @@ def test_who_is_needed_is_told_why_and_until_when(paying_shop, server, card, wor
     (received,) = server.received
     text = received.message.get_body(("plain",)).get_content()
     assert all(each in text for each in (word, "To pay: 45.00 EUR", f"/bookings/{booking_id}"))
-    assert f"until {composing._until(the_hold(office, booking_id))}" in text.replace("\n", " ")
+    assert f"until {event_letters.until_words(the_hold(office, booking_id))}" in text.replace("\n", " ")
     # What the bank gave us to go on with is a secret.
     assert not any(each in str(received.message) for each in ("authenticate", "secret"))
 

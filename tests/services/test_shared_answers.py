@@ -30,6 +30,7 @@ PUBLIC = {
     "/v1/events/<event_id>/seats/<version>",
     "/v1/events/<event_id>/seats/availability",
     "/v1/events/<event_id>/queue",
+    "/v1/events/<event_id>/notices",
     "/v1/openapi.json",
     "/v1/docs/<name>",
     "/static/<path:filename>",
@@ -87,6 +88,7 @@ def paths(web, event_id: EventId) -> dict[str, str]:
         "name": str(event_id),
         "ticket_id": str(seat(event_id, 1)),
         "booking_id": str(uuid4()),
+        "letter_id": str(uuid4()),
         "filename": "css/base.css",
         "version": web.http.get(f"/v1/events/{event_id}/seats").json()["version"],
     }

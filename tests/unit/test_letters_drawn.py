@@ -12,7 +12,7 @@ import pytest
 from jinja2 import UndefinedError
 
 from onsale.mail import drawing
-from onsale.mail.drawing import SUBJECT_CHARACTERS_MAX, Contents, Show, TicketLine, draw, one_line
+from onsale.mail.drawing import SUBJECT_CHARACTERS_MAX, Contents, Notice, Show, TicketLine, draw, one_line
 from onsale.mail.message import ADDRESS_CHARACTERS_MAX, Envelope, address_of, message, sender_of
 
 SHOW = Show("Night Trains", "Sat 14 Mar 2026, 19:30 UTC", "Konzerthaus, Wien", "Testers")
@@ -53,6 +53,33 @@ def test_what_the_organiser_keeps_and_why_a_show_is_cancelled_are_told():
     assert "alert(1)" in cancelled.text
     assert "<script" not in cancelled.html
     assert not any(line.startswith("Bcc") for line in cancelled.text.splitlines())
+
+
+@pytest.mark.parametrize("kind", ["sale_opens", "turn_near", "ticket_back"])
+@pytest.mark.parametrize("until", ["19:45 UTC on 14 Mar", ""])
+def test_a_letter_about_no_booking_says_where_to_go_and_how_to_end_it(kind, until):
+    stop = "https://tickets.example/letters/00000000-0000-4000-8000-000000000007/stop"
+
+    drawn = drawing.draw_notice(kind, Notice(replace(SHOW, venue=HOSTILE), LINK, stop, until))
+
+    for form in (drawn.text, drawn.html):
+        assert [fact for fact in (SHOW.name, SHOW.when, LINK, stop) if fact not in form] == []
+        assert "Booking " not in form
+    assert (until in drawn.text) == (kind != "turn_near" or not until)
+    assert "<script" not in drawn.html
+    assert not any(line.startswith("Bcc") for line in drawn.text.splitlines())
+
+
+def test_a_letter_that_can_be_ended_says_so_to_mail_programs():
+    envelope = Envelope(LETTER, address_of("shop@example.org"), address_of("ada@example.org"))
+    drawn = draw("tickets", CONTENTS)
+
+    asked = message(envelope, drawn, written_at=datetime(2026, 3, 1, tzinfo=UTC), stop_url="https://x.example/stop")
+    booked = message(envelope, drawn, written_at=datetime(2026, 3, 1, tzinfo=UTC))
+
+    assert asked["List-Unsubscribe"] == "<https://x.example/stop>"
+    assert asked["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
+    assert booked["List-Unsubscribe"] is None
 
 
 @pytest.mark.parametrize("kind", KINDS)

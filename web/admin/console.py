@@ -12,8 +12,8 @@ from onsale.db.engine import reading
 from onsale.db.ids import EventId
 from onsale.db.queue_settings import QueueSettings
 from onsale.errors import NotFound, NotSignedIn, OnsaleError, TooManyRequests, WrongCredentials
-from onsale.web import auth, dial, limits
-from onsale.web.admin import live, steering, stuck
+from onsale.web import auth, dial, limits, waiting_list
+from onsale.web.admin import live, steering, stuck, waiting
 from onsale.web.auth import StaffMember
 from onsale.web.box_office import BoxOffice, box_office
 from onsale.web.pages import going, shows
@@ -97,6 +97,8 @@ def show(event_id: int) -> Response:
             stuck=stuck.groups(office, event.id),
             chart=live.admission_chart(office, event.id, settings, now=now),
             may_change=member.may_change,
+            listed=waiting_list.as_staff_see(office, event.id, member),
+            list_undo=waiting.undo_of(event.id),
             changed=_last_change(event.id),
             rate_most=_rate_most(settings),
             rate_step=1,

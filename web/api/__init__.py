@@ -17,6 +17,7 @@ from onsale.web.api.queue import waiting_room
 from onsale.web.api.refunds import refunds
 from onsale.web.api.search import search
 from onsale.web.api.seats import house
+from onsale.web.api.waiting_list import lists
 from onsale.web.api.webhooks import provider
 
 NOUNS = (
@@ -25,6 +26,7 @@ NOUNS = (
     search,
     house,
     waiting_room,
+    lists,
     bookings,
     saved_cards,
     refunds,

@@ -90,9 +90,25 @@ class StatusDocument(Told):
     tickets_left: list[SectionLeft]
     enter_seconds: int
     choose_seconds: int
+    waiting_list: bool
     heartbeat: HeartbeatAsked
     poll: list[PollBand]
     poll_ms: int
+
+
+class NoticeDocument(Told):
+    """What the organiser said, and when."""
+
+    at: Moment
+    words: str
+    current: bool
+
+
+class NoticesDocument(Told):
+    """The last notices, newest first, alike for everybody."""
+
+    event_id: EventNumber
+    notices: list[NoticeDocument]
 
 
 class SeenAsked(Asked):
@@ -157,6 +173,12 @@ def join_queue(path: EventPath, headers: QueueHeaders, buyer: Buyer) -> Answer[J
 def show_queue(path: EventPath) -> Shared[StatusDocument]:
     """The queue status, alike for everybody: poll this and subtract your own number"""
     return Shared(box_office().statuses.of(EventId(path.event_id)).kept)
+
+
+@waiting_room.get("/v1/events/{event_id}/notices", statuses=(304,))
+def show_notices(path: EventPath) -> Shared[NoticesDocument]:
+    """What the organiser said to everybody waiting, and when"""
+    return Shared(box_office().notices.of(EventId(path.event_id)).kept)
 
 
 @waiting_room.get("/v1/events/{event_id}/queue/me", raises=(NotInQueue, BadQueueToken))

@@ -11,6 +11,7 @@ from werkzeug.routing import IntegerConverter
 from onsale.web.admin.bookings import staff_bookings
 from onsale.web.admin.console import console
 from onsale.web.admin.refunds import refunds as console_refunds
+from onsale.web.admin.waiting import lists as console_lists
 from onsale.web.pages import context, price_words, shows, words
 from onsale.web.pages.accounts import accounts
 from onsale.web.pages.bookings import bookings
@@ -20,18 +21,21 @@ from onsale.web.pages.events import events
 from onsale.web.pages.home import home
 from onsale.web.pages.searching import search
 from onsale.web.pages.waiting import waiting
+from onsale.web.pages.waiting_list import lists
 
 BLUEPRINTS = (
     home,
     search,
     events,
     waiting,
+    lists,
     choosing,
     bookings,
     accounts,
     demo,
     console,
     console_refunds,
+    console_lists,
     staff_bookings,
 )
 

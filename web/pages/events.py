@@ -11,7 +11,7 @@ from onsale.db.catalogue import Event, Section
 from onsale.db.wishes import Wish
 from onsale.errors import BadRequest, OnsaleError
 from onsale.web.box_office import BoxOffice, box_office
-from onsale.web.pages import house, places, price_words, sales, shows, test_cards, words
+from onsale.web.pages import house, places, price_words, sales, shows, test_cards, waiting_list, words
 
 events = Blueprint("events", __name__)
 
@@ -70,6 +70,8 @@ def show(event_id: int) -> str:
         sections=sections,
         methods=test_cards.cards(office.config),
         wish=WishForm(quantity=min(2, event.tickets_per_buyer)),
+        reminded=waiting_list.reminders_of(office, event) if sale and sale.phase == "scheduled" else (),
+        notices=office.notices.known(event.id),
     )
 
 

@@ -15,6 +15,7 @@ from onsale.web.statuses import Status
 
 # A sale opening within this time is news.
 SOON = timedelta(hours=24)
+SOLD = (Phase.ALL_HELD, Phase.SOLD_OUT)
 NOT_OPEN = (Phase.SCHEDULED, Phase.PRE_QUEUE)
 
 
@@ -48,6 +49,8 @@ class Sale:
     choose_words: str
     pay_seconds: int
     status_url: str
+    # Tickets that come back are a waiting list's.
+    waiting_list: bool = False
 
 
 def sale(office: BoxOffice, event_id: EventId) -> Sale:
@@ -85,6 +88,7 @@ def _sale(event_id: EventId, found: Status) -> Sale:
         choose_words=words.duration(rules.choose_seconds),
         pay_seconds=rules.pay_seconds,
         status_url=f"/v1/events/{event_id}/queue",
+        waiting_list=state.waiting_list and phase in SOLD,
     )
 
 

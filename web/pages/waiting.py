@@ -9,10 +9,11 @@ from flask import Blueprint, Response, flash, make_response, render_template, re
 
 from onsale.db.ids import EventId
 from onsale.errors import OnsaleError
-from onsale.web import auth, joining
+from onsale.web import auth, joining, waiting_list
 from onsale.web.box_office import BoxOffice, box_office
 from onsale.web.joining import MyPlace
-from onsale.web.pages import cookies, going, guests, places, sales, shows, test_cards, words
+from onsale.web.pages import cookies, going, guests, places, readiness, sales, shows, test_cards, words
+from onsale.web.pages import waiting_list as waiting_list_pages
 from onsale.web.pages.events import WishForm
 
 waiting = Blueprint("waiting", __name__)
@@ -51,6 +52,8 @@ def show(event_id: int) -> Response:
     event = shows.event(event_id)
     sale = sales.sale_if_known(office, event.id)
     place = _place(office, event.id)
+    if sale and sale.waiting_list and place is not None and _is_listed(office, event.id, place):
+        return going.to("lists.show", event_id=event_id)
     view = _view(place)
     response = make_response(
         render_template(
@@ -62,6 +65,9 @@ def show(event_id: int) -> Response:
             booked=None,
             methods=test_cards.cards(office.config),
             wish=WishForm(quantity=min(2, event.tickets_per_buyer)),
+            ready=readiness.checks(office) if view.standing == "ahead" else (),
+            reminded=waiting_list_pages.reminders_of(office, event) if view.standing == "ahead" else (),
+            notices=office.notices.known(event.id),
         )
     )
     if place is not None:
@@ -141,6 +147,15 @@ def leave(event_id: int) -> Response:
     response = going.to("events.show", event_id=event_id)
     cookies.forget_place(response, event.id)
     return response
+
+
+def _is_listed(office: BoxOffice, event_id: EventId, place: MyPlace) -> bool:
+    """Whether this visitor waits for tickets that come back; to look is to be there."""
+    inside = place.standing.value in waiting_list_pages.INSIDE
+    try:
+        return not inside and waiting_list.seen(office, event_id, auth.current_buyer().id)
+    except OnsaleError:
+        return False
 
 
 def _place(office: BoxOffice, event_id: EventId) -> MyPlace | None:

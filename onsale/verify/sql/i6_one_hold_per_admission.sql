@@ -3,9 +3,10 @@ SELECT format('admission %s was spent by %s bookings: %s', admission_id, count(*
   FROM bookings WHERE event_id = :event_id AND admission_id IS NOT NULL AND hold_version IS NOT NULL
  GROUP BY admission_id HAVING count(*) > 1
 UNION ALL
-SELECT format('booking %s was given tickets without an admission, and the queue was never switched off', b.id)
+SELECT format('booking %s was given tickets without an admission or an offer, and the queue was never switched off', b.id)
   FROM bookings b JOIN queue_settings s ON s.event_id = b.event_id
  WHERE b.event_id = :event_id AND b.hold_version IS NOT NULL AND b.admission_id IS NULL AND s.enabled
+   AND NOT EXISTS (SELECT FROM waiting_list_offers o WHERE o.event_id = b.event_id AND o.booking_id = b.id)
    AND NOT EXISTS (SELECT FROM sale_log
                     WHERE event_id = :event_id AND kind = 'queue_changed' AND body ? 'enabled')
 UNION ALL

@@ -37,7 +37,8 @@ SELECT format('ticket %s of booking %s was let go at %s, before the booking ende
  WHERE bt.event_id = :event_id AND bt.released_at < b.ended_at - interval '1 second'
 UNION ALL
 -- A deadline is set to pay_seconds from then: by the hold, by each extension, by each card tried. It is longer for who
--- was written a letter, and for a payment whose outcome comes later; for both as the record says.
+-- was written a letter, for who was offered a ticket that came back (its claim window), and for a payment whose outcome
+-- comes later; for all of them as the record says.
 SELECT format('booking %s is held until %s, which %s extensions and %s cards of %s seconds do not give', b.id,
               b.hold_until, b.hold_extensions, cards.tried, pay.seconds)
   FROM bookings b
@@ -53,10 +54,11 @@ SELECT format('booking %s is held until %s, which %s extensions and %s cards of 
               WHERE event_id = :event_id GROUP BY booking_id) AS waited ON waited.booking_id = b.id
   LEFT JOIN (SELECT booking_id, count(*) AS times FROM booking_history
               WHERE event_id = :event_id AND to_state = 'authorising' GROUP BY booking_id) AS h ON h.booking_id = b.id
+  LEFT JOIN waiting_list_offers o ON o.event_id = b.event_id AND o.booking_id = b.id
  CROSS JOIN LATERAL (SELECT coalesce(h.times, 0) AS tried) AS cards
  WHERE b.event_id = :event_id AND b.hold_version IS NOT NULL
    AND (b.hold_extensions > :extensions_max
-        OR b.hold_until > interval '1 second' * (:sweep_seconds
+        OR b.hold_until > interval '1 second' * (:sweep_seconds + coalesce(o.claim_seconds, 0)
                + CASE WHEN written.booking_id IS NULL THEN 0 ELSE greatest(e.away_pay_seconds, pay.seconds) END)
            + greatest(waited.until, least(b.decided_at + (1 + b.hold_extensions + cards.tried) * pay.seconds * interval '1 second',
                    coalesce(b.ended_at, now()) + pay.seconds * interval '1 second')))

@@ -4,6 +4,9 @@ const told = document.querySelector('meta[name="now"]');
 const skew = told ? Date.parse(told.content) - Date.now() : 0;
 const WARN_AT_SECONDS = [120, 30];
 
+// How much this device's clock is behind.
+export const skewMs = skew;
+
 export const now = () => Date.now() + skew;
 
 export function apart(seconds) {

@@ -1,10 +1,13 @@
 // The queue page: follows the shared status, subtracts this person's number, shows presence, and says when it is time.
 
 import { countDown, now } from './clock.js';
+import { drawNotices } from './notices.js';
+import { tell } from './notifying.js';
 import { refresh } from './part.js';
 import { post } from './post.js';
 import { bandWords, heartbeatWanted, peopleAhead, pollMs, serving, waitBand } from './queue_rules.js';
 import { Standing } from './queue_standing.js';
+import { showReadiness } from './readiness.js';
 import { say, saySometimes } from './say.js';
 import { Watch } from './status.js';
 
@@ -13,12 +16,15 @@ const HIDDEN_HEARTBEAT_MS = 60_000;
 // Somebody who touched the page this lately is there, and is taken in without a press.
 const ATTENTIVE_MS = 60_000;
 const LOOK_AGAIN_MS = 4_000;
+const LIST_LOOK_MS = 60_000;
 
 let standing = new Standing();
 let watch = null;
 let lastHeartbeat = 0;
 let lastTouch = performance.now();
 let looking = false;
+let notice = null;
+let listLookedAt = -Infinity;
 
 function told(status) {
   standing.lost(null);
@@ -29,9 +35,27 @@ function told(status) {
   document.title = `${ahead.toLocaleString('en')} ahead · Onsale`;
   if (standing.phase && standing.phase !== status.phase) say(standing.phaseWords(status) || `The queue goes on. ${ahead} ahead of you.`);
   standing.phase = status.phase;
+  noticed(status);
+  if (listed(status)) look();
   saySometimes(`${ahead} people ahead of you. Your wait: ${wait}.`);
   if (heartbeatWanted(standing.place, status)) heartbeat(status.heartbeat.every_seconds * 1000);
   if (serving(standing.place, status) >= standing.place.number) look();
+}
+
+function noticed(status) {
+  if (notice !== null && notice !== status.notice) {
+    if (status.notice) say(`From the organiser: ${status.notice}`);
+    drawNotices();
+  }
+  notice = status.notice;
+}
+
+// Near the front of a waiting list: the server leads to its page, once this person is on it.
+function listed(status) {
+  const near = status.waiting_list && standing.place.number <= status.heartbeat.up_to;
+  if (!near || !['sold_out', 'all_held'].includes(status.phase) || performance.now() - listLookedAt < LIST_LOOK_MS) return false;
+  listLookedAt = performance.now();
+  return true;
 }
 
 async function heartbeat(everyMs) {
@@ -59,6 +83,7 @@ async function look() {
     return;
   }
   standing = new Standing();
+  showReadiness();
   if (standing.name !== before) changed();
   else if (standing.name === 'ahead') standing.phase = null;
   follow();
@@ -70,6 +95,7 @@ function changed() {
   document.title = `${title.textContent} · Onsale`;
   if (standing.name !== 'admitted') return;
   title.focus();
+  tell(title.textContent, 'Go in and choose tickets.');
   goIn();
 }
 
@@ -102,6 +128,7 @@ document.addEventListener('visibilitychange', () => {
 });
 document.addEventListener('over', () => setTimeout(look, 1_500));
 countDown(say);
+showReadiness();
 follow();
 // The turn may have come before the page did.
 if (standing.name === 'admitted') changed();
