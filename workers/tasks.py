@@ -9,7 +9,18 @@ from celery import Task
 
 from onsale.config import Config
 from onsale.db.ids import BookingId, EventId
-from onsale.workers import cancellations, expiry, lanes, mail, payments, reconcile, refunds, resend, stuck
+from onsale.workers import (
+    cancellations,
+    expiry,
+    lanes,
+    mail,
+    payments,
+    reconcile,
+    refunds,
+    resend,
+    scheduled_prices,
+    stuck,
+)
 from onsale.workers.app import app
 from onsale.workers.shop import ShopOfThisProcess, open_shop
 
@@ -86,6 +97,12 @@ def reconcile_payments() -> None:
 def cancel_events() -> None:
     """End the bookings of cancelled events, and refund who paid."""
     cancellations.sweep_cancelled(shop())
+
+
+@app.task(name="onsale.change_prices")
+def change_prices() -> None:
+    """Put in force the prices whose time has come."""
+    scheduled_prices.sweep_prices(shop())
 
 
 @app.task(name="onsale.resend")
