@@ -141,9 +141,8 @@ def _show(event: Event) -> Show:
 
 
 def _place(ticket: BookedTicket) -> str:
-    if ticket.row_name and ticket.seat_name:
-        return f"{ticket.section_name}, row {ticket.row_name}, seat {ticket.seat_name}"
-    return f"{ticket.section_name}, standing"
+    place = f"row {ticket.row_name}, seat {ticket.seat_name}" if ticket.row_name and ticket.seat_name else "standing"
+    return ", ".join(part for part in (ticket.section_name, place, ticket.tier) if part)
 
 
 def _added(booking: Booking, ticket: BookedTicket) -> str:

@@ -11,7 +11,7 @@ from werkzeug.routing import IntegerConverter
 from onsale.web.admin.bookings import staff_bookings
 from onsale.web.admin.console import console
 from onsale.web.admin.refunds import refunds as console_refunds
-from onsale.web.pages import context, price_words, shows, words
+from onsale.web.pages import context, price_words, shows, tier_choice, words
 from onsale.web.pages.accounts import accounts
 from onsale.web.pages.bookings import bookings
 from onsale.web.pages.choosing import choosing
@@ -47,6 +47,7 @@ def register(app: Flask) -> None:
     app.url_map.converters["int"] = NumberInAddress
     words.register(app)
     price_words.register(app)
+    tier_choice.register(app)
     context.register(app)
     shows.register(app)
     for blueprint in BLUEPRINTS:
