@@ -9,12 +9,13 @@ import pytest
 from click.testing import CliRunner
 
 from onsale.cli.cancel_event import cancel_event
-from onsale.db import sale_log, stats
+from onsale.db import refunds, sale_log, stats
 from onsale.db.engine import reading
+from onsale.db.refunds import Failing
 from onsale.db.states import BookingState
 from onsale.workers.cancellations import carry_on
 from onsale.workers.refunds import settle
-from tests.builders import booking
+from tests.builders import booking, run_sql
 from tests.services.refunding import a_paid_booking, ask
 
 
@@ -95,3 +96,15 @@ def test_what_is_given_back_is_no_takings(paying_shop, engine):
 
     with reading(engine) as connection:
         assert (before, stats.sale_numbers(connection, event_id).takings_minor) == (9000, 0)
+
+
+def test_refunds_that_the_bank_refuses_are_counted_and_those_it_is_not_asked_for_again(paying_shop, engine):
+    ask(paying_shop, a_paid_booking(paying_shop))
+    counted = []
+
+    for state, attempt in (("sent", 1), ("failed", 1), ("failed", refunds.ATTEMPTS_MAX)):
+        run_sql(engine, "UPDATE refunds SET state = :state, attempt = :attempt", state=state, attempt=attempt)
+        with reading(engine) as connection:
+            counted.append(refunds.failing(connection))
+
+    assert counted == [Failing(0, 0), Failing(1, 0), Failing(1, 1)]

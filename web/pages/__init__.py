@@ -10,6 +10,7 @@ from werkzeug.routing import IntegerConverter
 
 from onsale.web.admin.bookings import staff_bookings
 from onsale.web.admin.console import console
+from onsale.web.admin.prices import prices as console_prices
 from onsale.web.admin.refunds import refunds as console_refunds
 from onsale.web.pages import context, price_words, shows, tier_choice, words
 from onsale.web.pages.accounts import accounts
@@ -31,6 +32,7 @@ BLUEPRINTS = (
     accounts,
     demo,
     console,
+    console_prices,
     console_refunds,
     staff_bookings,
 )

@@ -105,6 +105,18 @@ def rate(basis_points: int) -> str:
     return f"{whole}.{rest:02d}".rstrip("0").rstrip(".") + " %" if rest else f"{whole} %"
 
 
+def per_cent(basis_points: int) -> str:
+    """A rate as it is typed: `19`, `8.25`."""
+    return rate(basis_points).removesuffix(" %")
+
+
+def typed(minor: int, currency: str) -> str:
+    """An amount as it is typed: `80.50`."""
+    digits = decimals(currency)
+    whole, rest = divmod(minor, 10**digits)
+    return f"{whole}.{rest:0{digits}d}" if digits else str(whole)
+
+
 def price_pattern(currency: str) -> str:
     """What an amount in this currency looks like when it is typed."""
     digits = decimals(currency)
@@ -113,7 +125,7 @@ def price_pattern(currency: str) -> str:
 
 def register(app: Flask) -> None:
     """Makes them available to every template."""
-    for word in (shown_prices, price_words, rate, price_pattern, decimals):
+    for word in (shown_prices, price_words, rate, per_cent, typed, price_pattern, decimals):
         app.jinja_env.filters[word.__name__] = word
 
 
