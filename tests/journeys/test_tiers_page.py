@@ -13,7 +13,7 @@ def fill_prices(page: Page) -> None:
     page.get_by_label("Price, row 1").fill("45")
     page.get_by_label("Kind, row 2").fill(CHILD)
     page.get_by_label("Price, row 2").fill("20.50")
-    page.get_by_label("At most in a booking, row 2").fill("2")
+    page.get_by_label("At most, row 2").fill("2")
     page.get_by_role("button", name="Set the price").click()
     expect(page.get_by_text("The price is in force.")).to_be_visible()
     page.get_by_label("Price EUR, before fees and tax").fill("60")
