@@ -6,10 +6,12 @@ Rules:
   seat alone, then the most central. `together=False` may split when no row has room. General admission: any units.
 - Without a section: the organiser's order (section id), within `max_price_minor`.
 - `max_price_minor` is what a ticket costs its buyer: the whole bill, fees and tax, never exceeds it for each ticket.
+- A wish may say which tier each ticket is of; a section that has not those is none for it (db/tiers.py).
 - `expected_total_minor` is what the buyer was shown for a wish: it is met at that or less, never above.
 - `or_similar`, for named tickets: as many neighbours in the same section, else in another section of the same price.
 - A booking's wishes are tried in order; the first that can be met is.
-- Nobody passes the event's limit of tickets per buyer. The lane is serial per event, so counting here is enough.
+- Nobody passes the event's limit of tickets per buyer, nor that per network address, where there is one. The lane is
+  serial per event, so counting here is enough.
 - Nothing met: UNAVAILABLE. Whether the event is sold out is for the record to say, when the batch is written.
 """
 
@@ -24,7 +26,9 @@ from typing import NamedTuple
 from onsale.db.house import House, Place, SectionIndex
 from onsale.db.ids import BookingId, BuyerId, TicketId
 from onsale.db.price_terms import NOTHING, Bill, PriceTerms
+from onsale.db.tiers import Choice, Tiers, choices
 from onsale.db.wishes import Wish as Wish  # Who decides needs both: imported from here as well.
+from onsale.errors import NoSuchTier, TierLimitReached
 
 
 class Outcome(StrEnum):
@@ -44,11 +48,17 @@ class Refusal(StrEnum):
     NO_SUCH_TICKET = "no_such_ticket"
     BUYER_LIMIT = "buyer_limit"
     PRICE_CHANGED = "price_changed"
+    NO_SUCH_TIER = "no_such_tier"
+    TIER_LIMIT = "tier_limit"
+    ADDRESS_LIMIT = "address_limit"
 
 
 # NamedTuples, as Place is: a lane makes hundreds a batch.
 class Request(NamedTuple):
-    """A queued booking as the allocator sees it: `buyer_taken` of the `buyer_limit` tickets are the buyer's already."""
+    """A queued booking as the allocator sees it: `buyer_taken` of the `buyer_limit` tickets are the buyer's already.
+
+    `address`: a digest, only where there is a limit; then `address_taken` of the `address_limit` tickets are its.
+    """
 
     booking_id: BookingId
     version: int
@@ -56,6 +66,9 @@ class Request(NamedTuple):
     wishes: tuple[Wish, ...]
     buyer_taken: int
     buyer_limit: int
+    address: str | None = None
+    address_taken: int = 0
+    address_limit: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,16 +81,18 @@ class NamedTicket:
     seat_number: int
     price_minor: int
     free: bool
+    tiers: Tiers = ()
 
 
 class Taken(NamedTuple):
-    """One ticket given to a booking, at this price."""
+    """One ticket given to a booking, at this price, of this tier where its section has any."""
 
     ticket_id: TicketId
     section_id: int
     row_number: int
     seat_number: int
     price_minor: int
+    tier: str | None = None
 
     @property
     def place(self) -> Place:
@@ -123,12 +138,22 @@ def allocate(requests: Sequence[Request], house: House, named: Mapping[TicketId,
     """
     hall = _Hall(house, named)
     given: Counter[BuyerId] = Counter()
+    given_to: Counter[str | None] = Counter()
     decisions = []
     for request in requests:
-        decision = _decide(request, hall, allowance=request.buyer_limit - request.buyer_taken - given[request.buyer_id])
+        left = request.buyer_limit - request.buyer_taken - given[request.buyer_id]
+        decision = _decide(request, hall, allowance=left, of_address=_left_of_address(request, given_to))
         given[request.buyer_id] += len(decision.tickets)
+        given_to[request.address] += len(decision.tickets)
         decisions.append(decision)
     return tuple(decisions)
+
+
+def _left_of_address(request: Request, given: Counter[str | None]) -> int | None:
+    """How many tickets its address may still have; None: any."""
+    if request.address is None or request.address_limit is None:
+        return None
+    return request.address_limit - request.address_taken - given[request.address]
 
 
 def put_back(house: House, decisions: Iterable[Decision]) -> None:
@@ -140,11 +165,14 @@ def put_back(house: House, decisions: Iterable[Decision]) -> None:
                 section.put_back((ticket.place,))
 
 
-def _decide(request: Request, hall: _Hall, *, allowance: int) -> Decision:
+def _decide(request: Request, hall: _Hall, *, allowance: int, of_address: int | None) -> Decision:
     reason = Refusal.NONE_FREE
     for index, wish in enumerate(request.wishes):
         if wish.size > allowance:
             reason = Refusal.BUYER_LIMIT
+            continue
+        if of_address is not None and wish.size > of_address:
+            reason = Refusal.ADDRESS_LIMIT
             continue
         tickets = hall.meet(wish)
         if tickets:
@@ -169,17 +197,36 @@ class _Hall:
         if not wish.tickets:
             return self._best(wish)
         if all(self._is_free(ticket) for ticket in wish.tickets):
-            tickets = tuple(_taken(self._named[ticket]) for ticket in wish.tickets)
-            return tickets if self._as_shown(wish, [ticket.price_minor for ticket in tickets]) else ()
+            tickets = [self._named[ticket] for ticket in wish.tickets]
+            sold_as = _sold_as(wish, [(ticket.price_minor, ticket.tiers) for ticket in tickets])
+            if sold_as and self._as_shown(wish, [each.price_minor for each in sold_as]):
+                return tuple(_taken(ticket, each) for ticket, each in zip(tickets, sold_as, strict=True))
+            return ()
         return self._similar(wish) if wish.or_similar else ()
 
     def refusal(self, wish: Wish) -> Refusal:
         """Why `meet` came back empty."""
         if self._dearer(wish):
             return Refusal.PRICE_CHANGED
+        if (of_tiers := self._refusal_of_tiers(wish)) is not None:
+            return of_tiers
         if not wish.tickets:
             return Refusal.NONE_FREE
         return Refusal.TAKEN if all(ticket in self._named for ticket in wish.tickets) else Refusal.NO_SUCH_TICKET
+
+    def _refusal_of_tiers(self, wish: Wish) -> Refusal | None:
+        """Why no section that the wish may be met in sells what it asks for; None: one does, or there is none."""
+        if wish.tickets:
+            known = [self._named[ticket] for ticket in wish.tickets if ticket in self._named]
+            if len(known) < len(wish.tickets):
+                return None
+            places = [[(ticket.price_minor, ticket.tiers) for ticket in known]]
+        else:
+            sections = self._house.sections.values()
+            meant = [one for one in sections if wish.section_id is None or one.id == wish.section_id]
+            places = [[(one.price_minor, one.tiers)] * wish.size for one in meant]
+        refusals = [_refusal_of(wish, each) for each in places]
+        return refusals[0] if refusals and all(refusals) else None
 
     def take(self, tickets: Iterable[Taken]) -> None:
         """These are given away."""
@@ -196,11 +243,11 @@ class _Hall:
         sections = [section for section in self._house.sections.values() if self._fits(section, wish)]
         for section in sections:
             if block := section.best_block(wish.quantity):
-                return _all_taken(section, block)
+                return _all_taken(section, block, wish)
         if not wish.together:
             for section in sections:
                 if places := section.any_of(wish.quantity):
-                    return _all_taken(section, places)
+                    return _all_taken(section, places, wish)
         return ()
 
     def _similar(self, wish: Wish) -> tuple[Taken, ...]:
@@ -208,20 +255,28 @@ class _Hall:
         wanted = next((self._named[ticket] for ticket in wish.tickets if ticket in self._named), None)
         if wanted is None:
             return ()
-        same_price = [one for one in self._house.sections.values() if one.price_minor == wanted.price_minor]
+        same_price = [
+            one
+            for one in self._house.sections.values()
+            if one.price_minor == wanted.price_minor and one.tiers == wanted.tiers
+        ]
         for section in sorted(same_price, key=lambda one: one.id != wanted.section_id):
-            if not self._as_shown(wish, [section.price_minor] * wish.size):
+            sold_as = _sold_as(wish, [(section.price_minor, section.tiers)] * wish.size)
+            if not sold_as or not self._as_shown(wish, [each.price_minor for each in sold_as]):
                 continue
             if block := section.best_block(len(wish.tickets)):
-                return _all_taken(section, block)
+                return _all_taken(section, block, wish)
         return ()
 
     def _fits(self, section: SectionIndex, wish: Wish) -> bool:
         if wish.section_id is not None and section.id != wish.section_id:
             return False
-        if wish.max_price_minor is None and wish.expected_total_minor is None:
+        if not (section.tiers or wish.tiers) and wish.max_price_minor is None and wish.expected_total_minor is None:
             return True
-        prices = [section.price_minor] * wish.size
+        sold_as = _sold_as(wish, [(section.price_minor, section.tiers)] * wish.size)
+        if not sold_as:
+            return False
+        prices = [each.price_minor for each in sold_as]
         return _within_limit(self.terms, wish, prices) and self._as_shown(wish, prices)
 
     def _as_shown(self, wish: Wish, prices: Sequence[int]) -> bool:
@@ -242,11 +297,32 @@ def _within_limit(terms: PriceTerms, wish: Wish, prices: Sequence[int]) -> bool:
     return limit is None or terms.of_booking(prices).total_minor <= limit * len(prices)
 
 
-def _taken(ticket: NamedTicket) -> Taken:
-    return Taken(ticket.id, ticket.section_id, ticket.row_number, ticket.seat_number, ticket.price_minor)
+def _sold_as(wish: Wish, places: Sequence[tuple[int, Tiers]]) -> tuple[Choice, ...]:
+    """What each ticket of the wish is sold as at these places; empty when they are not sold so."""
+    try:
+        return choices(wish.tiers, places)
+    except (NoSuchTier, TierLimitReached):
+        return ()
 
 
-def _all_taken(section: SectionIndex, places: Iterable[Place]) -> tuple[Taken, ...]:
+def _refusal_of(wish: Wish, places: Sequence[tuple[int, Tiers]]) -> Refusal | None:
+    try:
+        choices(wish.tiers, places)
+    except NoSuchTier:
+        return Refusal.NO_SUCH_TIER
+    except TierLimitReached:
+        return Refusal.TIER_LIMIT
+    return None
+
+
+def _taken(ticket: NamedTicket, sold_as: Choice) -> Taken:
+    return Taken(ticket.id, ticket.section_id, ticket.row_number, ticket.seat_number, sold_as.price_minor, sold_as.tier)
+
+
+def _all_taken(section: SectionIndex, places: Sequence[Place], wish: Wish) -> tuple[Taken, ...]:
+    """These places, left to right in the order of the wish's tiers."""
+    sold_as = choices(wish.tiers, [(section.price_minor, section.tiers)] * len(places))
     return tuple(
-        Taken(place.ticket_id, section.id, place.row_number, place.seat_number, section.price_minor) for place in places
+        Taken(place.ticket_id, section.id, place.row_number, place.seat_number, each.price_minor, each.tier)
+        for place, each in zip(places, sold_as, strict=True)
     )

@@ -42,6 +42,8 @@ class NewBooking:
     return_number: int | None = None
     admission_id: str | None = None
     payment_method: str | None = field(default=None, repr=False)
+    # Kept only where the event limits the tickets per network address.
+    address_digest: bytes | None = field(default=None, repr=False)
 
     @property
     def tickets_wanted(self) -> int:
@@ -119,6 +121,8 @@ class BookedTicket:
     seat_name: str | None
     price_minor: int
     released_at: datetime | None
+    # What it was sold as, where its section had tiers.
+    tier: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -282,6 +286,7 @@ def _columns(new: NewBooking) -> dict[str, object]:
         "admission_id": new.admission_id,
         "idempotency_key": new.idempotency_key,
         "request_hash": new.request_hash,
+        "address_digest": new.address_digest,
     }
 
 
@@ -303,7 +308,7 @@ _LIVE_OF_BUYER = text("""
      ORDER BY created_at DESC
 """)
 _TICKETS_OF = text("""
-    SELECT bt.ticket_id, t.section_id, s.name, t.row_name, t.seat_name, bt.price_minor, bt.released_at
+    SELECT bt.ticket_id, t.section_id, s.name, t.row_name, t.seat_name, bt.price_minor, bt.released_at, bt.tier
       FROM booking_tickets bt
       JOIN tickets t ON t.event_id = bt.event_id AND t.id = bt.ticket_id
       JOIN sections s ON s.event_id = t.event_id AND s.id = t.section_id

@@ -9,14 +9,15 @@ from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
 
 import orjson
-from sqlalchemy import Connection, Row, TextClause, text
+from sqlalchemy import Connection, TextClause, text
 
-from onsale.db import pricing, sql
+from onsale.db import pricing, sections, sql
 from onsale.db.ids import EVENT_ID_MAX, TICKETS_PER_EVENT_MAX, EventId
 from onsale.db.price_terms import NO_TERMS, PriceTerms, terms_from_json
+from onsale.db.sections import Section as Section  # What an event is made of: imported from here as well.
+from onsale.db.sections import SectionKind as SectionKind
 
 LISTING_MAX = 200
 MATCHES_MAX = 100
@@ -28,13 +29,6 @@ class EventStatus(StrEnum):
     DRAFT = "draft"
     PUBLISHED = "published"
     CANCELLED = "cancelled"
-
-
-class SectionKind(StrEnum):
-    """Numbered seats, or places without a number; each unit of both is a ticket of its own."""
-
-    SEATED = "seated"
-    GENERAL = "general"
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,25 +98,6 @@ class NewSection:
 
 
 @dataclass(frozen=True, slots=True)
-class Section:
-    """A block of an event, as on sale: a ticket of it costs `total_minor` booked alone, with all fees and taxes, and
-    adds `each_minor` to a booking that has others.
-    """
-
-    id: int
-    name: str
-    kind: SectionKind
-    price_minor: int
-    capacity: int
-    map_x: int
-    map_y: int
-    map_w: int
-    map_h: int
-    total_minor: int
-    each_minor: int
-
-
-@dataclass(frozen=True, slots=True)
 class Event:
     """A show with its venue, artists and sections (in the organiser's order)."""
 
@@ -143,11 +118,12 @@ class Event:
     sections: tuple[Section, ...] = field(default=())
     terms: PriceTerms = NO_TERMS
     tickets_per_card: int | None = None
+    tickets_per_address: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class EventListing:
-    """What a list shows of an event; prices from the cheapest to the dearest section, with all fees and taxes."""
+    """What a list shows of an event; prices from the cheapest ticket to the dearest, with all fees and taxes."""
 
     id: EventId
     name: str
@@ -269,7 +245,6 @@ def _event(connection: Connection, statement: TextClause, arguments: dict[str, o
     row = connection.execute(statement, arguments).one_or_none()
     if row is None:
         return None
-    sections = connection.execute(_SECTIONS, {"event_id": row.id}).all()
     terms = terms_from_json(row.price_terms)
     return Event(
         id=row.id,
@@ -288,17 +263,10 @@ def _event(connection: Connection, statement: TextClause, arguments: dict[str, o
             row.venue_id, row.venue_name, row.city, row.country, row.region, row.latitude, row.longitude, row.capacity
         ),
         artists=tuple(row.artists),
-        sections=tuple(_section(section, terms) for section in sections),
+        sections=sections.of_event(connection, row.id, terms),
         terms=terms,
         tickets_per_card=row.tickets_per_card,
-    )
-
-
-def _section(row: Row[Any], terms: PriceTerms) -> Section:
-    return Section(
-        **{**row._mapping, "kind": SectionKind(row.kind)},
-        total_minor=terms.alone(row.price_minor).total_minor,
-        each_minor=terms.of_ticket(row.price_minor).total_minor,
+        tickets_per_address=row.tickets_per_address,
     )
 
 
@@ -348,10 +316,6 @@ _SET_STATUS = text("UPDATE events SET status = :status WHERE id = :event_id")
 _RENAME_SLUG = text("UPDATE events SET slug = :slug WHERE id = :event_id")
 _EVENT_BY_ID = text("SELECT * FROM event_pages WHERE id = :event_id")
 _EVENT_BY_SLUG = text("SELECT * FROM event_pages WHERE slug = :slug")
-_SECTIONS = text("""
-    SELECT id, name, kind, price_minor, capacity, map_x, map_y, map_w, map_h
-      FROM sections WHERE event_id = :event_id ORDER BY id
-""")
 _MATCHING = text("""
     SELECT id FROM events
      WHERE status = 'published' AND (id = :id OR strpos(lower(name), lower(:name)) > 0)

@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from onsale.db.ids import TicketId
 from onsale.db.price_terms import NO_TERMS, PriceTerms
+from onsale.db.tiers import Tiers
 
 GENERAL_ROW = 0
 
@@ -111,6 +112,7 @@ class SectionIndex:
     changes: int
     rows: list[Row]
     general: bool = False
+    tiers: Tiers = ()
     # No free block is longer; found out by looking, reset when seats come back.
     _longest: int = field(init=False, default=0)
     # Where the front row with a block of this many is, at the earliest.
@@ -124,14 +126,21 @@ class SectionIndex:
 
     @classmethod
     def of_runs(
-        cls, section_id: int, runs: Iterable[Run], *, price_minor: int, changes: int, general: bool = False
+        cls,
+        section_id: int,
+        runs: Iterable[Run],
+        *,
+        price_minor: int,
+        changes: int,
+        general: bool = False,
+        tiers: Tiers = (),
     ) -> SectionIndex:
         """A section from its rows' runs, in any order."""
         by_row: dict[int, list[Run]] = {}
         for run in runs:
             by_row.setdefault(run.row_number, []).append(run)
         rows = [Row(number, of_row) for number, of_row in by_row.items()]
-        return cls(section_id, price_minor, changes, rows, general)
+        return cls(section_id, price_minor, changes, rows, general, tiers)
 
     @property
     def free(self) -> int:

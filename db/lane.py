@@ -15,15 +15,17 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 import orjson
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, Row, text
 
 from onsale.db import locks, prepared, sql
 from onsale.db.allocation import Decision, NamedTicket, Request, sections_needed
 from onsale.db.allocation import tickets_named as named_by
 from onsale.db.house import House, Run, SectionIndex
 from onsale.db.ids import BookingId, BuyerId, EventId, TicketId, event_of_booking
+from onsale.db.lane_columns import columns_of
 from onsale.db.price_terms import NO_TERMS, PriceTerms, terms_from_text
 from onsale.db.runs import ticket_runs
+from onsale.db.tiers import tiers_from_text
 from onsale.db.wishes import Wish, wish_from_json
 from onsale.errors import OnsaleError
 
@@ -64,7 +66,8 @@ class Batch:
     """The next bookings in (number, created_at, id) order and the snapshot they were read in.
 
     `selling` False: the organiser stopped selling, `bookings` is empty. `changes`: each section's change counter, for
-    `House.missing`. `terms`: the event's fees and tax.
+    `House.missing`. `terms`: the event's fees and tax. `price_due_at`: when a price of the event becomes another one,
+    and `price_is_due`, whether it should have by now.
     """
 
     event_id: EventId
@@ -73,6 +76,8 @@ class Batch:
     selling: bool
     changes: Mapping[int, int]
     terms: PriceTerms = NO_TERMS
+    price_due_at: datetime | None = None
+    price_is_due: bool = False
 
     @property
     def requests(self) -> tuple[Request, ...]:
@@ -152,11 +157,15 @@ def read_batch(
     row = prepared.execute(connection, "read_batch", asked).one()
     return Batch(
         event_id=event_id,
-        bookings=tuple(_queued(fields, row.tickets_per_buyer) for fields in row.bookings or ()),
+        bookings=tuple(
+            _queued(fields, row.tickets_per_buyer, row.tickets_per_address) for fields in row.bookings or ()
+        ),
         snapshot=row.snapshot,
         selling=row.selling,
         changes={int(section_id): changes for section_id, changes in (row.changes or {}).items()},
         terms=terms_from_text(row.terms),
+        price_due_at=row.price_due_at,
+        price_is_due=row.price_due_at is not None and row.price_due_at <= row.now,
     )
 
 
@@ -172,7 +181,7 @@ def tickets_named(connection: Connection, event_id: EventId, ids: Iterable[Ticke
     if not wanted:
         return {}
     rows = connection.execute(_TICKETS_NAMED, {"event_id": event_id, "ids": wanted})
-    return {row.id: NamedTicket(*row) for row in rows}
+    return {row.id: NamedTicket(*_with_tiers(row)) for row in rows}
 
 
 def section_index(
@@ -189,7 +198,12 @@ def section_index(
         runs.setdefault(run.section_id, []).append(run.as_free())
     return tuple(
         SectionIndex.of_runs(
-            one.id, runs.get(one.id, ()), price_minor=one.price_minor, changes=one.changes, general=one.general
+            one.id,
+            runs.get(one.id, ()),
+            price_minor=one.price_minor,
+            changes=one.changes,
+            general=one.general,
+            tiers=tiers_from_text(one.tiers),
         )
         for one in sections
     )
@@ -216,22 +230,24 @@ def write_batch(
     *,
     snapshot: str,
     terms: PriceTerms = NO_TERMS,
+    price_due_at: datetime | None = None,
 ) -> Written:
-    """Write the decisions in one statement, guarded by ticket state and booking version.
+    """Write the decisions in one statement, guarded by ticket state, booking version, and the time of `price_due_at`.
 
     `terms` are those the house had when it was decided; the record refuses fees and taxes without them.
     AllocationStale when any guard failed: nothing of the batch may be committed then. The deadline of a hold is
     pay_seconds from now by the database's clock.
     """
     priced = None if terms.plain else orjson.dumps(terms.as_json()).decode()
-    arguments = {"event_id": event_id, "snapshot": snapshot, "terms": priced, **_arrays(decisions)}
+    arguments = {"event_id": event_id, "snapshot": snapshot, "terms": priced, **columns_of(decisions)}
     row = prepared.execute(connection, "write_batch", arguments).one()
     versions = {TicketId(int(ticket)): version for ticket, version in (row.versions or {}).items()}
     given = [ticket.ticket_id for decision in decisions for ticket in decision.tickets]
     # A ticket decided for two bookings of the batch was written for one of them only.
     lost = _lost(given, versions) if len(versions) < len(given) else frozenset()
     left_out = frozenset(BookingId(UUID(booking)) for booking in row.left_out or ())
-    if lost or left_out:
+    # Decided before the price changed, and held after it: by the clock of the hold it is another price.
+    if lost or left_out or (price_due_at is not None and row.now >= price_due_at):
         taken = (ticket for decision in decisions for ticket in decision.tickets)
         section_ids = frozenset(ticket.section_id for ticket in taken if ticket.ticket_id in lost)
         raise AllocationStale(tickets=lost, bookings=left_out, section_ids=section_ids)
@@ -269,8 +285,20 @@ def with_waiting(connection: Connection, *, limit: int = 500) -> tuple[EventId, 
     return tuple(EventId(event_id) for event_id in connection.execute(_WITH_WAITING, {"limit": limit}).scalars())
 
 
-def _queued(fields: Sequence[Any], buyer_limit: int) -> QueuedBooking:
-    id_, version, buyer, number, return_number, admission_id, has_payment_method, wishes, buyer_taken = fields
+def _queued(fields: Sequence[Any], buyer_limit: int, address_limit: int | None) -> QueuedBooking:
+    (
+        id_,
+        version,
+        buyer,
+        number,
+        return_number,
+        admission_id,
+        has_payment_method,
+        wishes,
+        buyer_taken,
+        address,
+        there,
+    ) = fields
     booking_id, buyer_id = BookingId(UUID(id_)), BuyerId(UUID(buyer))
     return QueuedBooking(
         id=booking_id,
@@ -279,8 +307,23 @@ def _queued(fields: Sequence[Any], buyer_limit: int) -> QueuedBooking:
         admission_id=admission_id,
         buyer_id=buyer_id,
         has_payment_method=has_payment_method,
-        request=Request(booking_id, version, buyer_id, _wishes(wishes), buyer_taken, buyer_limit),
+        request=Request(
+            booking_id,
+            version,
+            buyer_id,
+            _wishes(wishes),
+            buyer_taken,
+            buyer_limit,
+            address=address,
+            address_taken=there,
+            address_limit=address_limit,
+        ),
     )
+
+
+def _with_tiers(row: Row[Any]) -> list[Any]:
+    """The fields of a row, whose last one is its section's tiers."""
+    return [*row[:-1], tiers_from_text(row[-1])]
 
 
 def _lost(given: Sequence[TicketId], versions: Mapping[TicketId, int]) -> frozenset[TicketId]:
@@ -293,38 +336,18 @@ def _wishes(text_: str) -> tuple[Wish, ...]:
     return tuple(wish_from_json(wish) for wish in orjson.loads(text_))
 
 
-def _arrays(decisions: Sequence[Decision]) -> dict[str, str]:
-    """The decisions as the columns `write_batch.sql` takes apart."""
-    ids = [str(decision.booking_id) for decision in decisions]
-    given = [(id_, ticket) for id_, decision in zip(ids, decisions, strict=True) for ticket in decision.tickets]
-    columns: dict[str, Iterable[object]] = {
-        "ids": ids,
-        "versions": [decision.version for decision in decisions],
-        "states": [decision.outcome.value for decision in decisions],
-        "counts": [len(decision.tickets) for decision in decisions],
-        "amounts": [decision.bill.total_minor if decision.tickets else "NULL" for decision in decisions],
-        "fees": [decision.bill.fees_minor for decision in decisions],
-        "taxes": [decision.bill.taxes_minor for decision in decisions],
-        "reasons": [decision.reason.value if decision.reason else "NULL" for decision in decisions],
-        "ticket_ids": [ticket.ticket_id for _, ticket in given],
-        "ticket_bookings": [id_ for id_, _ in given],
-        "prices": [ticket.price_minor for _, ticket in given],
-    }
-    # As array literals: numbers, UUIDs and our own words need no quotes. From a list the driver would write ARRAY[...],
-    # whose elements PostgreSQL parses and plans one by one.
-    return {name: f"{{{','.join(map(str, values))}}}" for name, values in columns.items()}
-
-
 _HEAD = text("""
     SELECT id FROM bookings WHERE event_id = :event_id AND state = 'queued' ORDER BY number, created_at, id LIMIT 1
 """)
 _TICKETS_NAMED = text("""
-    SELECT t.id, t.section_id, coalesce(t.row_number, 0), coalesce(t.seat_number, 0), s.price_minor, t.state = 'free'
+    SELECT t.id, t.section_id, coalesce(t.row_number, 0), coalesce(t.seat_number, 0), s.price_minor, t.state = 'free',
+           CASE WHEN s.tiers <> '[]' THEN CAST(s.tiers AS text) END AS tiers
       FROM tickets t JOIN sections s ON s.event_id = t.event_id AND s.id = t.section_id
      WHERE t.event_id = :event_id AND t.id = ANY (CAST(:ids AS bigint[]))
 """)
 _SECTIONS = text("""
-    SELECT s.id, s.price_minor, s.kind = 'general' AS general, c.changes
+    SELECT s.id, s.price_minor, s.kind = 'general' AS general, c.changes,
+           CASE WHEN s.tiers <> '[]' THEN CAST(s.tiers AS text) END AS tiers
       FROM sections s JOIN section_changes c ON c.event_id = s.event_id AND c.section_id = s.id
      WHERE s.event_id = :event_id
        AND (CAST(:section_ids AS integer[]) IS NULL OR s.id = ANY (CAST(:section_ids AS integer[])))

@@ -1,12 +1,10 @@
-"""Money: what a booking costs, and how an amount is written for people.
+"""Money: how an amount is written for people, and what can be charged in a currency.
 
 An amount is a whole number of a currency's smallest unit, with the currency beside it (ISO 4217, lower case as Stripe
 has it).
 """
 
 from __future__ import annotations
-
-from collections.abc import Iterable
 
 # What a payment provider takes at most in one charge (Stripe: eight digits).
 AMOUNT_MINOR_MAX = 99_999_999
@@ -19,18 +17,6 @@ WITH_THREE_DECIMALS = frozenset(["bhd", "jod", "kwd", "omr", "tnd"])
 # Have no minor unit any more, and are charged as if they had two digits, both 0:
 # https://docs.stripe.com/currencies#special-cases
 WITH_TWO_ZEROS = frozenset(["isk", "ugx"])
-
-
-def total_minor(prices_minor: Iterable[int]) -> int:
-    """What these tickets cost together; ValueError below 0 or above what one charge can be."""
-    total = 0
-    for price in prices_minor:
-        if price < 0:
-            raise ValueError(f"a price of {price} is below zero")
-        total += price
-    if total > AMOUNT_MINOR_MAX:
-        raise ValueError(f"{total} is more than one charge can be ({AMOUNT_MINOR_MAX})")
-    return total
 
 
 def decimals(currency: str) -> int:

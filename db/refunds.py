@@ -83,6 +83,17 @@ class Refund:
         return str(self.id) if self.attempt == 1 else f"{self.id}-{self.attempt}"
 
 
+@dataclass(frozen=True, slots=True)
+class Failing:
+    """Refunds that the provider refuses for now; `given_up`: those of them that are an operator's from here on."""
+
+    count: int
+    given_up: int
+
+
+NONE_FAILING = Failing(0, 0)
+
+
 def of_booking(connection: Connection, booking_id: BookingId) -> tuple[Refund, ...]:
     """The booking's refunds, oldest first."""
     return tuple(refund_of(row) for row in connection.execute(_OF_BOOKING, _of(booking_id)))
@@ -127,6 +138,11 @@ def failed(connection: Connection, event_id: EventId) -> tuple[Refund, ...]:
     return tuple(
         refund_of(row) for row in connection.execute(_FAILED_OF_EVENT, {"event_id": event_id, "limit": LISTED_MAX})
     )
+
+
+def failing(connection: Connection) -> Failing:
+    """What the provider refuses to give back, over all events: buyers with neither tickets nor money."""
+    return Failing(*connection.execute(_FAILING, {"attempts_max": ATTEMPTS_MAX}).one())
 
 
 def sending(connection: Connection, refund: Refund) -> bool:
@@ -223,6 +239,9 @@ _DUE = text("""
 """)
 _FAILED_OF_EVENT = text("""
     SELECT * FROM refunds WHERE event_id = :event_id AND state = 'failed' ORDER BY requested_at DESC, id LIMIT :limit
+""")
+_FAILING = text("""
+    SELECT count(*), count(*) FILTER (WHERE attempt >= :attempts_max) FROM refunds WHERE state = 'failed'
 """)
 _MOVE = text("""
     UPDATE refunds

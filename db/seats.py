@@ -11,10 +11,11 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, text
 
-from onsale.db.catalogue import SectionKind
 from onsale.db.ids import EventId, TicketId
 from onsale.db.price_terms import terms_from_json
 from onsale.db.runs import TicketRun, ticket_runs
+from onsale.db.sections import SectionKind
+from onsale.db.tiers import ShownTier, shown, tiers_from_json
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +47,7 @@ class SectionMap:
     total_minor: int
     each_minor: int
     runs: tuple[SeatRun, ...]
+    tiers: tuple[ShownTier, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +84,7 @@ def seat_map(connection: Connection, event_id: EventId) -> SeatMap | None:
             total_minor=terms.alone(row.price_minor).total_minor,
             each_minor=terms.of_ticket(row.price_minor).total_minor,
             runs=tuple(_seat_run(run) for run in by_section[row.id] if row.kind == SectionKind.SEATED),
+            tiers=shown(tiers_from_json(row.tiers), terms),
         )
         for row in rows
         if row.id is not None
@@ -100,7 +103,7 @@ def _version(sections: tuple[object, ...]) -> str:
 
 _SECTIONS = text("""
     SELECT e.currency, e.price_terms,
-           s.id, s.name, s.kind, s.price_minor, s.capacity, s.map_x, s.map_y, s.map_w, s.map_h
+           s.id, s.name, s.kind, s.price_minor, s.capacity, s.map_x, s.map_y, s.map_w, s.map_h, s.tiers
       FROM events e LEFT JOIN sections s ON s.event_id = e.id
      WHERE e.id = :event_id ORDER BY s.id
 """)

@@ -43,8 +43,9 @@ class Stock:
 
 @dataclass(frozen=True, slots=True)
 class SaleNumbers:
-    """What the console shows of a sale besides the queue. `takings_minor` is what was captured, in the event's
-    currency.
+    """What the console shows of a sale besides the queue.
+
+    `takings_minor`: what was captured less what is, or will be, given back, in the event's currency.
     """
 
     stock: Stock
@@ -143,7 +144,8 @@ _SALE = text("""
               FROM bookings WHERE event_id = :event_id) AS sold_last_minute,
            (SELECT count(*) FILTER (WHERE decided_at > recent.since)
               FROM bookings WHERE event_id = :event_id) AS decided_last_minute,
-           (SELECT coalesce(sum(amount_minor), 0) FROM captures WHERE event_id = :event_id)::bigint AS takings_minor
+           ((SELECT coalesce(sum(amount_minor), 0) FROM captures WHERE event_id = :event_id)
+            - (SELECT coalesce(sum(amount_minor), 0) FROM refunds WHERE event_id = :event_id))::bigint AS takings_minor
       FROM events e, (SELECT clock_timestamp() - interval '1 minute' AS since) AS recent
      WHERE e.id = :event_id
 """)

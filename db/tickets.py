@@ -9,12 +9,13 @@ from sqlalchemy import Connection, text
 
 from onsale.db.ids import EVENT_ID_MAX, EventId, TicketId, event_of_ticket
 from onsale.db.price_terms import Bill, terms_from_json
+from onsale.db.tiers import ShownTier, shown, tiers_from_json
 
 
 @dataclass(frozen=True, slots=True)
 class Ticket:
     """One ticket as it stands; `row_name` and `seat_name` are None for general admission. `state`: free, held or
-    sold. `bill`: what it costs booked alone.
+    sold. `bill`: what it costs booked alone, of the first tier where its section has any.
     """
 
     id: TicketId
@@ -30,6 +31,7 @@ class Ticket:
     currency: str
     state: str
     bill: Bill
+    tiers: tuple[ShownTier, ...] = ()
 
 
 def by_id(connection: Connection, ticket_id: TicketId) -> Ticket | None:
@@ -41,14 +43,15 @@ def by_id(connection: Connection, ticket_id: TicketId) -> Ticket | None:
     if row is None:
         return None
     columns = dict(row._mapping)
-    bill = terms_from_json(columns.pop("price_terms")).alone(row.price_minor)
-    return Ticket(**{**columns, "artists": tuple(row.artists), "bill": bill})
+    terms = terms_from_json(columns.pop("price_terms"))
+    columns |= {"artists": tuple(row.artists), "tiers": shown(tiers_from_json(row.tiers), terms)}
+    return Ticket(**columns, bill=terms.alone(row.price_minor))
 
 
 _TICKET = text("""
     SELECT t.id, t.event_id, e.name AS event_name, e.starts_at, e.artists, t.section_id, s.name AS section_name,
            t.row_name, t.seat_name, s.price_minor, e.currency, t.state,
-           e.price_terms
+           e.price_terms, s.tiers
       FROM tickets t
       JOIN sections s ON s.event_id = t.event_id AND s.id = t.section_id
       JOIN event_pages e ON e.id = t.event_id

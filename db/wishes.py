@@ -10,7 +10,16 @@ from onsale.errors import BadRequest
 
 WISHES_MAX = 5
 TICKETS_PER_WISH_MAX = 50
-_NAMES = {"tickets", "quantity", "section_id", "max_price_minor", "together", "or_similar", "expected_total_minor"}
+_NAMES = {
+    "tickets",
+    "quantity",
+    "section_id",
+    "max_price_minor",
+    "together",
+    "or_similar",
+    "expected_total_minor",
+    "tiers",
+}
 
 JsonWish = dict[str, object]
 
@@ -19,7 +28,8 @@ JsonWish = dict[str, object]
 class Wish:
     """Named `tickets`, or the best available `quantity` in a section or anywhere; `db/allocation.py` has the rules.
 
-    `expected_total_minor`: what the buyer was shown that all of it costs.
+    `expected_total_minor`: what the buyer was shown that all of it costs. `tiers`: of each ticket in turn, None: the
+    first of its section; empty: all are of the first.
     """
 
     tickets: tuple[TicketId, ...] = ()
@@ -29,6 +39,7 @@ class Wish:
     together: bool = True
     or_similar: bool = False
     expected_total_minor: int | None = None
+    tiers: tuple[str | None, ...] = ()
 
     @property
     def size(self) -> int:
@@ -48,6 +59,8 @@ class Wish:
             document["or_similar"] = True
         if self.expected_total_minor is not None:
             document["expected_total_minor"] = self.expected_total_minor
+        if any(self.tiers):
+            document["tiers"] = list(self.tiers)
         return document
 
 
@@ -67,6 +80,7 @@ def wish_from_json(document: Mapping[str, object]) -> Wish:
         together=_truth(document.get("together", True), "together"),
         or_similar=_truth(document.get("or_similar", False), "or_similar"),
         expected_total_minor=_whole_or_none(document.get("expected_total_minor"), "expected_total_minor"),
+        tiers=_names(document.get("tiers") or ()),
     )
 
 
@@ -95,6 +109,8 @@ def _check(wish: Wish, event_id: EventId, *, tickets_max: int, field: str) -> No
         raise BadRequest("A section or a highest price goes with a quantity.", field=field)
     if wish.or_similar and not wish.tickets:
         raise BadRequest("or_similar goes with named tickets.", field=f"{field}.or_similar")
+    if wish.tiers and len(wish.tiers) != wish.size:
+        raise BadRequest("Tiers are one for each ticket, or left out.", field=f"{field}.tiers")
 
 
 def _whole(value: object, field: str) -> int:
@@ -105,6 +121,14 @@ def _whole(value: object, field: str) -> int:
 
 def _whole_or_none(value: object, field: str) -> int | None:
     return None if value is None else _whole(value, field)
+
+
+def _names(value: object) -> tuple[str | None, ...]:
+    if not isinstance(value, Sequence) or isinstance(value, str):
+        raise BadRequest("Tiers are a list of names.", field="tiers")
+    if not all(name is None or isinstance(name, str) for name in value):
+        raise BadRequest("A tier is named, or null for the first one.", field="tiers")
+    return tuple(value)
 
 
 def _truth(value: object, field: str) -> bool:

@@ -119,6 +119,14 @@ class BuyerLimitReached(OnsaleError):
     """This booking would pass the limit of tickets per buyer."""
 
 
+class NoSuchTier(OnsaleError):
+    """This section does not sell tickets of that kind. Look at its prices and choose again."""
+
+
+class TierLimitReached(OnsaleError):
+    """One booking may not have so many tickets of that kind. Take fewer of them."""
+
+
 class IdempotencyKeyReused(OnsaleError):
     """This Idempotency-Key was used with another request. Send a new key."""
 

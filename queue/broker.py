@@ -50,6 +50,7 @@ ROUTES = {
     "onsale.resend": {"queue": SWEEPS.name},
     "onsale.watch_mail": {"queue": SWEEPS.name},
     "onsale.cancel_events": {"queue": SWEEPS.name},
+    "onsale.change_prices": {"queue": SWEEPS.name},
     "onsale.watch_stuck": {"queue": SWEEPS.name},
     "onsale.waiting_lists": {"queue": SWEEPS.name},
     "onsale.reminders": {"queue": SWEEPS.name},

@@ -7,6 +7,7 @@ card. What follows the commit (a slot in Redis, a wake-up) may fail without fail
 from __future__ import annotations
 
 import hashlib
+import hmac
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -15,6 +16,7 @@ import orjson
 import structlog
 from sqlalchemy import Connection
 
+from onsale.config import Config
 from onsale.db import bookings, charges, holds
 from onsale.db.bookings import Booking, NewBooking
 from onsale.db.engine import make_sure, reading, transaction
@@ -26,15 +28,28 @@ from onsale.db.ids import (
     EventId,
     booking_id,
 )
+from onsale.db.sections import Section
 from onsale.db.states import UNDECIDED, BookingState
+from onsale.db.tiers import Tier, choices
 from onsale.db.wishes import Wish, check
-from onsale.errors import BadRequest, IdempotencyKeyReused, NotFound, OnsaleError, QueueClosed, TicketTaken
-from onsale.queue.keys import PlaceId
+from onsale.errors import (
+    BadRequest,
+    IdempotencyKeyReused,
+    NoSuchTier,
+    NotFound,
+    OnsaleError,
+    QueueClosed,
+    TicketTaken,
+    TierLimitReached,
+)
+from onsale.queue.keys import PlaceId, address_digest
 from onsale.queue.state import UNDECIDED_MS, Phase, SlotKind, SlotState, Standing
-from onsale.web import cards, joining, limits
+from onsale.web import cards, joining, limits, tokens
 from onsale.web.box_office import BoxOffice
 
 KEY_CHARACTERS_MAX = 255
+# Of an address: enough that no two of an event meet by chance.
+ADDRESS_BYTES = 16
 
 log = structlog.get_logger()
 
@@ -99,6 +114,7 @@ def accept_booking(office: BoxOffice, request: Request) -> Booking:
         request_hash=request.hash,
         admission_id=turn.admission_id,
         payment_method=request.payment_method,
+        address_digest=address_secret(office.config, request.event_id, request.address),
     )
     if turn.now and turn.admission_id is not None:
         # Before the booking is there: a lane at work may decide it at once, and its word on the slot must be the last.
@@ -111,6 +127,15 @@ def accept_booking(office: BoxOffice, request: Request) -> Booking:
     if not accepted.created:
         _answer_again(office, accepted.booking)
     return accepted.booking
+
+
+def address_secret(config: Config, event_id: EventId, address: str) -> bytes:
+    """What is kept of an address: whoever has the record and not the secret learns nothing of it, nor that the same one
+    booked at another event. IPv6 counts as /64, like everywhere else.
+    """
+    key = tokens.derived(config.secret_keys[0][1], "tickets per address")
+    said = int(event_id).to_bytes(8, "big") + address_digest(address)
+    return hmac.digest(key, said, "sha256")[:ADDRESS_BYTES]
 
 
 def booking_of(office: BoxOffice, booking_id: BookingId, buyer_id: BuyerId) -> Booking:
@@ -197,7 +222,7 @@ def _repeated(office: BoxOffice, request: Request) -> Booking | None:
 
 def _check_house(office: BoxOffice, request: Request) -> None:
     """Sections and tickets that do not exist are refused here, politely; the lane never guesses what was meant."""
-    sections = {section.id for section in office.shows.event(request.event_id).sections}
+    sections = {section.id: section for section in office.shows.event(request.event_id).sections}
     last = sum(section.capacity for section in office.shows.event(request.event_id).sections)
     for number, wish in enumerate(request.wishes):
         if wish.section_id is not None and wish.section_id not in sections:
@@ -205,6 +230,25 @@ def _check_house(office: BoxOffice, request: Request) -> None:
         # Ordinals count up from 1 over the whole house.
         if any(not 0 < ticket & TICKETS_PER_EVENT_MAX <= last for ticket in wish.tickets):
             raise NotFound("There is no such ticket.", field=f"wishes.{number}.tickets")
+        if wish.section_id is not None:
+            _check_tiers(wish, [sections[wish.section_id]])
+        elif any(wish.tiers):
+            _check_tiers(wish, list(sections.values()))
+
+
+def _check_tiers(wish: Wish, sections: Sequence[Section]) -> None:
+    """Whether one of these sections sells what a wish asks for. Raises what `choices` raises."""
+    refused: OnsaleError | None = None
+    for section in sections:
+        tiers = tuple(Tier(*tier[:3]) for tier in section.tiers)
+        try:
+            choices(wish.tiers, [(section.price_minor, tiers)] * wish.size)
+        except (NoSuchTier, TierLimitReached) as error:
+            refused = refused or error
+        else:
+            return
+    if refused is not None:
+        raise refused
 
 
 def _turn(office: BoxOffice, request: Request) -> Turn:

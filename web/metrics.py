@@ -11,7 +11,7 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST as CONTENT_TYPE
 from prometheus_client.exposition import generate_latest
 from prometheus_client.registry import Collector
 
-from onsale.db import change_outbox, change_stream, letters, queue_settings, stats, stuck
+from onsale.db import change_outbox, change_stream, letters, queue_settings, refunds, stats, stuck
 from onsale.db.engine import reading
 from onsale.db.ids import EventId
 from onsale.db.letters import STUCK, LetterState
@@ -41,8 +41,8 @@ class _Numbers(Collector):
         self._office = office
 
     def collect(self) -> Iterator[Metric]:
-        parts = self._of_record, self._of_stuck, self._of_changes, self._of_mail, self._of_provider, self._of_queues
-        for part in parts:
+        parts = self._of_record, self._of_stuck, self._of_refunds, self._of_changes, self._of_mail, self._of_provider
+        for part in (*parts, self._of_queues):
             try:
                 yield from part()
             except OnsaleError as error:
@@ -73,6 +73,15 @@ class _Numbers(Collector):
         for kind, count in found.counts.items():
             bookings.add_metric([kind], count)
         yield bookings
+
+    def _of_refunds(self) -> Iterator[Metric]:
+        with reading(self._office.engine) as connection:
+            failing = refunds.failing(connection)
+        name, says = "onsale_refunds_failed", "Refunds that the bank refuses; above 0 is an alarm once it gives up."
+        family = GaugeMetricFamily(name, says, labels=["tried"])
+        family.add_metric(["again"], failing.count - failing.given_up)
+        family.add_metric(["no_more"], failing.given_up)
+        yield family
 
     def _of_changes(self) -> Iterator[Metric]:
         """Of what is set up; who reads events from the record alone has none of these."""

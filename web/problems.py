@@ -45,6 +45,8 @@ STATUS: dict[type[e.OnsaleError], int] = {
     e.SellingStopped: 409,
     e.AdmissionSpent: 409,
     e.BuyerLimitReached: 409,
+    e.NoSuchTier: 404,
+    e.TierLimitReached: 409,
     e.IdempotencyKeyReused: 422,
     e.IllegalMove: 409,
     e.HoldExpired: 410,

@@ -35,6 +35,7 @@ SWEEPS = {
     "resend": {"task": "onsale.resend", "schedule": 1.0},
     "reconcile": {"task": "onsale.reconcile", "schedule": 5.0},
     "cancel_events": {"task": "onsale.cancel_events", "schedule": 2.0},
+    "change_prices": {"task": "onsale.change_prices", "schedule": 1.0},
     "watch_mail": {"task": "onsale.watch_mail", "schedule": 60.0},
     "watch_stuck": {"task": "onsale.watch_stuck", "schedule": 15.0},
     "waiting_lists": {"task": "onsale.waiting_lists", "schedule": 1.0},

@@ -17,7 +17,7 @@ import structlog
 from sqlalchemy import Connection
 from sqlalchemy.exc import InterfaceError, OperationalError, ProgrammingError
 
-from onsale.db import allocation, lane, sale_log
+from onsale.db import allocation, lane, price_schedule, sale_log
 from onsale.db import engine as record
 from onsale.db.allocation import Decision
 from onsale.db.house import House
@@ -147,7 +147,9 @@ class _Look:
             self._read_anew()
             self._narrow(poisoned)
             return None
-        return done if isinstance(done, End) else self._after(done, queue)
+        if done is None or isinstance(done, End):
+            return done
+        return self._after(done, queue)
 
     def _read_anew(self) -> None:
         """What was read ahead counts on a batch that was not written."""
@@ -195,8 +197,8 @@ class _Aside:
 
 def _decide_batch(
     shop: Shop, event_id: EventId, size: int, queue: QueueState | None, *, aside: _Aside
-) -> Decided | End:
-    """One batch in one transaction under the lane's lock."""
+) -> Decided | End | None:
+    """One batch in one transaction under the lane's lock; None: prices that were due are in force instead."""
     with shop.houses.borrow(event_id) as house:
         if house is None:
             return End.BUSY
@@ -213,7 +215,9 @@ def _decide_batch(
         return done
 
 
-def _decide(connection: Connection, event_id: EventId, house: House, size: int, *, aside: _Aside) -> Decided | End:
+def _decide(
+    connection: Connection, event_id: EventId, house: House, size: int, *, aside: _Aside
+) -> Decided | End | None:
     """Read, decide, write. What raises here, and is not the record's doing, is a booking's: Poisoned."""
     head: BookingId | None = None
     read, decisions = size, tuple[Decision, ...]()
@@ -225,11 +229,15 @@ def _decide(connection: Connection, event_id: EventId, house: House, size: int, 
             return End.PAUSED
         if not batch.bookings:
             return Decided()
+        if batch.price_is_due:
+            # A transaction of its own: who frees seats takes their section's counter last, this would take it first.
+            price_schedule.apply_due(connection, event_id)
+            return None
         read = len(batch.bookings)
         named = lane.prepare_house(connection, event_id, house, batch)
         decisions = allocation.allocate(batch.requests, house, named)
         aside.begin(batch, decisions, size)
-        written = lane.write_batch(connection, event_id, decisions, snapshot=batch.snapshot, terms=batch.terms)
+        written = _write(connection, batch, decisions)
         aside.ahead.finish()
     except AllocationStale as stale:
         allocation.put_back(house, decisions)
@@ -243,6 +251,17 @@ def _decide(connection: Connection, event_id: EventId, house: House, size: int, 
             raise
         raise Poisoned(size=read, head=head) from error
     return Decided(batch.bookings, decisions, written)
+
+
+def _write(connection: Connection, batch: Batch, decisions: Sequence[Decision]) -> Written:
+    return lane.write_batch(
+        connection,
+        batch.event_id,
+        decisions,
+        snapshot=batch.snapshot,
+        terms=batch.terms,
+        price_due_at=batch.price_due_at,
+    )
 
 
 def _queue(shop: Shop, event_id: EventId) -> QueueState | None:

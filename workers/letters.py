@@ -111,8 +111,14 @@ def _given_back(
     gone = [each for each in tickets if voided.get(each.ticket_id) in told]
     total, kept = sum(one.amount_minor for one in told.values()), sum(one.kept_minor for one in told.values())
     why = cancellations.get(connection, booking.event_id) if cancelled else None
+    lines = sum(booking.terms.of_ticket(each.price_minor).total_minor for each in gone)
+    fee = booking.booking_fee.total_minor
+    # It goes back with the last ticket of the booking.
+    came_back = total + kept > lines
     return replace(
         _contents(booking, event, gone, total_minor=total, public_url=public_url),
+        booking_fee=written(fee, booking.currency) if fee and came_back else "",
+        fee_kept=written(fee, booking.currency) if fee and not came_back else "",
         free=not total,
         kept=written(kept, booking.currency) if kept else "",
         reason=why.reason if why else "",
@@ -133,9 +139,8 @@ def _check(letter: Letter, booking: Booking, *, now: datetime) -> None:
 
 
 def _place(ticket: BookedTicket) -> str:
-    if ticket.row_name and ticket.seat_name:
-        return f"{ticket.section_name}, row {ticket.row_name}, seat {ticket.seat_name}"
-    return f"{ticket.section_name}, standing"
+    place = f"row {ticket.row_name}, seat {ticket.seat_name}" if ticket.row_name and ticket.seat_name else "standing"
+    return ", ".join(part for part in (ticket.section_name, place, ticket.tier) if part)
 
 
 def _added(booking: Booking, ticket: BookedTicket) -> str:

@@ -62,13 +62,22 @@ class ReadAhead:
 
 
 def counted(found: Batch, before: Batch, decisions: Sequence[Decision]) -> Batch:
-    """`found` with as much taken by each buyer as once the decisions of the batch before it are written."""
+    """`found` with as much taken by each buyer, and from each address, as once the batch before it is written."""
     given: Counter[BuyerId] = Counter()
+    given_to: Counter[str | None] = Counter()
     for booking, decision in zip(before.bookings, decisions, strict=True):
         given[booking.buyer_id] += len(decision.tickets)
+        given_to[booking.request.address] += len(decision.tickets)
+    # Who has no address is counted by none.
+    del given_to[None]
     bookings = tuple(
-        booking._replace(request=booking.request._replace(buyer_taken=booking.request.buyer_taken + more))
-        if (more := given.get(booking.buyer_id))
+        booking._replace(
+            request=booking.request._replace(
+                buyer_taken=booking.request.buyer_taken + given[booking.buyer_id],
+                address_taken=booking.request.address_taken + given_to[booking.request.address],
+            )
+        )
+        if given.get(booking.buyer_id) or given_to.get(booking.request.address)
         else booking
         for booking in found.bookings
     )

@@ -19,6 +19,7 @@ from onsale.workers import (
     refunds,
     reminders,
     resend,
+    scheduled_prices,
     stuck,
     waiting_lists,
 )
@@ -110,6 +111,12 @@ def reconcile_payments() -> None:
 def cancel_events() -> None:
     """End the bookings of cancelled events, and refund who paid."""
     cancellations.sweep_cancelled(shop())
+
+
+@app.task(name="onsale.change_prices")
+def change_prices() -> None:
+    """Put in force the prices whose time has come."""
+    scheduled_prices.sweep_prices(shop())
 
 
 @app.task(name="onsale.resend")

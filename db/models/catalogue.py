@@ -6,7 +6,16 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, Double, ForeignKey, ForeignKeyConstraint, Index, UniqueConstraint, text
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Double,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Index,
+    UniqueConstraint,
+    text,
+)
 from sqlalchemy.orm import Mapped, mapped_column
 
 from onsale.db.models.base import Base, Big, BigKey, Key, Xid8
@@ -45,6 +54,7 @@ class Event(Base):
         UniqueConstraint("slug"),
         CheckConstraint("status IN ('draft', 'published', 'cancelled')", name="status"),
         CheckConstraint("tickets_per_card > 0", name="tickets_per_card"),
+        CheckConstraint("tickets_per_address > 0", name="tickets_per_address"),
         CheckConstraint("away_pay_seconds > 0", name="away_pay_seconds"),
         Index("events_by_date", "starts_at", "id", postgresql_where=text("status = 'published'")),
         Index("events_by_venue", "venue_id"),
@@ -67,6 +77,7 @@ class Event(Base):
     price_terms: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'"))
     tickets_per_card: Mapped[int | None]
     away_pay_seconds: Mapped[int] = mapped_column(server_default=text("1800"))
+    tickets_per_address: Mapped[int | None]
 
 
 class EventArtist(Base):
@@ -84,7 +95,13 @@ class Section(Base):
     """A block of an event."""
 
     __tablename__ = "sections"
-    __table_args__ = (CheckConstraint("kind IN ('seated', 'general')", name="kind"),)
+    __table_args__ = (
+        CheckConstraint("kind IN ('seated', 'general')", name="kind"),
+        CheckConstraint(
+            "tiers = '[]' OR CAST(tiers -> 0 ->> 'price_minor' AS bigint) = price_minor",
+            name="tiers",
+        ),
+    )
 
     event_id: Mapped[BigKey] = mapped_column(ForeignKey("events.id"))
     id: Mapped[Key]
@@ -96,10 +113,11 @@ class Section(Base):
     map_y: Mapped[int]
     map_w: Mapped[int]
     map_h: Mapped[int]
+    tiers: Mapped[list[Any]] = mapped_column(server_default=text("'[]'"))
 
 
 class PriceChange(Base):
-    """A section's price that was changed; written by a trigger, append-only."""
+    """A section's price that was changed, or a tier's of it; written by a trigger, append-only."""
 
     __tablename__ = "price_changes"
     __table_args__ = (
@@ -112,10 +130,48 @@ class PriceChange(Base):
     id: Mapped[BigKey]
     event_id: Mapped[Big]
     section_id: Mapped[int]
-    was_minor: Mapped[Big]
-    now_minor: Mapped[Big]
+    was_minor: Mapped[int | None] = mapped_column(BigInteger)
+    now_minor: Mapped[int | None] = mapped_column(BigInteger)
     at: Mapped[datetime]
     xid: Mapped[str] = mapped_column(Xid8)
+    tier: Mapped[str | None]
+
+
+class ScheduledPrice(Base):
+    """A price that will be another one at a time; live until applied or cancelled."""
+
+    __tablename__ = "scheduled_prices"
+    __table_args__ = (
+        ForeignKeyConstraint(
+            ["event_id", "section_id"], ["sections.event_id", "sections.id"], name="fk_scheduled_prices_section"
+        ),
+        CheckConstraint(
+            "(outcome IS NULL) = (ended_at IS NULL) AND outcome IN ('applied', 'cancelled', 'not_sold')",
+            name="outcome",
+        ),
+        Index(
+            "scheduled_price_index",
+            "event_id",
+            "section_id",
+            text("coalesce(tier, '')"),
+            "due_at",
+            unique=True,
+            postgresql_where=text("ended_at IS NULL"),
+        ),
+        Index("scheduled_prices_of_event", "event_id", "due_at", postgresql_where=text("ended_at IS NULL")),
+        Index("scheduled_prices_due", "due_at", postgresql_where=text("ended_at IS NULL")),
+    )
+
+    id: Mapped[BigKey]
+    event_id: Mapped[Big]
+    section_id: Mapped[int]
+    tier: Mapped[str | None]
+    price_minor: Mapped[Big]
+    due_at: Mapped[datetime]
+    asked_by: Mapped[str]
+    asked_at: Mapped[datetime]
+    ended_at: Mapped[datetime | None]
+    outcome: Mapped[str | None]
 
 
 class SectionChanges(Base):

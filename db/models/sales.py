@@ -37,6 +37,12 @@ class Booking(Base):
         ),
         Index("bookings_by_deadline", "hold_until", postgresql_where=text(_HOLDING)),
         Index("bookings_of_buyer", "buyer_id", "created_at"),
+        Index(
+            "bookings_of_address",
+            "event_id",
+            "address_digest",
+            postgresql_where=text("address_digest IS NOT NULL"),
+        ),
         Index("bookings_refunding", "event_id", "id", postgresql_where=text("state = 'refunding'")),
     )
 
@@ -72,6 +78,7 @@ class Booking(Base):
     fees_minor: Mapped[int] = mapped_column(BigInteger, server_default=text("0"))
     taxes_minor: Mapped[int] = mapped_column(BigInteger, server_default=text("0"))
     price_terms: Mapped[dict[str, Any] | None]
+    address_digest: Mapped[bytes | None] = mapped_column(LargeBinary)
 
 
 class BookingMove(Base):
@@ -124,3 +131,4 @@ class BookingTicket(Base):
     released_at: Mapped[datetime | None]
     refund_id: Mapped[UUID | None]
     checked_in_at: Mapped[datetime | None]
+    tier: Mapped[str | None]

@@ -7,11 +7,14 @@ WITH live AS (
                      'confirmed', 'refunding')
 )
 INSERT INTO bookings (event_id, id, buyer_id, number, return_number, state, wishes, payment_method, tickets_wanted,
-                      currency, admission_id, idempotency_key, request_hash, queued_at, queued_xid)
+                      currency, admission_id, idempotency_key, request_hash, queued_at, queued_xid,
+                      address_digest)
 SELECT e.id, :id, :buyer_id, :number, :return_number, :state, CAST(:wishes AS jsonb), :payment_method, :tickets_wanted,
        e.currency, :admission_id, :idempotency_key, :request_hash,
        CASE WHEN :state = 'queued' THEN clock_timestamp() END,
-       CASE WHEN :state = 'queued' THEN pg_current_xact_id() END
+       CASE WHEN :state = 'queued' THEN pg_current_xact_id() END,
+       -- Of nobody where the event does not count by address.
+       CASE WHEN e.tickets_per_address IS NOT NULL THEN CAST(:address_digest AS bytea) END
   FROM events e, live
  WHERE e.id = :event_id AND e.status = 'published' AND live.tickets + :tickets_wanted <= e.tickets_per_buyer
 -- Without a target: the key and the admission both answer here, and neither aborts the transaction.

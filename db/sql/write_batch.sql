@@ -8,17 +8,18 @@ WITH clock AS (
                          CAST(:taxes AS bigint[]), CAST(:reasons AS text[]))
              AS d (id, version, state, tickets, amount_minor, fees_minor, taxes_minor, reason)
 ), wanted AS (
-    SELECT * FROM unnest(CAST(:ticket_ids AS bigint[]), CAST(:ticket_bookings AS uuid[]), CAST(:prices AS bigint[]))
-             AS w (id, booking_id, price_minor)
+    SELECT * FROM unnest(CAST(:ticket_ids AS bigint[]), CAST(:ticket_bookings AS uuid[]), CAST(:prices AS bigint[]),
+                         CAST(:tiers AS text[]))
+             AS w (id, booking_id, price_minor, tier)
 ), taken AS (
     UPDATE tickets t
        SET state = 'held', booking_id = w.booking_id, held_until = clock.until, version = t.version + 1
       FROM wanted w, clock
      WHERE t.event_id = :event_id AND t.id = w.id AND t.state = 'free'
-    RETURNING t.id, t.section_id, t.version, w.booking_id, w.price_minor
+    RETURNING t.id, t.section_id, t.version, w.booking_id, w.price_minor, w.tier
 ), listed AS (
-    INSERT INTO booking_tickets (event_id, booking_id, ticket_id, price_minor, hold_version, taken_at)
-    SELECT :event_id, booking_id, taken.id, price_minor, version, clock.now FROM taken, clock
+    INSERT INTO booking_tickets (event_id, booking_id, ticket_id, price_minor, hold_version, taken_at, tier)
+    SELECT :event_id, booking_id, taken.id, price_minor, version, clock.now, tier FROM taken, clock
 ), counters AS (
     -- In order, or two who change the same sections could wait for each other for ever.
     SELECT section_id FROM section_changes
@@ -49,7 +50,7 @@ WITH clock AS (
      WHERE b.event_id = :event_id AND b.id = d.id AND b.version = d.version AND b.state = 'queued'
     RETURNING b.id, b.state
 )
-SELECT clock.until,
+SELECT clock.until, clock.now,
        (SELECT jsonb_object_agg(id, version) FROM taken) AS versions,
        (SELECT jsonb_object_agg(section_id, changes) FROM changed) AS changes,
        -- Which ones only when some are missing: a hundred ids are a tenth of the batch's time to read.

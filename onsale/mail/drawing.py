@@ -46,7 +46,8 @@ class Show:
 class Contents:
     """All that a letter says. `link` is the booking's page: it shows nothing to whoever is not its buyer.
 
-    `kept`: what of the price was not given back, if anything; `reason`: why an event is cancelled.
+    `kept`: what of the price was not given back, if anything, and `fee_kept`: the booking's fee, if that was not;
+    `reason`: why an event is cancelled.
     `free`: there was nothing to pay. `until` and `declined` are for a buyer who is needed: how long the hold lasts, and
     whether the card was refused (else the bank asks for a confirmation). `booking_fee` is a line beside the tickets;
     `within` says what of the total is no ticket.
@@ -63,6 +64,7 @@ class Contents:
     booking_fee: str = ""
     within: tuple[PriceLine, ...] = ()
     kept: str = ""
+    fee_kept: str = ""
     reason: str = ""
 
 
@@ -102,6 +104,7 @@ def draw(kind: str, contents: Contents) -> Drawn:
         "until": contents.until,
         "declined": contents.declined,
         "kept": contents.kept,
+        "fee_kept": contents.fee_kept,
         "reason": contents.reason,
     }
     return _letter(kind, words)

@@ -55,7 +55,7 @@ RULES = {
     "I6": ("i6_one_hold_per_admission", "i6_set_as_logged"),
     "I7": ("i7_nothing_out_of_sale_for_nothing",),
     "I8": ("i8_price_at_hold", "i8_terms_at_hold"),
-    "I9": ("i9_limit_per_buyer", "i9_limit_per_card"),
+    "I9": ("i9_limit_per_buyer", "i9_limit_per_card", "i9_limit_per_address"),
     "I10": ("i10_search",),
     "I11": ("i11_accepted_once",),
     "I12": ("i12_histories_replay", "i12_guard"),

@@ -383,7 +383,7 @@ def test_a_batch_finds_its_tickets_without_reading_the_house(engine, record_url,
     run_sql(engine, "ANALYZE tickets")
     lanes = make_engine(record_url, by_index=by_index)
     bookings = ["ids", "versions", "states", "counts", "amounts", "fees", "taxes", "reasons"]
-    columns = dict.fromkeys([*bookings, "ticket_bookings", "prices"], "{}")
+    columns = dict.fromkeys([*bookings, "ticket_bookings", "prices", "tiers"], "{}")
     ids = ",".join(str(seat(event_id, number)) for number in range(1, 201))
 
     with transaction(lanes) as connection:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from onsale.db import cancellations, letters
+from onsale.db import cancellations, letters, pricing
 from onsale.db.engine import reading, transaction
 from onsale.db.ids import BookingId
 from onsale.db.letters import LetterKind
@@ -13,7 +13,7 @@ from onsale.mail.drawing import Drawn
 from onsale.workers import letters as words
 from onsale.workers.cancellations import carry_on
 from onsale.workers.refunds import settle
-from tests.builders import booking, run_sql, seat
+from tests.builders import an_event, booking, open_queue, run_sql, seat
 from tests.services.refunding import a_paid_booking, ask
 
 
@@ -60,3 +60,22 @@ def test_whose_event_is_cancelled_reads_why_and_what_comes_back(paying_shop, eng
 
     assert "does not take place: The singer is ill." in letter.text
     assert "Given back: 90.00" in letter.text
+
+
+def test_a_booking_fee_that_is_kept_is_told_and_one_that_comes_back_is_a_line(paying_shop, engine):
+    event_id = an_event(engine)
+    with transaction(engine) as connection:
+        pricing.change(connection, event_id, terms={"booking_fee_minor": 200}, prices_minor={}, actor="test")
+    open_queue(paying_shop, event_id)
+    booking_id = a_paid_booking(paying_shop, event_id=event_id)
+    run_sql(engine, "UPDATE buyers SET email = 'ann@example.org'")
+
+    for ordinal in (1, 2):
+        ask(paying_shop, booking_id, tickets=(seat(event_id, ordinal),))
+        settle(paying_shop, booking_id)
+        letter = drawn(paying_shop, booking_id, LetterKind.REFUNDED)
+        run_sql(engine, "UPDATE letters SET state = 'sent' WHERE kind = 'refunded'")
+        kept, line = "The booking fee of 2.00 EUR is not given back", "- Booking fee: 2.00 EUR"
+        assert (kept in letter.text, line in letter.text) == (ordinal == 1, ordinal == 2)
+        assert (kept in letter.html) == (ordinal == 1)
+        assert f"Given back: {'45.00' if ordinal == 1 else '92.00'} EUR" in letter.text

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any
 from uuid import uuid4
 
@@ -14,6 +15,7 @@ import stripe as stripe_sdk
 import structlog
 from stripe._api_version import _ApiVersion
 
+from onsale.cli.doctor.payments import examine
 from onsale.errors import PaymentRefused, ProviderUnavailable
 from onsale.payments.ledger import StripeLedger
 from onsale.payments.provider import API_VERSION, Intent, IntentStatus, PaymentProvider, RefundStatus
@@ -364,7 +366,7 @@ def test_many_threads_share_one_client(stripe):
         assert all(threads.map(pay, range(64)))
 
 
-def test_every_call_names_the_version_of_the_api_that_it_was_written_for(bank):
+def test_every_call_names_the_version_of_the_api_that_it_was_written_for(bank, config):
     with gate_to(bank.url) as gate:
         provider = StripeProvider(secret_key=bank.secret_key, api_base=gate.url)
         ledger = StripeLedger(secret_key=bank.secret_key, api_base=gate.url)
@@ -372,6 +374,8 @@ def test_every_call_names_the_version_of_the_api_that_it_was_written_for(bank):
         assert ledger.payment("pi_nothing") is None
         provider.close()
         ledger.close()
+        seen = examine(replace(config, stripe_secret_key=bank.secret_key, stripe_api_base=gate.url))
+        assert next(seen)[0] == "provider"
 
     assert {one.headers["Stripe-Version"] for one in gate.asked} == {API_VERSION}
 

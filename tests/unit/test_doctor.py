@@ -38,6 +38,7 @@ from onsale.cli.doctor.signs import Asked
 from onsale.config import Config
 from onsale.db.change_outbox import OutboxState
 from onsale.db.ids import EventId
+from onsale.db.refunds import Failing
 from onsale.payments.webhooks import WANTED
 
 OK, WARNING, BROKEN, NOT_CHECKED = Answer.OK, Answer.WARNING, Answer.BROKEN, Answer.NOT_CHECKED
@@ -511,6 +512,13 @@ def test_every_open_event_must_move_and_be_written_down(pulses, admission, journ
 def test_what_is_overdue_is_judged(numbers, holds, lanes):
     assert worker_part.overdue_holds(numbers).answer is holds
     assert worker_part.undecided(numbers).answer is lanes
+
+
+@pytest.mark.parametrize(
+    ("failing", "answer"), [(Failing(0, 0), OK), (Failing(3, 0), WARNING), (Failing(3, 1), BROKEN)]
+)
+def test_a_refund_that_the_bank_refuses_is_seen(failing, answer):
+    assert worker_part.failed_refunds(Numbers(0, 0.0, None, failing)).answer is answer
 
 
 # The web and the machine.

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import pytest
 
 from onsale.db.price_terms import NO_TERMS, PriceTerms
+from onsale.db.tiers import ShownTier
 from onsale.errors import BadRequest
 from onsale.web.pages.price_words import SHOWN_CHARACTERS_MAX, price_pattern, price_words, rate, shown, shown_prices
 
@@ -15,6 +16,7 @@ from onsale.web.pages.price_words import SHOWN_CHARACTERS_MAX, price_pattern, pr
 class Section:
     id: int
     each_minor: int
+    tiers: tuple[ShownTier, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,17 @@ def test_what_a_page_showed_comes_back_with_its_form():
     back = shown({"shown": shown_prices(event)}, event)
 
     assert [back.in_section(1, 2), back.in_section(2, 1), back.anywhere(2)] == [11200, 4200, 11200]
+
+
+def test_what_was_shown_of_a_tier_is_known_by_its_name_whatever_the_order():
+    adult, child = ShownTier("Adult", 5000, None, 5500, 5500), ShownTier("Child (with proof)", 2500, None, 3000, 2500)
+    shown_before = shown_prices(Event(FEES, sections=(Section(1, 5500, (adult, child)), Section(2, 4000))))
+
+    back = shown({"shown": shown_before}, Event(FEES))
+
+    mixed = (None, "Child (with proof)", "Adult")
+    assert back.in_section(1, 3, mixed) == 5500 + 2500 + 5500 + 200
+    assert (back.in_section(2, 3, mixed), back.anywhere(3, mixed), back.anywhere(1)) == (None, 13_700, 5700)
 
 
 def test_free_tickets_were_shown_to_cost_nothing_whatever_a_booking_bears():

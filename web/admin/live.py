@@ -36,6 +36,8 @@ class Live:
     sold: int
     obeyed: bool
     limited_by: str
+    takings_minor: int
+    currency: str
 
     @property
     def sold_x(self) -> int:
@@ -66,6 +68,8 @@ def live(sale: Sale) -> Live | None:
         sold=stock.sold,
         obeyed=state.version >= sale.settings.version,
         limited_by=_limited_by(state, stock.free),
+        takings_minor=sale.numbers.takings_minor,
+        currency=sale.numbers.currency,
     )
 
 

@@ -15,8 +15,10 @@ from onsale.web.api.events import events
 from onsale.web.api.prices import prices
 from onsale.web.api.queue import waiting_room
 from onsale.web.api.refunds import refunds
+from onsale.web.api.scheduled_prices import scheduled_prices
 from onsale.web.api.search import search
 from onsale.web.api.seats import house
+from onsale.web.api.ticket_limits import ticket_limits
 from onsale.web.api.waiting_list import lists
 from onsale.web.api.webhooks import provider
 
@@ -33,6 +35,8 @@ NOUNS = (
     provider,
     admin,
     prices,
+    scheduled_prices,
+    ticket_limits,
 )
 DOCUMENT = "onsale-openapi"
 

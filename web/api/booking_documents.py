@@ -113,6 +113,7 @@ def _ticket(ticket: BookedTicket, booking: Booking) -> BookedTicketDocument:
         section=ticket.section_name,
         row=ticket.row_name,
         seat=ticket.seat_name,
+        tier=ticket.tier,
         price_minor=ticket.price_minor,
         **priced(booking.terms.of_ticket(ticket.price_minor)),
     )

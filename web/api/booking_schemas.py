@@ -11,12 +11,16 @@ from onsale.web.timeline import Standing
 
 
 class BookedTicketDocument(Told):
-    """A ticket of a booking at the price of the hold; `total_minor` is what it adds to the booking."""
+    """A ticket of a booking at the price of the hold; `total_minor` is what it adds to the booking.
+
+    `tier`: what it was sold as, null where its section had one price.
+    """
 
     ticket_id: int
     section: str
     row: str | None
     seat: str | None
+    tier: str | None
     price_minor: int
     fees_minor: int
     taxes_minor: int

@@ -12,12 +12,13 @@ from onsale.db import bookings as record
 from onsale.db.bookings import Booking
 from onsale.db.engine import reading
 from onsale.db.ids import BookingId, EventId, TicketId, event_of_ticket
+from onsale.db.tiers import NAME_CHARACTERS_MAX
 from onsale.db.wishes import TICKETS_PER_WISH_MAX, WISHES_MAX, Wish
 from onsale.web import booking, limits
 from onsale.web.api.booking_documents import booking_document, booking_documents
 from onsale.web.api.booking_schemas import BookingDocument, BookingsDocument
 from onsale.web.api.contract import Answer, Asked, Routes
-from onsale.web.api.documents import TICKET_ID_MAX, WHOLE, BookingPath, EventPath, GivenMoment, TicketPath
+from onsale.web.api.documents import PRINTABLE, TICKET_ID_MAX, WHOLE, BookingPath, EventPath, GivenMoment, TicketPath
 from onsale.web.api.queue import QUEUE_TOKEN, Token
 from onsale.web.auth import Buyer
 from onsale.web.box_office import box_office
@@ -33,10 +34,13 @@ Key = Annotated[str, StringConstraints(min_length=1, max_length=booking.KEY_CHAR
 Method = Annotated[str, StringConstraints(min_length=4, max_length=255, pattern=r"^pm_[A-Za-z0-9_]+$")]
 Total = Annotated[int, Field(ge=0, le=PRICE_MAX), WHOLE]
 Section = Annotated[int, Field(ge=0, le=(1 << 31) - 1), WHOLE]
+TierName = Annotated[str, StringConstraints(min_length=1, max_length=NAME_CHARACTERS_MAX, pattern=PRINTABLE)]
+TierNames = Annotated[list[TierName | None], Field(max_length=TICKETS_PER_WISH_MAX)]
 
 
 class NamedWish(Asked):
-    """These tickets, all of them. `or_similar`: as many nearby when one is gone.
+    """These tickets, all of them. `or_similar`: as many nearby when one is gone. `tiers`: the tier of each, in the same
+    order; null, or none at all: the first tier of its section.
 
     `expected_total_minor`: what you were shown that they cost in all. More is never charged for this wish.
     """
@@ -45,26 +49,30 @@ class NamedWish(Asked):
         min_length=1, max_length=TICKETS_PER_WISH_MAX
     )
     or_similar: bool = False
+    tiers: TierNames | None = None
     expected_total_minor: Total | None = None
 
     def wish(self) -> Wish:
         return Wish(
             tickets=tuple(TicketId(each) for each in self.tickets),
             or_similar=self.or_similar,
+            tiers=tuple(self.tiers or ()),
             expected_total_minor=self.expected_total_minor,
         )
 
 
 class BestWish(Asked):
     """The best available, side by side unless `together` is false; in a section, up to a price each, which is what is
-    charged with all fees and taxes. `expected_total_minor`: what you were shown that they cost in all; more is never
-    charged for this wish.
+    charged with all fees and taxes. `tiers`: the tier of each ticket, from left to right; null, or none at all: the
+    first tier of the section. Only sections that have them all are taken. `expected_total_minor`: what you were shown
+    that they cost in all; more is never charged for this wish.
     """
 
     quantity: Annotated[int, Field(ge=1, le=TICKETS_PER_WISH_MAX), WHOLE]
     section_id: Section | None = None
     max_price_minor: Annotated[int, Field(ge=0, le=PRICE_MAX), WHOLE] | None = None
     together: bool = True
+    tiers: TierNames | None = None
     expected_total_minor: Total | None = None
 
     def wish(self) -> Wish:
@@ -73,6 +81,7 @@ class BestWish(Asked):
             section_id=self.section_id,
             max_price_minor=self.max_price_minor,
             together=self.together,
+            tiers=tuple(self.tiers or ()),
             expected_total_minor=self.expected_total_minor,
         )
 
@@ -98,6 +107,7 @@ class TicketBody(Asked):
 
     payment_method: Method | None = None
     or_similar: bool = False
+    tier: TierName | None = Field(None, description="What it is to be sold as; else the first tier of its section.")
     expected_total_minor: Total | None = Field(None, description="What you were shown; more is never charged.")
 
 
@@ -136,6 +146,8 @@ _REFUSALS = (
     e.BadQueueToken,
     e.AdmissionSpent,
     e.BuyerLimitReached,
+    e.NoSuchTier,
+    e.TierLimitReached,
     e.NotOpenYet,
     e.QueueClosed,
     e.TooManyRequests,
@@ -158,7 +170,12 @@ def book(path: EventPath, headers: BookHeaders, body: BookBody, buyer: Buyer) ->
 def book_ticket(path: TicketPath, headers: BookHeaders, body: TicketBody, buyer: Buyer) -> Answer[BookingDocument]:
     """Book this ticket: 202 and a URL to poll"""
     ticket = TicketId(path.ticket_id)
-    wish = Wish(tickets=(ticket,), or_similar=body.or_similar, expected_total_minor=body.expected_total_minor)
+    wish = Wish(
+        tickets=(ticket,),
+        or_similar=body.or_similar,
+        tiers=(body.tier,) if body.tier else (),
+        expected_total_minor=body.expected_total_minor,
+    )
     route = f"book-{ticket}"
     return _book(event_of_ticket(ticket), [wish], body.payment_method, headers, buyer, route=route)
 

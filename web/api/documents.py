@@ -145,9 +145,31 @@ class PriceTermsDocument(Told):
     fees_taxed: bool
 
 
+class TierDocument(Told):
+    """One of a section's prices, as Adult or Child, in the same parts as a section's. `most`: a booking has at most so
+    many of it; null: any.
+    """
+
+    name: str
+    price_minor: int
+    total_minor: int
+    each_minor: int
+    most: int | None
+
+
+class PriceAheadDocument(Told):
+    """What a ticket will cost from a moment on, if it is not changed before; `tier` null: where there are none."""
+
+    due_at: Moment
+    tier: str | None
+    price_minor: int
+    total_minor: int
+
+
 class SectionDocument(Told):
     """A block of the house and what a ticket in it costs: `total_minor` booked alone, all fees and taxes included, and
-    `each_minor` for every further one. `price_minor` is the organiser's price that this comes from.
+    `each_minor` for every further one. `price_minor` is the organiser's price that this comes from. Where there are
+    `tiers` these are the first one's, which a ticket is of that is asked for without one.
     """
 
     id: int
@@ -159,6 +181,8 @@ class SectionDocument(Told):
     total_minor: int
     each_minor: int
     capacity: int
+    tiers: list[TierDocument]
+    prices_ahead: list[PriceAheadDocument]
 
 
 class EventDocument(Told):
@@ -177,6 +201,8 @@ class EventDocument(Told):
     tickets_per_buyer: int
     # Over all bookings paid with one card; null where there is no such limit.
     tickets_per_card: int | None
+    # Over all bookings from one network address (an IPv6 /64 is one); null where there is no such limit.
+    tickets_per_address: int | None
     artists: list[str]
     venue: VenueDocument
     sections: list[SectionDocument]
@@ -220,6 +246,7 @@ class TicketDocument(Told):
     artists: list[str]
     dateTime: Moment
     price: Price
+    tiers: list[TierDocument]
     seats: list[SeatDocument]
     state: str
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated
 
 from pydantic import StringConstraints
@@ -10,6 +11,7 @@ from onsale.db.catalogue import Event
 from onsale.db.ids import EventId, TicketId
 from onsale.db.price_terms import PriceTerms
 from onsale.db.tickets import Ticket
+from onsale.db.tiers import ShownTier
 from onsale.search import TERM_CHARACTERS_MAX
 from onsale.web.api.contract import Asked, Routes, Shared, shared
 from onsale.web.api.documents import (
@@ -18,11 +20,13 @@ from onsale.web.api.documents import (
     EventPath,
     EventsFound,
     Price,
+    PriceAheadDocument,
     PriceTermsDocument,
     SeatDocument,
     SectionDocument,
     TicketDocument,
     TicketPath,
+    TierDocument,
     VenueDocument,
     priced,
 )
@@ -78,6 +82,7 @@ def event_document(event: Event) -> EventDocument:
         currency=event.currency,
         tickets_per_buyer=event.tickets_per_buyer,
         tickets_per_card=event.tickets_per_card,
+        tickets_per_address=event.tickets_per_address,
         artists=list(event.artists),
         venue=VenueDocument(
             id=venue.id,
@@ -106,9 +111,21 @@ def section_documents(event: Event) -> list[SectionDocument]:
             **priced(event.terms.alone(section.price_minor)),
             each_minor=section.each_minor,
             capacity=section.capacity,
+            tiers=tier_documents(section.tiers),
+            prices_ahead=[
+                PriceAheadDocument(
+                    due_at=each.due_at, tier=each.tier, price_minor=each.price_minor, total_minor=each.total_minor
+                )
+                for each in section.ahead
+            ],
         )
         for section in event.sections
     ]
+
+
+def tier_documents(tiers: Sequence[ShownTier]) -> list[TierDocument]:
+    """A section's tiers as the API tells them."""
+    return [TierDocument(**tier._asdict()) for tier in tiers]
 
 
 def terms_document(terms: PriceTerms) -> PriceTermsDocument:
@@ -125,6 +142,7 @@ def ticket_document(ticket: Ticket) -> TicketDocument:
         artists=list(ticket.artists),
         dateTime=ticket.starts_at,
         price=Price(amount_minor=ticket.price_minor, **priced(ticket.bill), currency=ticket.currency),
+        tiers=tier_documents(ticket.tiers),
         seats=[SeatDocument(section=ticket.section_name, row=ticket.row_name, seat=ticket.seat_name)],
         state=ticket.state,
     )

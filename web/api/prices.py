@@ -10,8 +10,10 @@ from onsale.db.catalogue import Event
 from onsale.db.ids import EventId
 from onsale.db.price_terms import WHOLE_BP
 from onsale.db.prices import AMOUNT_MINOR_MAX
-from onsale.errors import BadRequest, NotAllowed
+from onsale.db.tiers import PER_BOOKING_MAX, TIERS_MAX, Tier
+from onsale.errors import BadRequest, IllegalMove, NotAllowed
 from onsale.web import pricing
+from onsale.web.api.bookings import TierName
 from onsale.web.api.contract import Answer, Asked, Routes, Told
 from onsale.web.api.documents import WHOLE, EventPath, PriceTermsDocument, SectionDocument
 from onsale.web.api.events import section_documents, terms_document
@@ -20,6 +22,7 @@ from onsale.web.box_office import box_office
 
 prices = Routes("prices", "Running a sale")
 
+SectionNumber = Annotated[int, Field(ge=0, le=(1 << 31) - 1), WHOLE]
 Amount = Annotated[int, Field(ge=0, le=AMOUNT_MINOR_MAX), WHOLE]
 Rate = Annotated[int, Field(ge=0, le=WHOLE_BP), WHOLE]
 SECTIONS_MAX = 1_000
@@ -41,11 +44,25 @@ class TermsBody(Asked):
         return self.model_dump(exclude_none=True)
 
 
-class SectionPriceBody(Asked):
-    """What a section's tickets cost from now on, before what the terms add."""
+class TierBody(Asked):
+    """One of a section's prices, as Adult or Child; a booking has at most `most` of it, null: any."""
 
-    id: Annotated[int, Field(ge=0, le=(1 << 31) - 1), WHOLE]
+    name: TierName
     price_minor: Amount
+    most: Annotated[int, Field(ge=1, le=PER_BOOKING_MAX), WHOLE] | None = None
+
+    def tier(self) -> Tier:
+        return Tier(self.name, self.price_minor, self.most)
+
+
+class SectionPriceBody(Asked):
+    """What a section's tickets cost from now on, before what the terms add. `tiers` replaces them all, in this order;
+    an empty list: there is one price again. `price_minor` is the first tier's.
+    """
+
+    id: SectionNumber
+    price_minor: Amount | None = None
+    tiers: Annotated[list[TierBody], Field(max_length=TIERS_MAX)] | None = None
 
 
 class PricesBody(Asked):
@@ -70,15 +87,16 @@ def show_prices(path: EventPath, staff: StaffMember) -> Answer[PricesDocument]:
     return _told(pricing.prices(box_office(), EventId(path.event_id), staff))
 
 
-@prices.patch("/v1/admin/events/{event_id}/prices", raises=(NotAllowed, BadRequest))
+@prices.patch("/v1/admin/events/{event_id}/prices", raises=(NotAllowed, BadRequest, IllegalMove))
 def change_prices(path: EventPath, body: PricesBody, staff: StaffMember) -> Answer[PricesDocument]:
-    """Change prices, fees and tax; bookings that are decided keep theirs"""
+    """Change prices, tiers, fees and tax; bookings that are decided keep theirs"""
     changed = pricing.change(
         box_office(),
         EventId(path.event_id),
         staff,
         terms=body.price_terms.change() if body.price_terms else {},
-        prices_minor={each.id: each.price_minor for each in body.sections},
+        prices_minor={each.id: each.price_minor for each in body.sections if each.price_minor is not None},
+        tiers_of={each.id: [one.tier() for one in each.tiers] for each in body.sections if each.tiers is not None},
     )
     return _told(changed)
 

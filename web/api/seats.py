@@ -10,7 +10,8 @@ from onsale.db.ids import EventId
 from onsale.db.seats import SeatMap
 from onsale.web import availability
 from onsale.web.api.contract import Asked, Routes, Shared, Told, shared
-from onsale.web.api.documents import PLAIN, EventPath
+from onsale.web.api.documents import PLAIN, EventPath, TierDocument
+from onsale.web.api.events import tier_documents
 from onsale.web.box_office import box_office
 from onsale.web.kept import FOR_EVER
 
@@ -30,7 +31,8 @@ class RunDocument(Told):
 class BlockDocument(Told):
     """A section: `runs` of seats, or none for general admission; where it is in a picture 1000 wide.
 
-    A ticket costs `total_minor` booked alone, with all fees and taxes, and each further one `each_minor`.
+    A ticket costs `total_minor` booked alone, with all fees and taxes, and each further one `each_minor`; where there
+    are `tiers`, one of the first tier.
     """
 
     id: int
@@ -45,6 +47,7 @@ class BlockDocument(Told):
     y: int
     width: int
     height: int
+    tiers: list[TierDocument]
     runs: list[RunDocument]
 
 
@@ -163,6 +166,7 @@ def _house(seats: SeatMap) -> dict[str, Any]:
                 y=each.map_y,
                 width=each.map_w,
                 height=each.map_h,
+                tiers=tier_documents(each.tiers),
                 runs=[
                     RunDocument(
                         row=run.row_name,

@@ -10,9 +10,10 @@ from werkzeug.routing import IntegerConverter
 
 from onsale.web.admin.bookings import staff_bookings
 from onsale.web.admin.console import console
+from onsale.web.admin.prices import prices as console_prices
 from onsale.web.admin.refunds import refunds as console_refunds
 from onsale.web.admin.waiting import lists as console_lists
-from onsale.web.pages import context, price_words, shows, words
+from onsale.web.pages import context, price_words, shows, tier_choice, words
 from onsale.web.pages.accounts import accounts
 from onsale.web.pages.bookings import bookings
 from onsale.web.pages.choosing import choosing
@@ -34,6 +35,7 @@ BLUEPRINTS = (
     accounts,
     demo,
     console,
+    console_prices,
     console_refunds,
     console_lists,
     staff_bookings,
@@ -51,6 +53,7 @@ def register(app: Flask) -> None:
     app.url_map.converters["int"] = NumberInAddress
     words.register(app)
     price_words.register(app)
+    tier_choice.register(app)
     context.register(app)
     shows.register(app)
     for blueprint in BLUEPRINTS:

@@ -91,6 +91,8 @@ def _words(booking: Booking, attempt: Attempt | None) -> BookingWords:
         # Of the wish that was asked for first; the others are what would have done instead.
         shown = next((wish.expected_total_minor for wish in booking.wishes if wish.expected_total_minor is not None), 0)
         return booking_words.dearer(money(shown, booking.currency))
+    if (refused := booking_words.of_refusal(booking.reason)) is not None:
+        return refused
     declined = attempt is not None and attempt.outcome is AttemptOutcome.DECLINED
     charging = booking.payment_method is not None and attempt is None
     return booking_words.words_for(

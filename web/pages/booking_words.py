@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from onsale.db.allocation import Refusal
 from onsale.db.states import HOLDING
 from onsale.db.states import BookingState as S
 
@@ -141,6 +142,12 @@ DEARER = BookingWords(
     may_choose_again=True,
     again="See the prices now",
 )
+OF_THE_PRICES = {
+    Refusal.NO_SUCH_TIER: "Tickets of the kind you asked for are not sold there (any more).",
+    Refusal.TIER_LIMIT: "One booking may not have so many tickets of one of the kinds you asked for.",
+    Refusal.ADDRESS_LIMIT: "So many tickets were booked from your network address that this booking would pass the "
+    "limit of this show; somebody else may have booked over the same connection.",
+}
 # The provider will know in hours or days; the page may be closed.
 WAITING_FOR_MONEY = BookingWords(
     "On its way",
@@ -163,6 +170,14 @@ CALLED_OFF = "This show is cancelled"
 def dearer(shown: str) -> BookingWords:
     """The words for a booking that would have cost more than the buyer was `shown`."""
     return replace(DEARER, text=DEARER.text.format(shown=shown))
+
+
+def of_refusal(reason: str | None) -> BookingWords | None:
+    """The words for a booking that was refused for what it asked, where there are better ones than the state's."""
+    if reason not in OF_THE_PRICES:
+        return None
+    told = f"{OF_THE_PRICES[Refusal(reason)]} You were not charged, and your turn is still yours: choose again."
+    return replace(WORDS[S.UNAVAILABLE], title="This cannot be booked as you asked", text=told)
 
 
 def words_for(

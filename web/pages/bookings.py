@@ -14,7 +14,18 @@ from onsale.db.wishes import Wish
 from onsale.errors import BadRequest, NotFound, OnsaleError
 from onsale.web import auth, booking, limits, refunding
 from onsale.web.box_office import box_office
-from onsale.web.pages import booking_views, cookies, going, guests, paying, places, price_words, shows, test_cards
+from onsale.web.pages import (
+    booking_views,
+    cookies,
+    going,
+    guests,
+    paying,
+    places,
+    price_words,
+    shows,
+    test_cards,
+    tier_choice,
+)
 from onsale.web.pages.events import wishes_from
 
 bookings = Blueprint("bookings", __name__)
@@ -194,8 +205,15 @@ def _picked(event: Event) -> Wish:
     if not all(text.isascii() and text.isdigit() for text in texts):
         raise BadRequest("These are no seats of this house.", field="ticket")
     tickets = tuple(TicketId(int(text)) for text in dict.fromkeys(texts))
-    shown = price_words.shown(request.form, event).in_section(request.form.get("section", type=int), len(tickets))
-    return Wish(tickets=tickets, or_similar=request.form.get("or_similar") == "1", expected_total_minor=shown)
+    others = tier_choice.asked(request.form, event)
+    if len(others) > len(tickets):
+        raise BadRequest(f"You picked {len(tickets)} seats, and {len(others)} tickets at other prices.", field="count")
+    # By count: the form says of how many seats another price is asked for, the rest are of the first one.
+    tiers = (None,) * (len(tickets) - len(others)) + others if any(others) else ()
+    section = request.form.get("section", type=int)
+    shown = price_words.shown(request.form, event).in_section(section, len(tickets), tiers)
+    or_similar = request.form.get("or_similar") == "1"
+    return Wish(tickets=tickets, or_similar=or_similar, expected_total_minor=shown, tiers=tiers)
 
 
 def _form_key() -> str:

@@ -8,14 +8,17 @@ from flask import Blueprint, render_template
 from werkzeug.datastructures import MultiDict
 
 from onsale.db.catalogue import Event, Section
+from onsale.db.sections import PriceAhead
+from onsale.db.tiers import ShownTier
 from onsale.db.wishes import Wish
 from onsale.errors import BadRequest, OnsaleError
 from onsale.web.box_office import BoxOffice, box_office
-from onsale.web.pages import house, places, price_words, sales, shows, test_cards, waiting_list, words
+from onsale.web.pages import house, places, price_words, sales, shows, test_cards, tier_choice, waiting_list, words
 
 events = Blueprint("events", __name__)
 
-COPIED = ("id", "name", "kind", "total_minor", "each_minor", "map_x", "map_y", "map_w", "map_h")
+COPIED = ("id", "name", "kind", "total_minor", "each_minor", "tiers", "ahead", "totals_minor")
+PLACED = ("map_x", "map_y", "map_w", "map_h")
 BEFORE_THE_END = ("pre_queue", "open", "paused", "all_held")
 
 
@@ -34,9 +37,12 @@ class SectionNow:
     map_y: int = field(init=False)
     map_w: int = field(init=False)
     map_h: int = field(init=False)
+    tiers: tuple[ShownTier, ...] = field(init=False)
+    ahead: tuple[PriceAhead, ...] = field(init=False)
+    totals_minor: tuple[int, ...] = field(init=False)
 
     def __post_init__(self) -> None:
-        for name in COPIED:
+        for name in COPIED + PLACED:
             object.__setattr__(self, name, getattr(self.section, name))
 
 
@@ -77,7 +83,7 @@ def show(event_id: int) -> str:
 
 @dataclass(frozen=True)
 class Prices:
-    """From the cheapest to the dearest section; None for a show without sections."""
+    """From the cheapest ticket to the dearest; None for a show without sections."""
 
     low: int | None
     high: int | None
@@ -85,7 +91,7 @@ class Prices:
 
 def prices_of(event: Event) -> Prices:
     """The range of an event's prices, with fees and taxes."""
-    each = [section.total_minor for section in event.sections]
+    each = [total for section in event.sections for total in section.totals_minor]
     return Prices(min(each, default=None), max(each, default=None))
 
 
@@ -102,7 +108,8 @@ def wishes_from(form: MultiDict[str, str], event: Event) -> tuple[Wish, ...]:
     """What a wish form asks for, the dearest wish first. BadRequest says what does not fit."""
     section_text = form.get("section", "")
     section = int(section_text) if section_text.isascii() and section_text.isdigit() else None
-    quantity_text = form.get("quantity", "")
+    tiers = tier_choice.asked(form, event)
+    quantity_text = str(len(tiers)) if "count" in form else form.get("quantity", "")
     if not (quantity_text.isascii() and quantity_text.isdigit() and 1 <= int(quantity_text) <= event.tickets_per_buyer):
         raise BadRequest(f"Choose between 1 and {event.tickets_per_buyer} tickets.", field="quantity")
     if section_text and section not in {each.id for each in event.sections}:
@@ -114,9 +121,10 @@ def wishes_from(form: MultiDict[str, str], event: Event) -> tuple[Wish, ...]:
     together = form.get("together") == "1"
     shown = price_words.shown(form, event)
     wish = Wish(quantity=int(quantity_text), section_id=section, max_price_minor=most, together=together)
-    anywhere = replace(wish, section_id=None, expected_total_minor=shown.anywhere(wish.quantity))
+    wish = replace(wish, tiers=tiers if any(tiers) else ())
+    anywhere = replace(wish, section_id=None, expected_total_minor=shown.anywhere(wish.quantity, wish.tiers))
     if section is None:
         return (anywhere,)
-    wish = replace(wish, expected_total_minor=shown.in_section(section, wish.quantity))
+    wish = replace(wish, expected_total_minor=shown.in_section(section, wish.quantity, wish.tiers))
     # The nearest thing: as many as good as there are elsewhere, within the same price.
     return (wish, anywhere) if form.get("or_similar") == "1" else (wish,)

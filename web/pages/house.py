@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Protocol
 
+from onsale.db.sections import PriceAhead
+from onsale.db.tiers import ShownTier
+
 # Every plan is drawn in this frame (onsale/sandbox/rooms.py), the stage at the top, in the middle.
 PICTURE_WIDTH, PICTURE_HEIGHT = 1000, 800
 STAGE_WIDTH, STAGE_HEIGHT = 300, 60
@@ -27,6 +30,12 @@ class Section(Protocol):
     def kind(self) -> str: ...
     @property
     def total_minor(self) -> int: ...
+    @property
+    def tiers(self) -> tuple[ShownTier, ...]: ...
+    @property
+    def ahead(self) -> tuple[PriceAhead, ...]: ...
+    @property
+    def totals_minor(self) -> tuple[int, ...]: ...
     @property
     def free(self) -> int | None: ...
     @property
@@ -117,21 +126,27 @@ def draw(
 
 @dataclass(frozen=True)
 class PriceRow:
-    """Sections of one kind and price, as one line of the price table."""
+    """Sections of one kind and one price, or of the same tiers, as one line of the price table."""
 
     name: str
     kind: str
     total_minor: int
     free: int | None
+    tiers: tuple[ShownTier, ...] = ()
+    ahead: tuple[PriceAhead, ...] = ()
 
 
 def price_rows(sections: Sequence[Section]) -> list[PriceRow]:
     """The price table: neighbours of the same kind and price share a line, so that an arena fits a phone."""
     rows = []
-    for (kind, price), group in groupby(sections, key=lambda section: (str(section.kind), section.total_minor)):
+    for (kind, price, tiers, ahead), group in groupby(sections, key=_priced_alike):
         members = list(group)
         known = [section.free for section in members if section.free is not None]
         names = [section.name for section in members]
         name = f"{names[0]} to {short(names[-1])}" if len(names) > NAMES_WRITTEN_OUT else ", ".join(names)
-        rows.append(PriceRow(name, kind, price, sum(known) if len(known) == len(members) else None))
+        rows.append(PriceRow(name, kind, price, sum(known) if len(known) == len(members) else None, tiers, ahead))
     return rows
+
+
+def _priced_alike(section: Section) -> tuple[str, int, tuple[ShownTier, ...], tuple[PriceAhead, ...]]:
+    return str(section.kind), section.total_minor, section.tiers, section.ahead

@@ -123,13 +123,13 @@ class Seated(Protocol):
     section_name: str
     row_name: str | None
     seat_name: str | None
+    tier: str | None
 
 
 def seat_words(ticket: Seated) -> str:
-    """`Parterre, row C, seat 12`; `Floor, standing`."""
-    if ticket.row_name and ticket.seat_name:
-        return f"{ticket.section_name}, row {ticket.row_name}, seat {ticket.seat_name}"
-    return f"{ticket.section_name}, standing"
+    """`Parterre, row C, seat 12`; `Floor, standing, Child`."""
+    place = f"row {ticket.row_name}, seat {ticket.seat_name}" if ticket.row_name and ticket.seat_name else "standing"
+    return ", ".join(part for part in (ticket.section_name, place, ticket.tier) if part)
 
 
 def moment(text: str) -> datetime:

@@ -18,6 +18,7 @@ from onsale.cli.doctor.examining import Part
 from onsale.cli.doctor.finding import Seen, broken, not_checked, ok, warning
 from onsale.cli.doctor.settings import STRIPE
 from onsale.config import Config
+from onsale.payments.provider import API_VERSION
 from onsale.payments.transport import PooledTransport
 from onsale.payments.webhooks import WANTED
 
@@ -43,6 +44,7 @@ def examine(config: Config) -> Iterator[tuple[str, Seen]]:
         api = stripe.StripeClient(
             config.stripe_secret_key,
             base_addresses={"api": config.stripe_api_base},
+            stripe_version=API_VERSION,
             max_network_retries=0,
             http_client=transport,
         ).v1

@@ -8,9 +8,10 @@ from typing import Any
 from redis import Redis
 from sqlalchemy import Connection, text
 
-from onsale.db import queue_settings, stats
+from onsale.db import queue_settings, refunds, stats
 from onsale.db.ids import EventId
 from onsale.db.queue_settings import Phase
+from onsale.db.refunds import NONE_FAILING, Failing
 from onsale.queue.keys import EventKeys
 
 EVENTS_MAX = 200
@@ -30,11 +31,14 @@ class Pulse:
 
 @dataclass(frozen=True, slots=True)
 class Numbers:
-    """What should be nothing: holds past their deadline, and the age of the oldest booking nobody decided."""
+    """What should be nothing: holds past their deadline, the age of the oldest booking nobody decided, and refunds that
+    the bank refuses.
+    """
 
     overdue: int
     overdue_seconds: float
     undecided_seconds: float | None
+    refunds: Failing = NONE_FAILING
 
 
 def open_events(connection: Connection) -> list[EventId]:
@@ -55,7 +59,8 @@ def read_pulses(connection: Connection, client: Redis) -> list[Pulse]:
 def read_numbers(connection: Connection) -> Numbers:
     """How much is overdue."""
     row = connection.execute(_OVERDUE, {"swept": SWEPT_SECONDS_MAX, "paying": PAYING_SECONDS_MAX}).one()
-    return Numbers(row.overdue, row.seconds or 0.0, stats.oldest_undecided_seconds(connection))
+    oldest = stats.oldest_undecided_seconds(connection)
+    return Numbers(row.overdue, row.seconds or 0.0, oldest, refunds.failing(connection))
 
 
 def _pulse(client: Redis, event_id: EventId, *, now_us: int) -> Pulse:

@@ -18,7 +18,7 @@ from onsale.queue.client import connect
 from onsale.queue.probes import Probes
 
 QUEUE_CHECKS = tuple(str(queue.name) for queue in QUEUES)
-SALES_CHECKS = ("admission", "journal", "overdue holds", "undecided bookings")
+SALES_CHECKS = ("admission", "journal", "overdue holds", "undecided bookings", "failed refunds")
 # `onsale admit` comes by several times a second, and copies the journal every five seconds at the latest.
 STILL_SECONDS_MAX = 5.0
 JOURNAL_SECONDS_MAX = 20.0
@@ -77,6 +77,7 @@ def examine_sales(config: Config) -> Iterator[tuple[str, Seen]]:
     yield "journal", journal(pulses)
     yield "overdue holds", overdue_holds(numbers)
     yield "undecided bookings", undecided(numbers)
+    yield "failed refunds", failed_refunds(numbers)
 
 
 def alive(queue: str, asked: Asked) -> Seen:
@@ -175,6 +176,18 @@ def undecided(numbers: Numbers) -> Seen:
     if oldest > UNDECIDED_SECONDS_BROKEN:
         return broken(saw, do)
     return warning(saw, do) if oldest > UNDECIDED_SECONDS_WARNING else ok(saw)
+
+
+def failed_refunds(numbers: Numbers) -> Seen:
+    """Whether everybody who gave tickets back has the money."""
+    failing = numbers.refunds
+    if not failing.count:
+        return ok("None.")
+    do = "The event's console, Refunds, says why each is refused and tries again; else pay it back in another way."
+    saw = f"{failing.count} refunds are refused by the bank"
+    if failing.given_up:
+        return broken(f"{saw}, {failing.given_up} of them too often to be tried again.", do)
+    return warning(f"{saw}, and tried again by themselves.", do)
 
 
 def _events(count: int) -> str:

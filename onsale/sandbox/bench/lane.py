@@ -160,7 +160,7 @@ _FILL = text("""
 """)
 _SCRIPT = """\
 SELECT n AS batch, ids, versions, states, counts, amounts, fees, taxes, reasons, ticket_ids, ticket_bookings, prices,
-       snapshot
+       CAST('{}' AS text) AS tiers, snapshot
   FROM bench_batches WHERE event_id = :event_id
    AND n = (SELECT (min(number) - 1) / 100 FROM bookings WHERE event_id = :event_id AND state = 'queued')
 \\gset

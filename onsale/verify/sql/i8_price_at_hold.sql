@@ -15,21 +15,26 @@ SELECT format('booking %s is in %s, the event sells in %s', b.id, b.currency, e.
   FROM bookings b JOIN events e ON e.id = b.event_id
  WHERE b.event_id = :event_id AND b.currency <> e.currency
 UNION ALL
-SELECT format('ticket %s was held at %s for booking %s, its section costs %s', bt.ticket_id, bt.price_minor,
-              bt.booking_id, s.price_minor)
+SELECT format('ticket %s was held at %s for booking %s, %s costs %s', bt.ticket_id, bt.price_minor,
+              bt.booking_id, coalesce('its tier ' || bt.tier, 'its section'), was.price_minor)
   FROM booking_tickets bt
   JOIN bookings b ON b.event_id = bt.event_id AND b.id = bt.booking_id
   JOIN tickets t ON t.event_id = bt.event_id AND t.id = bt.ticket_id
   JOIN sections s ON s.event_id = t.event_id AND s.id = t.section_id
+  LEFT JOIN LATERAL (
+       SELECT c.id, c.was_minor FROM price_changes c
+        WHERE c.event_id = t.event_id AND c.section_id = t.section_id AND c.tier IS NOT DISTINCT FROM bt.tier
+          AND (b.batch_snapshot IS NULL OR NOT pg_visible_in_snapshot(c.xid, b.batch_snapshot))
+        ORDER BY c.id LIMIT 1) AS unseen ON true
+ CROSS JOIN LATERAL (
+       SELECT CASE WHEN unseen.id IS NOT NULL THEN unseen.was_minor
+                   WHEN bt.tier IS NULL THEN s.price_minor
+                   ELSE (SELECT CAST(one ->> 'price_minor' AS bigint) FROM jsonb_array_elements(s.tiers) one
+                          WHERE one ->> 'name' = bt.tier) END AS price_minor) AS was
  WHERE bt.event_id = :event_id
-   AND bt.price_minor <> coalesce(
-           (SELECT c.was_minor FROM price_changes c
-             WHERE c.event_id = t.event_id AND c.section_id = t.section_id
-               AND (b.batch_snapshot IS NULL OR NOT pg_visible_in_snapshot(c.xid, b.batch_snapshot))
-             ORDER BY c.id LIMIT 1),
-           s.price_minor)
+   AND bt.price_minor IS DISTINCT FROM was.price_minor
    AND NOT EXISTS (
        SELECT FROM price_changes c
-        WHERE c.event_id = t.event_id AND c.section_id = t.section_id AND c.now_minor = bt.price_minor
-          AND c.at <= bt.taken_at
+        WHERE c.event_id = t.event_id AND c.section_id = t.section_id AND c.tier IS NOT DISTINCT FROM bt.tier
+          AND c.now_minor = bt.price_minor AND c.at <= bt.taken_at
           AND (b.batch_snapshot IS NULL OR NOT pg_visible_in_snapshot(c.xid, b.batch_snapshot)))

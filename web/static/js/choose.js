@@ -18,10 +18,12 @@ function price(minor) {
 function tell(boxes) {
   const picked = boxes.filter((box) => box.checked);
   const names = picked.map((box) => `${box.closest('fieldset').dataset.row}${box.dataset.seat}`).join(', ');
-  document.querySelector('#picked-words').textContent = picked.length
-    ? `${names}: ${price(picked.length * Number(form.dataset.price) + Number(form.dataset.once))} together`
-    : `Pick up to ${form.dataset.most} seats, then take them.`;
-  document.querySelector('#take').disabled = !picked.length;
+  const others = [...form.querySelectorAll('select[name="count"]')];
+  const many = others.reduce((sum, one) => sum + Number(one.value), 0);
+  const each = others.reduce((sum, one) => sum + Number(one.value) * Number(one.dataset.price), (picked.length - many) * Number(form.dataset.price));
+  const words = many > picked.length ? `${many} tickets at other prices, and ${picked.length} picked: pick more seats.` : `${names}: ${price(each + (each ? Number(form.dataset.once) : 0))} together`;
+  document.querySelector('#picked-words').textContent = picked.length ? words : `Pick up to ${form.dataset.most} seats, then take them.`;
+  document.querySelector('#take').disabled = !picked.length || many > picked.length;
 }
 
 function show(view) {
@@ -44,6 +46,7 @@ function seats() {
     tell(boxes);
   };
   form.addEventListener('change', (event) => event.target.name === 'ticket' && changed(event));
+  form.addEventListener('change', (event) => event.target.name === 'count' && tell(boxes));
   for (const button of document.querySelectorAll('[data-view]')) button.addEventListener('click', () => show(button.dataset.view));
   document.querySelector('#view-switch').hidden = false;
   let kept = 'picture';
