@@ -10,6 +10,8 @@ Rules:
 - `or_similar`, for named tickets: as many neighbours in the same section, else in another section of the same price.
 - A booking's wishes are tried in order; the first that can be met is.
 - Nobody passes the event's limit of tickets per buyer. The lane is serial per event, so counting here is enough.
+- The codes of a booking apply to whatever wish is met (`db/code_rules.py`), or nothing is given. Prices are compared as
+  they are with them.
 - Nothing met: UNAVAILABLE. Whether the event is sold out is for the record to say, when the batch is written.
 """
 
@@ -21,9 +23,11 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import NamedTuple
 
+from onsale.db import code_rules
+from onsale.db.code_rules import Code, CodeRefusal, Line
 from onsale.db.house import House, Place, SectionIndex
 from onsale.db.ids import BookingId, BuyerId, TicketId
-from onsale.db.price_terms import NOTHING, Bill, PriceTerms
+from onsale.db.price_terms import NOTHING, Bill
 from onsale.db.wishes import Wish as Wish  # Who decides needs both: imported from here as well.
 
 
@@ -56,6 +60,7 @@ class Request(NamedTuple):
     wishes: tuple[Wish, ...]
     buyer_taken: int
     buyer_limit: int
+    code_ids: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +76,7 @@ class NamedTicket:
 
 
 class Taken(NamedTuple):
-    """One ticket given to a booking, at this price."""
+    """One ticket given to a booking, at this price: what is left of the section's, with the booking's codes."""
 
     ticket_id: TicketId
     section_id: int
@@ -84,10 +89,17 @@ class Taken(NamedTuple):
         return Place(self.ticket_id, self.row_number, self.seat_number)
 
 
-class Decision(NamedTuple):
-    """What becomes of one booking; `wish` is the index of the wish that was met, `reason` a `Refusal`.
+class CodeUse(NamedTuple):
+    """A code that a hold uses, and what it takes off all of its tickets."""
 
-    `bill`: what the tickets cost together, with fees and tax.
+    code_id: int
+    discount_minor: int
+
+
+class Decision(NamedTuple):
+    """What becomes of one booking; `wish` is the index of the wish that was met, `reason` why none was.
+
+    `bill`: what the tickets cost together, with fees and tax. `discounts`: what codes take off each one.
     """
 
     booking_id: BookingId
@@ -95,8 +107,10 @@ class Decision(NamedTuple):
     outcome: Outcome
     tickets: tuple[Taken, ...] = ()
     wish: int | None = None
-    reason: Refusal | None = None
+    reason: Refusal | CodeRefusal | None = None
     bill: Bill = NOTHING
+    codes: tuple[CodeUse, ...] = ()
+    discounts: tuple[int, ...] = ()
 
 
 def tickets_named(requests: Sequence[Request]) -> frozenset[TicketId]:
@@ -127,6 +141,7 @@ def allocate(requests: Sequence[Request], house: House, named: Mapping[TicketId,
     for request in requests:
         decision = _decide(request, hall, allowance=request.buyer_limit - request.buyer_taken - given[request.buyer_id])
         given[request.buyer_id] += len(decision.tickets)
+        house.codes.use((use.code_id for use in decision.codes), request.buyer_id)
         decisions.append(decision)
     return tuple(decisions)
 
@@ -141,7 +156,9 @@ def put_back(house: House, decisions: Iterable[Decision]) -> None:
 
 
 def _decide(request: Request, hall: _Hall, *, allowance: int) -> Decision:
-    reason = Refusal.NONE_FREE
+    reason: Refusal | CodeRefusal = Refusal.NONE_FREE
+    if refused := hall.begin(request):
+        return Decision(request.booking_id, request.version, Outcome.UNAVAILABLE, reason=refused)
     for index, wish in enumerate(request.wishes):
         if wish.size > allowance:
             reason = Refusal.BUYER_LIMIT
@@ -149,8 +166,7 @@ def _decide(request: Request, hall: _Hall, *, allowance: int) -> Decision:
         tickets = hall.meet(wish)
         if tickets:
             hall.take(tickets)
-            bill = hall.terms.of_booking([ticket.price_minor for ticket in tickets])
-            return Decision(request.booking_id, request.version, Outcome.HELD, tickets, index, bill=bill)
+            return hall.held(request, tickets, index)
         reason = hall.refusal(wish)
     return Decision(request.booking_id, request.version, Outcome.UNAVAILABLE, reason=reason)
 
@@ -163,6 +179,36 @@ class _Hall:
         self.terms = house.terms
         self._named = named
         self._gone: set[TicketId] = set()
+        self._codes: tuple[Code, ...] = ()
+        # Mostly there are no codes, and nothing more to ask of a section.
+        self._any_codes = bool(house.codes.codes or house.codes.code_only)
+
+    def begin(self, request: Request) -> CodeRefusal | None:
+        """The next booking, with its codes; why these get it nothing."""
+        shown = self._house.codes.shown(request.code_ids, request.buyer_id) if request.code_ids else ()
+        if isinstance(shown, CodeRefusal):
+            return shown
+        self._codes = shown
+        return None
+
+    def held(self, request: Request, tickets: tuple[Taken, ...], wish: int) -> Decision:
+        """These tickets, at what they cost with the codes of this booking."""
+        if not self._codes:
+            bill = self.terms.of_booking([ticket.price_minor for ticket in tickets])
+            return Decision(request.booking_id, request.version, Outcome.HELD, tickets, wish, bill=bill)
+        reduced = self._reduced([Line(ticket.section_id, ticket.price_minor) for ticket in tickets])
+        pairs = tuple(zip(tickets, reduced.prices_minor, strict=True))
+        used = self._house.codes.needed(frozenset(ticket.section_id for ticket in tickets), self._codes)
+        return Decision(
+            request.booking_id,
+            request.version,
+            Outcome.HELD,
+            tuple(ticket._replace(price_minor=price) for ticket, price in pairs),
+            wish,
+            bill=self.terms.of_booking(reduced.prices_minor),
+            codes=tuple(CodeUse(code.id, reduced.taken_off.get(code.id, 0)) for code in used),
+            discounts=tuple(ticket.price_minor - price for ticket, price in pairs),
+        )
 
     def meet(self, wish: Wish) -> tuple[Taken, ...]:
         """The tickets for this wish; empty when it cannot be met."""
@@ -170,11 +216,14 @@ class _Hall:
             return self._best(wish)
         if all(self._is_free(ticket) for ticket in wish.tickets):
             tickets = tuple(_taken(self._named[ticket]) for ticket in wish.tickets)
-            return tickets if self._as_shown(wish, [ticket.price_minor for ticket in tickets]) else ()
+            lines = [Line(ticket.section_id, ticket.price_minor) for ticket in tickets]
+            return tickets if self._allowed(lines) is None and self._as_shown(wish, lines) else ()
         return self._similar(wish) if wish.or_similar else ()
 
-    def refusal(self, wish: Wish) -> Refusal:
+    def refusal(self, wish: Wish) -> Refusal | CodeRefusal:
         """Why `meet` came back empty."""
+        if self._any_codes and (refused := self._refused(wish)):
+            return refused
         if self._dearer(wish):
             return Refusal.PRICE_CHANGED
         if not wish.tickets:
@@ -210,7 +259,8 @@ class _Hall:
             return ()
         same_price = [one for one in self._house.sections.values() if one.price_minor == wanted.price_minor]
         for section in sorted(same_price, key=lambda one: one.id != wanted.section_id):
-            if not self._as_shown(wish, [section.price_minor] * wish.size):
+            lines = [Line(section.id, section.price_minor)] * wish.size
+            if self._allowed(lines) is not None or not self._as_shown(wish, lines):
                 continue
             if block := section.best_block(len(wish.tickets)):
                 return _all_taken(section, block)
@@ -219,15 +269,46 @@ class _Hall:
     def _fits(self, section: SectionIndex, wish: Wish) -> bool:
         if wish.section_id is not None and section.id != wish.section_id:
             return False
+        if self._any_codes and self._allowed([Line(section.id, section.price_minor)]) is not None:
+            return False
         if wish.max_price_minor is None and wish.expected_total_minor is None:
             return True
-        prices = [section.price_minor] * wish.size
-        return _within_limit(self.terms, wish, prices) and self._as_shown(wish, prices)
+        lines = [Line(section.id, section.price_minor)] * wish.size
+        return self._within_limit(wish, lines) and self._as_shown(wish, lines)
 
-    def _as_shown(self, wish: Wish, prices: Sequence[int]) -> bool:
-        """Whether these prices come to no more than the buyer was shown."""
+    def _as_shown(self, wish: Wish, lines: Sequence[Line]) -> bool:
+        """Whether these tickets come to no more than the buyer was shown."""
         shown = wish.expected_total_minor
-        return shown is None or self.terms.of_booking(prices).total_minor <= shown
+        return shown is None or self._total_minor(lines) <= shown
+
+    def _within_limit(self, wish: Wish, lines: Sequence[Line]) -> bool:
+        limit = wish.max_price_minor
+        return limit is None or self._total_minor(lines) <= limit * len(lines)
+
+    def _total_minor(self, lines: Sequence[Line]) -> int:
+        """What these tickets cost, with the codes of the booking that is being decided."""
+        prices = self._reduced(lines).prices_minor if self._codes else [line.price_minor for line in lines]
+        return self.terms.of_booking(prices).total_minor
+
+    def _reduced(self, lines: Sequence[Line]) -> code_rules.Reduced:
+        return code_rules.reduce(lines, self._codes, unit_minor=self._house.codes.unit_minor)
+
+    def _allowed(self, lines: Sequence[Line]) -> CodeRefusal | None:
+        """Why tickets there may not be had with the codes of this booking."""
+        if not self._any_codes:
+            return None
+        return self._house.codes.refusal((line.section_id for line in lines), self._codes)
+
+    def _refused(self, wish: Wish) -> CodeRefusal | None:
+        """Whether the codes of the booking, or their want, stood in the way of this wish."""
+        if wish.section_id is not None:
+            return self._allowed([Line(wish.section_id, 0)])
+        if wish.tickets:
+            known = [self._named[ticket] for ticket in wish.tickets if ticket in self._named]
+            return self._allowed([Line(ticket.section_id, 0) for ticket in known]) if known else None
+        codes, self._codes = self._codes, tuple(code for code in self._codes if not code.takes_off)
+        without, self._codes = bool(codes) and bool(self.meet(wish)), codes
+        return CodeRefusal.NOT_FOR_TICKETS if without else None
 
     def _dearer(self, wish: Wish) -> bool:
         """Whether free tickets were there for the wish, at more than the buyer was shown."""
@@ -235,11 +316,6 @@ class _Hall:
             return False
         as_if_unseen = replace(wish, expected_total_minor=None)
         return bool(self.meet(as_if_unseen))
-
-
-def _within_limit(terms: PriceTerms, wish: Wish, prices: Sequence[int]) -> bool:
-    limit = wish.max_price_minor
-    return limit is None or terms.of_booking(prices).total_minor <= limit * len(prices)
 
 
 def _taken(ticket: NamedTicket) -> Taken:

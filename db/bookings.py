@@ -42,6 +42,7 @@ class NewBooking:
     return_number: int | None = None
     admission_id: str | None = None
     payment_method: str | None = field(default=None, repr=False)
+    code_ids: tuple[int, ...] = ()
 
     @property
     def tickets_wanted(self) -> int:
@@ -84,6 +85,7 @@ class Booking:
     fees_minor: int = 0
     taxes_minor: int = 0
     terms: PriceTerms = NO_TERMS
+    code_ids: tuple[int, ...] = ()
 
     @property
     def bill(self) -> Bill | None:
@@ -260,6 +262,7 @@ def booking_of(row: Row[Any]) -> Booking:
         fees_minor=row.fees_minor,
         taxes_minor=row.taxes_minor,
         terms=terms_from_json(row.price_terms),
+        code_ids=tuple(row.code_ids or ()),
     )
 
 
@@ -282,6 +285,7 @@ def _columns(new: NewBooking) -> dict[str, object]:
         "admission_id": new.admission_id,
         "idempotency_key": new.idempotency_key,
         "request_hash": new.request_hash,
+        "code_ids": list(new.code_ids) or None,
     }
 
 

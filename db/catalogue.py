@@ -143,6 +143,8 @@ class Event:
     sections: tuple[Section, ...] = field(default=())
     terms: PriceTerms = NO_TERMS
     tickets_per_card: int | None = None
+    # The sections that only a code opens.
+    code_only: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -291,6 +293,7 @@ def _event(connection: Connection, statement: TextClause, arguments: dict[str, o
         sections=tuple(_section(section, terms) for section in sections),
         terms=terms,
         tickets_per_card=row.tickets_per_card,
+        code_only=tuple(row.code_only_section_ids),
     )
 
 

@@ -18,7 +18,7 @@ from uuid import UUID
 import orjson
 from sqlalchemy import Connection, text
 
-from onsale.db import locks, sql
+from onsale.db import code_uses, locks, sql
 from onsale.db.allocation import Decision, NamedTicket, Request, sections_needed
 from onsale.db.allocation import tickets_named as named_by
 from onsale.db.house import House, Run, SectionIndex
@@ -35,8 +35,8 @@ WISHES_KEPT = 1_000
 
 
 class AllocationStale(OnsaleError):
-    """A ticket was no longer free, or a booking no longer queued. Roll back, forget `section_ids`, read the batch
-    again.
+    """A ticket was no longer free, a booking no longer queued, or a code used up. Roll back, forget `section_ids`, read
+    the batch again.
     """
 
     def __init__(
@@ -65,7 +65,7 @@ class Batch:
     """The next bookings in (number, created_at, id) order and the snapshot they were read in.
 
     `selling` False: the organiser stopped selling, `bookings` is empty. `changes`: each section's change counter, for
-    `House.missing`. `terms`: the event's fees and tax.
+    `House.missing`. `terms`: the event's fees and tax. `code_only`: the sections that only a code opens.
     """
 
     event_id: EventId
@@ -74,6 +74,8 @@ class Batch:
     selling: bool
     changes: Mapping[int, int]
     terms: PriceTerms = NO_TERMS
+    currency: str = ""
+    code_only: frozenset[int] = frozenset()
 
     @property
     def requests(self) -> tuple[Request, ...]:
@@ -151,6 +153,8 @@ def read_batch(
         selling=row.selling,
         changes={int(section_id): changes for section_id, changes in (row.changes or {}).items()},
         terms=terms_from_text(row.terms),
+        currency=row.currency,
+        code_only=frozenset(row.code_only_section_ids),
     )
 
 
@@ -194,6 +198,9 @@ def prepare_house(
 ) -> Mapping[TicketId, NamedTicket]:
     """Read what this batch needs and `house` lacks; returns the tickets its wishes name. Then `allocate` can decide."""
     house.terms = batch.terms
+    house.codes = code_uses.book(
+        connection, event_id, batch.requests, code_only=batch.code_only, currency=batch.currency
+    )
     needed = sections_needed(batch.requests)
     # What is here and not needed may be older than the record, and must not meet a wish.
     house.forget(house.missing(tuple(house.sections), batch.changes))
@@ -229,6 +236,8 @@ def write_batch(
         taken = (ticket for decision in decisions for ticket in decision.tickets)
         section_ids = frozenset(ticket.section_id for ticket in taken if ticket.ticket_id in lost)
         raise AllocationStale(tickets=lost, bookings=left_out, section_ids=section_ids)
+    if without_room := code_uses.write(connection, event_id, decisions):
+        raise AllocationStale(tickets=frozenset(), bookings=without_room, section_ids=frozenset())
     return Written(
         hold_until=row.until,
         versions=versions,
@@ -264,7 +273,7 @@ def with_waiting(connection: Connection, *, limit: int = 500) -> tuple[EventId, 
 
 
 def _queued(fields: Sequence[Any], buyer_limit: int) -> QueuedBooking:
-    id_, version, buyer, number, return_number, admission_id, has_payment_method, wishes, buyer_taken = fields
+    id_, version, buyer, number, return_number, admission_id, has_payment_method, wishes, buyer_taken, codes = fields
     booking_id, buyer_id = BookingId(UUID(id_)), BuyerId(UUID(buyer))
     return QueuedBooking(
         id=booking_id,
@@ -273,7 +282,7 @@ def _queued(fields: Sequence[Any], buyer_limit: int) -> QueuedBooking:
         admission_id=admission_id,
         buyer_id=buyer_id,
         has_payment_method=has_payment_method,
-        request=Request(booking_id, version, buyer_id, _wishes(wishes), buyer_taken, buyer_limit),
+        request=Request(booking_id, version, buyer_id, _wishes(wishes), buyer_taken, buyer_limit, tuple(codes or ())),
     )
 
 

@@ -131,6 +131,33 @@ class HoldExpired(OnsaleError):
     """The time to pay has passed and the tickets are on sale again. You were not charged."""
 
 
+# Codes.
+
+
+class CodeUnknown(OnsaleError):
+    """This event has no such code. Check it letter by letter."""
+
+
+class CodeNotYet(OnsaleError):
+    """This code is not valid yet."""
+
+
+class CodeOver(OnsaleError):
+    """This code is not valid any more. Leave it out."""
+
+
+class CodeUsed(OnsaleError):
+    """This code is used up. Leave it out."""
+
+
+class CodesDoNotStack(OnsaleError):
+    """These codes cannot be used together. Leave one of them out."""
+
+
+class CodeExists(OnsaleError):
+    """The event has this code already. Choose another."""
+
+
 # Giving back.
 
 

@@ -6,7 +6,8 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, Double, ForeignKey, ForeignKeyConstraint, Index, UniqueConstraint, text
+from sqlalchemy import CheckConstraint, Double, ForeignKey, ForeignKeyConstraint, Index, Integer, UniqueConstraint, text
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, mapped_column
 
 from onsale.db.models.base import Base, Big, BigKey, Key, Xid8
@@ -67,6 +68,7 @@ class Event(Base):
     price_terms: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'"))
     tickets_per_card: Mapped[int | None]
     away_pay_seconds: Mapped[int] = mapped_column(server_default=text("1800"))
+    code_only_section_ids: Mapped[list[int]] = mapped_column(ARRAY(Integer), server_default=text("'{}'"))
 
 
 class EventArtist(Base):

@@ -1,13 +1,13 @@
 -- The lane's next batch. Raw: bookings and snapshot must come from one statement, or the order cannot be proved afterwards.
 SELECT pg_current_snapshot()::text AS snapshot, s.selling, e.tickets_per_buyer,
-       CAST(e.price_terms AS text) AS terms,
+       CAST(e.price_terms AS text) AS terms, e.currency, e.code_only_section_ids,
        (SELECT json_object_agg(section_id, changes) FROM section_changes WHERE event_id = :event_id) AS changes,
        b.bookings
   FROM queue_settings s
   JOIN events e ON e.id = s.event_id
  CROSS JOIN LATERAL (
        SELECT json_agg(json_build_array(q.id, q.version, q.buyer_id, q.number, q.return_number, q.admission_id,
-                                          q.payment_method IS NOT NULL, CAST(q.wishes AS text), live.tickets)
+                                          q.payment_method IS NOT NULL, CAST(q.wishes AS text), live.tickets, q.code_ids)
                         ORDER BY q.number, q.created_at, q.id) AS bookings
          FROM (SELECT * FROM bookings
                 WHERE event_id = :event_id AND state = 'queued' AND s.selling
