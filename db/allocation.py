@@ -196,6 +196,8 @@ class _Hall:
         if not self._codes:
             bill = self.terms.of_booking([ticket.price_minor for ticket in tickets])
             return Decision(request.booking_id, request.version, Outcome.HELD, tickets, wish, bill=bill)
+        # In the order of the house: who bears the last unit of an amount is to be told from the record.
+        tickets = tuple(sorted(tickets))
         reduced = self._reduced([Line(ticket.section_id, ticket.price_minor) for ticket in tickets])
         pairs = tuple(zip(tickets, reduced.prices_minor, strict=True))
         used = self._house.codes.needed(frozenset(ticket.section_id for ticket in tickets), self._codes)
@@ -216,6 +218,7 @@ class _Hall:
             return self._best(wish)
         if all(self._is_free(ticket) for ticket in wish.tickets):
             tickets = tuple(_taken(self._named[ticket]) for ticket in wish.tickets)
+            tickets = tuple(sorted(tickets)) if self._codes else tickets
             lines = [Line(ticket.section_id, ticket.price_minor) for ticket in tickets]
             return tickets if self._allowed(lines) is None and self._as_shown(wish, lines) else ()
         return self._similar(wish) if wish.or_similar else ()

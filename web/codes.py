@@ -26,6 +26,7 @@ from onsale.errors import (
     CodeUsed,
     NotAllowed,
     NotFound,
+    OnsaleError,
 )
 from onsale.web import limits
 from onsale.web.auth import StaffMember
@@ -71,6 +72,24 @@ def check(office: BoxOffice, event_id: EventId, buyer_id: BuyerId, typed: str) -
     with reading(office.engine) as connection:
         found = codes.find(connection, event_id, buyer_id, [code])
     return _usable(found.get(code))
+
+
+def known(office: BoxOffice, event_id: EventId, buyer_id: BuyerId, kept: Collection[str]) -> tuple[FoundCode, ...]:
+    """Codes that this buyer typed before and was told about, as they stand now; what was one of them stays one."""
+    if not kept:
+        return ()
+    with reading(office.engine) as connection:
+        found = codes.find(connection, event_id, buyer_id, kept)
+    return tuple(found[code] for code in kept if code in found)
+
+
+def trouble(found: FoundCode) -> OnsaleError | None:
+    """What would be said to a booking with this code now; None: nothing."""
+    try:
+        _usable(found)
+    except OnsaleError as error:
+        return error
+    return None
 
 
 def _usable(found: FoundCode | None) -> FoundCode:

@@ -41,6 +41,7 @@ SERVE = {
     "config": Entry("onsale.cli.settings:config", "Show the settings in force, with secrets hidden."),
     "mail": Entry("onsale.cli.mail:mail", "See which letters wait or failed, and send one once more."),
     "staff": Entry("onsale.cli.staff:staff", "Create the people who run events."),
+    "codes": Entry("onsale.cli.codes:codes", "Make, list and switch the codes of an event."),
     "doctor": Entry("onsale.cli.doctor:doctor", "Check the parts, and say which promises they can keep."),
 }
 PROVE = {

@@ -14,7 +14,18 @@ from onsale.db.wishes import Wish
 from onsale.errors import BadRequest, NotFound, OnsaleError
 from onsale.web import auth, booking, limits, refunding
 from onsale.web.box_office import box_office
-from onsale.web.pages import booking_views, cookies, going, guests, paying, places, price_words, shows, test_cards
+from onsale.web.pages import (
+    booking_views,
+    codes,
+    cookies,
+    going,
+    guests,
+    paying,
+    places,
+    price_words,
+    shows,
+    test_cards,
+)
 from onsale.web.pages.events import wishes_from
 
 bookings = Blueprint("bookings", __name__)
@@ -48,6 +59,7 @@ def _in_person(event: Event, buyer_id: BuyerId) -> booking.Request:
         wishes=(_picked(event),) if "ticket" in request.form else wishes_from(request.form, event),
         admission_token=cookies.admission_token(),
         address=request.remote_addr or "",
+        codes=codes.kept(event.id),
     )
 
 
@@ -79,6 +91,7 @@ def _hands_free(event: Event, buyer_id: BuyerId) -> booking.Request:
         wishes=wishes_from(request.form, event),
         payment_method=card,
         address=request.remote_addr or "",
+        codes=codes.kept(event.id),
     )
 
 

@@ -11,7 +11,7 @@ from onsale.db.catalogue import Event, Section
 from onsale.db.wishes import Wish
 from onsale.errors import BadRequest, OnsaleError
 from onsale.web.box_office import BoxOffice, box_office
-from onsale.web.pages import house, places, price_words, sales, shows, test_cards, words
+from onsale.web.pages import codes, house, places, price_words, sales, shows, test_cards, words
 
 events = Blueprint("events", __name__)
 
@@ -55,6 +55,8 @@ def show(event_id: int) -> str:
     """One show."""
     office = box_office()
     event = shows.event(event_id)
+    mine = codes.kept_codes(office, event)
+    event = codes.offered(event, mine)
     sale = sales.sale_if_known(office, event.id)
     sections = sections_now(office, event)
     place = places.place_if_known(office, event.id)
@@ -63,6 +65,8 @@ def show(event_id: int) -> str:
         event=event,
         sale=sale,
         mine=place,
+        codes=mine,
+        early=codes.may_come_early(mine),
         house=house.draw(sections),
         price_rows=house.price_rows(sections),
         prices=prices_of(event),
