@@ -16,7 +16,7 @@ from onsale.db.code_rules import Code, CodeKind
 from onsale.db.code_uses import code_of
 from onsale.db.ids import BuyerId, EventId
 from onsale.db.price_terms import WHOLE_BP, check_amount
-from onsale.errors import BadRequest, CodeExists, NotFound
+from onsale.errors import CodeExists, CodeUnfit, NotFound
 
 MADE_AT_ONCE_MAX = 5_000
 USES_MAX = 1_000_000
@@ -99,7 +99,7 @@ def make(
 ) -> tuple[KnownCode, ...]:
     """Write these codes (normalised), all or none, with a line in the sale log that names none of them.
 
-    NotFound: no such event or section. CodeExists. BadRequest names what does not fit.
+    NotFound: no such event or section. CodeExists. CodeUnfit names what does not fit.
     """
     currency = connection.execute(_CURRENCY, {"event_id": event_id}).scalar()
     if currency is None:
@@ -174,24 +174,24 @@ def find(connection: Connection, event_id: EventId, buyer_id: BuyerId, codes: Co
 
 
 def _check(new: NewCode, currency: str) -> None:
-    """BadRequest for a code that makes no sense."""
+    """CodeUnfit for a code that makes no sense."""
     check_amount(new.amount_minor, currency, field="amount_minor")
     if (new.kind is CodeKind.AMOUNT) != bool(new.amount_minor):
-        raise BadRequest("A code of kind amount, and no other, has an amount.", field="amount_minor")
+        raise CodeUnfit("A code of kind amount, and no other, has an amount.", field="amount_minor")
     if (new.kind is CodeKind.PERCENT) != bool(new.percent_bp) or not 0 <= new.percent_bp <= WHOLE_BP:
-        raise BadRequest(f"A code of kind percent, and no other, has 1 to {WHOLE_BP} basis points.", field="percent_bp")
+        raise CodeUnfit(f"A code of kind percent, and no other, has 1 to {WHOLE_BP} basis points.", field="percent_bp")
     if (new.kind is CodeKind.EARLY) != (new.presale_from is not None):
-        raise BadRequest("A code of kind early, and no other, has a beginning of its presale.", field="presale_from")
+        raise CodeUnfit("A code of kind early, and no other, has a beginning of its presale.", field="presale_from")
     if new.section_ids == ():
-        raise BadRequest("Name a section, or none for all of them.", field="sections")
+        raise CodeUnfit("Name a section, or none for all of them.", field="sections")
     if new.valid_from and new.valid_until and new.valid_from >= new.valid_until:
-        raise BadRequest("A code ends after it begins.", field="valid_until")
+        raise CodeUnfit("A code ends after it begins.", field="valid_until")
     for name in ("uses_max", "uses_per_buyer"):
         limit = getattr(new, name)
         if limit is not None and not 1 <= limit <= USES_MAX:
-            raise BadRequest(f"A code is used 1 to {USES_MAX:,} times, or without a limit.", field=name)
+            raise CodeUnfit(f"A code is used 1 to {USES_MAX:,} times, or without a limit.", field=name)
     if len(new.note) > NOTE_CHARACTERS_MAX:
-        raise BadRequest(f"A note has at most {NOTE_CHARACTERS_MAX} characters.", field="note")
+        raise CodeUnfit(f"A note has at most {NOTE_CHARACTERS_MAX} characters.", field="note")
 
 
 def _check_sections(connection: Connection, event_id: EventId, section_ids: tuple[int, ...] | None) -> None:

@@ -154,6 +154,10 @@ class CodesDoNotStack(OnsaleError):
     """These codes cannot be used together. Leave one of them out."""
 
 
+class CodeUnfit(OnsaleError):
+    """What this code is to be does not fit together; the field is named."""
+
+
 class CodeExists(OnsaleError):
     """The event has this code already. Choose another."""
 

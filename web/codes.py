@@ -22,6 +22,7 @@ from onsale.errors import (
     CodeNotYet,
     CodeOver,
     CodesDoNotStack,
+    CodeUnfit,
     CodeUnknown,
     CodeUsed,
     NotAllowed,
@@ -134,11 +135,11 @@ def make(
 ) -> tuple[KnownCode, ...]:
     """Make one code that was chosen, or so many random ones.
 
-    Raises NotFound, NotAllowed for a viewer, CodeExists, BadRequest naming the field.
+    Raises NotFound, NotAllowed for a viewer, CodeExists, CodeUnfit naming the field.
     """
     chosen = _chosen(code) if code else None
     if not 1 <= how_many <= codes.MADE_AT_ONCE_MAX or (chosen and how_many > 1):
-        raise BadRequest(f"Choose one code, or have 1 to {codes.MADE_AT_ONCE_MAX:,} random ones made.", field="count")
+        raise CodeUnfit(f"Choose one code, or have 1 to {codes.MADE_AT_ONCE_MAX:,} random ones made.", field="count")
     with transaction(office.engine) as connection:
         actor = _actor(connection, event_id, member)
         return codes.make(connection, event_id, new, [chosen] if chosen else codes.random_codes(how_many), actor=actor)
@@ -169,7 +170,5 @@ def _chosen(typed: str) -> str:
     code = code_rules.normalised(typed)
     if code is None:
         few, many = code_rules.CODE_CHARACTERS_MIN, code_rules.CODE_CHARACTERS_MAX
-        raise BadRequest(
-            f"A code has {few} to {many} letters and digits; spaces and dashes do not count.", field="code"
-        )
+        raise CodeUnfit(f"A code has {few} to {many} letters and digits; spaces and dashes do not count.", field="code")
     return code

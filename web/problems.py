@@ -53,6 +53,7 @@ STATUS: dict[type[e.OnsaleError], int] = {
     e.CodeOver: 409,
     e.CodeUsed: 409,
     e.CodesDoNotStack: 409,
+    e.CodeUnfit: 409,
     e.CodeExists: 409,
     e.CancellationClosed: 409,
     e.TicketCheckedIn: 409,

@@ -20,7 +20,7 @@ from onsale.db.refund_requests import Wanted
 from onsale.db.refunds import RefundReason
 from onsale.db.states import BookingState
 from onsale.db.wishes import Wish
-from onsale.errors import BadRequest, CodeExists, NotFound
+from onsale.errors import CodeExists, CodeUnfit, NotFound
 from onsale.workers import payments
 from onsale.workers.expiry import sweep
 from onsale.workers.lanes import work_lane
@@ -372,7 +372,7 @@ def test_a_code_is_made_once_at_an_event_and_again_at_another(engine, event_id):
     ],
 )
 def test_a_code_that_makes_no_sense_is_refused_with_the_field(engine, event_id, new, field):
-    with pytest.raises(BadRequest) as refused:
+    with pytest.raises(CodeUnfit) as refused:
         a_code(engine, event_id, new)
 
     assert refused.value.field == field

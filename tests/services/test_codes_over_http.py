@@ -402,9 +402,9 @@ def test_codes_are_the_organisers_own_and_a_viewer_only_looks(engine, staff_of, 
     ("body", "status", "field"),
     [
         ({"kind": "unlock", "sections": [9]}, 404, "sections"),
-        ({"kind": "amount"}, 422, "amount_minor"),
-        ({"kind": "unlock", "code": "no such ch\u00e4r"}, 422, "code"),
-        ({"kind": "unlock", "code": "ONE", "count": 2}, 422, "count"),
+        ({"kind": "amount"}, 409, "amount_minor"),
+        ({"kind": "unlock", "code": "no such ch\u00e4r"}, 409, "code"),
+        ({"kind": "unlock", "code": "ONE", "count": 2}, 409, "count"),
         ({"kind": "magic"}, 422, "kind"),
     ],
 )

@@ -163,7 +163,7 @@ def list_codes(path: EventPath, query: CodesAsked, staff: StaffMember) -> Answer
 @codes.post(
     "/v1/admin/events/{event_id}/codes",
     answers={201: MadeDocument},
-    raises=(e.NotAllowed, e.CodeExists, e.BadRequest),
+    raises=(e.NotAllowed, e.CodeExists, e.CodeUnfit, e.BadRequest),
 )
 def make_codes(path: EventPath, body: NewCodesBody, staff: StaffMember) -> Answer[MadeDocument]:
     """Make a code, or many random ones"""
