@@ -12,6 +12,8 @@ Rules:
 - A booking's wishes are tried in order; the first that can be met is.
 - Nobody passes the event's limit of tickets per buyer, nor that per network address, where there is one. The lane is
   serial per event, so counting here is enough.
+- The codes of a booking apply to whatever wish is met (`db/code_rules.py`), or nothing is given. Prices are compared as
+  they are with them.
 - Nothing met: UNAVAILABLE. Whether the event is sold out is for the record to say, when the batch is written.
 """
 
@@ -23,9 +25,11 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import NamedTuple
 
+from onsale.db import code_rules
+from onsale.db.code_rules import Code, CodeRefusal, Line
 from onsale.db.house import House, Place, SectionIndex
 from onsale.db.ids import BookingId, BuyerId, TicketId
-from onsale.db.price_terms import NOTHING, Bill, PriceTerms
+from onsale.db.price_terms import NOTHING, Bill
 from onsale.db.tiers import Choice, Tiers, choices
 from onsale.db.wishes import Wish as Wish  # Who decides needs both: imported from here as well.
 from onsale.errors import NoSuchTier, TierLimitReached
@@ -69,6 +73,7 @@ class Request(NamedTuple):
     address: str | None = None
     address_taken: int = 0
     address_limit: int | None = None
+    code_ids: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +90,7 @@ class NamedTicket:
 
 
 class Taken(NamedTuple):
-    """One ticket given to a booking, at this price, of this tier where its section has any."""
+    """One ticket given to a booking at this price: of its tier where there are any, less what the codes take off."""
 
     ticket_id: TicketId
     section_id: int
@@ -99,10 +104,17 @@ class Taken(NamedTuple):
         return Place(self.ticket_id, self.row_number, self.seat_number)
 
 
-class Decision(NamedTuple):
-    """What becomes of one booking; `wish` is the index of the wish that was met, `reason` a `Refusal`.
+class CodeUse(NamedTuple):
+    """A code that a hold uses, and what it takes off all of its tickets."""
 
-    `bill`: what the tickets cost together, with fees and tax.
+    code_id: int
+    discount_minor: int
+
+
+class Decision(NamedTuple):
+    """What becomes of one booking; `wish` is the index of the wish that was met, `reason` why none was.
+
+    `bill`: what the tickets cost together, with fees and tax. `discounts`: what codes take off each one.
     """
 
     booking_id: BookingId
@@ -110,8 +122,10 @@ class Decision(NamedTuple):
     outcome: Outcome
     tickets: tuple[Taken, ...] = ()
     wish: int | None = None
-    reason: Refusal | None = None
+    reason: Refusal | CodeRefusal | None = None
     bill: Bill = NOTHING
+    codes: tuple[CodeUse, ...] = ()
+    discounts: tuple[int, ...] = ()
 
 
 def tickets_named(requests: Sequence[Request]) -> frozenset[TicketId]:
@@ -145,6 +159,7 @@ def allocate(requests: Sequence[Request], house: House, named: Mapping[TicketId,
         decision = _decide(request, hall, allowance=left, of_address=_left_of_address(request, given_to))
         given[request.buyer_id] += len(decision.tickets)
         given_to[request.address] += len(decision.tickets)
+        house.codes.use((use.code_id for use in decision.codes), request.buyer_id)
         decisions.append(decision)
     return tuple(decisions)
 
@@ -166,7 +181,9 @@ def put_back(house: House, decisions: Iterable[Decision]) -> None:
 
 
 def _decide(request: Request, hall: _Hall, *, allowance: int, of_address: int | None) -> Decision:
-    reason = Refusal.NONE_FREE
+    reason: Refusal | CodeRefusal = Refusal.NONE_FREE
+    if refused := hall.begin(request):
+        return Decision(request.booking_id, request.version, Outcome.UNAVAILABLE, reason=refused)
     for index, wish in enumerate(request.wishes):
         if wish.size > allowance:
             reason = Refusal.BUYER_LIMIT
@@ -177,8 +194,7 @@ def _decide(request: Request, hall: _Hall, *, allowance: int, of_address: int | 
         tickets = hall.meet(wish)
         if tickets:
             hall.take(tickets)
-            bill = hall.terms.of_booking([ticket.price_minor for ticket in tickets])
-            return Decision(request.booking_id, request.version, Outcome.HELD, tickets, index, bill=bill)
+            return hall.held(request, tickets, index)
         reason = hall.refusal(wish)
     return Decision(request.booking_id, request.version, Outcome.UNAVAILABLE, reason=reason)
 
@@ -191,21 +207,62 @@ class _Hall:
         self.terms = house.terms
         self._named = named
         self._gone: set[TicketId] = set()
+        self._codes: tuple[Code, ...] = ()
+        # Mostly there are no codes, and nothing more to ask of a section.
+        self._any_codes = bool(house.codes.codes or house.codes.code_only)
+
+    def begin(self, request: Request) -> CodeRefusal | None:
+        """The next booking, with its codes; why these get it nothing."""
+        shown = self._house.codes.shown(request.code_ids, request.buyer_id) if request.code_ids else ()
+        if isinstance(shown, CodeRefusal):
+            return shown
+        self._codes = shown
+        return None
+
+    def held(self, request: Request, tickets: tuple[Taken, ...], wish: int) -> Decision:
+        """These tickets, at what they cost with the codes of this booking."""
+        if not self._codes:
+            bill = self.terms.of_booking([ticket.price_minor for ticket in tickets])
+            return Decision(request.booking_id, request.version, Outcome.HELD, tickets, wish, bill=bill)
+        # In the order of the house: who bears the last unit of an amount is to be told from the record.
+        tickets = tuple(sorted(tickets))
+        reduced = self._reduced([Line(ticket.section_id, ticket.price_minor) for ticket in tickets])
+        pairs = tuple(zip(tickets, reduced.prices_minor, strict=True))
+        used = self._house.codes.needed(frozenset(ticket.section_id for ticket in tickets), self._codes)
+        return Decision(
+            request.booking_id,
+            request.version,
+            Outcome.HELD,
+            tuple(ticket._replace(price_minor=price) for ticket, price in pairs),
+            wish,
+            bill=self.terms.of_booking(reduced.prices_minor),
+            codes=tuple(CodeUse(code.id, reduced.taken_off.get(code.id, 0)) for code in used),
+            discounts=tuple(ticket.price_minor - price for ticket, price in pairs),
+        )
 
     def meet(self, wish: Wish) -> tuple[Taken, ...]:
         """The tickets for this wish; empty when it cannot be met."""
         if not wish.tickets:
             return self._best(wish)
         if all(self._is_free(ticket) for ticket in wish.tickets):
-            tickets = [self._named[ticket] for ticket in wish.tickets]
-            sold_as = _sold_as(wish, [(ticket.price_minor, ticket.tiers) for ticket in tickets])
-            if sold_as and self._as_shown(wish, [each.price_minor for each in sold_as]):
-                return tuple(_taken(ticket, each) for ticket, each in zip(tickets, sold_as, strict=True))
-            return ()
+            tickets = self._sold_named(wish)
+            lines = [Line(ticket.section_id, ticket.price_minor) for ticket in tickets]
+            return tickets if tickets and self._allowed(lines) is None and self._as_shown(wish, lines) else ()
         return self._similar(wish) if wish.or_similar else ()
 
-    def refusal(self, wish: Wish) -> Refusal:
+    def _sold_named(self, wish: Wish) -> tuple[Taken, ...]:
+        """The tickets that the wish names, as it wants them sold; empty when they are not sold so."""
+        named = [self._named[ticket] for ticket in wish.tickets]
+        sold_as = _sold_as(wish, [(ticket.price_minor, ticket.tiers) for ticket in named])
+        if not sold_as:
+            return ()
+        tickets = tuple(_taken(ticket, each) for ticket, each in zip(named, sold_as, strict=True))
+        return tuple(sorted(tickets)) if self._codes else tickets
+
+    def refusal(self, wish: Wish) -> Refusal | CodeRefusal:
         """Why `meet` came back empty."""
+        if self._any_codes and (refused := self._refused(wish)):
+            return refused
         if self._dearer(wish):
             return Refusal.PRICE_CHANGED
         if (of_tiers := self._refusal_of_tiers(wish)) is not None:
@@ -261,8 +318,8 @@ class _Hall:
             if one.price_minor == wanted.price_minor and one.tiers == wanted.tiers
         ]
         for section in sorted(same_price, key=lambda one: one.id != wanted.section_id):
-            sold_as = _sold_as(wish, [(section.price_minor, section.tiers)] * wish.size)
-            if not sold_as or not self._as_shown(wish, [each.price_minor for each in sold_as]):
+            lines = _lines(section, wish)
+            if not lines or self._allowed(lines) is not None or not self._as_shown(wish, lines):
                 continue
             if block := section.best_block(len(wish.tickets)):
                 return _all_taken(section, block, wish)
@@ -271,18 +328,46 @@ class _Hall:
     def _fits(self, section: SectionIndex, wish: Wish) -> bool:
         if wish.section_id is not None and section.id != wish.section_id:
             return False
+        if self._any_codes and self._allowed([Line(section.id, section.price_minor)]) is not None:
+            return False
         if not (section.tiers or wish.tiers) and wish.max_price_minor is None and wish.expected_total_minor is None:
             return True
-        sold_as = _sold_as(wish, [(section.price_minor, section.tiers)] * wish.size)
-        if not sold_as:
-            return False
-        prices = [each.price_minor for each in sold_as]
-        return _within_limit(self.terms, wish, prices) and self._as_shown(wish, prices)
+        lines = _lines(section, wish)
+        return bool(lines) and self._within_limit(wish, lines) and self._as_shown(wish, lines)
 
-    def _as_shown(self, wish: Wish, prices: Sequence[int]) -> bool:
-        """Whether these prices come to no more than the buyer was shown."""
+    def _as_shown(self, wish: Wish, lines: Sequence[Line]) -> bool:
+        """Whether these tickets come to no more than the buyer was shown."""
         shown = wish.expected_total_minor
-        return shown is None or self.terms.of_booking(prices).total_minor <= shown
+        return shown is None or self._total_minor(lines) <= shown
+
+    def _within_limit(self, wish: Wish, lines: Sequence[Line]) -> bool:
+        limit = wish.max_price_minor
+        return limit is None or self._total_minor(lines) <= limit * len(lines)
+
+    def _total_minor(self, lines: Sequence[Line]) -> int:
+        """What these tickets cost, with the codes of the booking that is being decided."""
+        prices = self._reduced(lines).prices_minor if self._codes else [line.price_minor for line in lines]
+        return self.terms.of_booking(prices).total_minor
+
+    def _reduced(self, lines: Sequence[Line]) -> code_rules.Reduced:
+        return code_rules.reduce(lines, self._codes, unit_minor=self._house.codes.unit_minor)
+
+    def _allowed(self, lines: Sequence[Line]) -> CodeRefusal | None:
+        """Why tickets there may not be had with the codes of this booking."""
+        if not self._any_codes:
+            return None
+        return self._house.codes.refusal((line.section_id for line in lines), self._codes)
+
+    def _refused(self, wish: Wish) -> CodeRefusal | None:
+        """Whether the codes of the booking, or their want, stood in the way of this wish."""
+        if wish.section_id is not None:
+            return self._allowed([Line(wish.section_id, 0)])
+        if wish.tickets:
+            known = [self._named[ticket] for ticket in wish.tickets if ticket in self._named]
+            return self._allowed([Line(ticket.section_id, 0) for ticket in known]) if known else None
+        codes, self._codes = self._codes, tuple(code for code in self._codes if not code.takes_off)
+        without, self._codes = bool(codes) and bool(self.meet(wish)), codes
+        return CodeRefusal.NOT_FOR_TICKETS if without else None
 
     def _dearer(self, wish: Wish) -> bool:
         """Whether free tickets were there for the wish, at more than the buyer was shown."""
@@ -292,9 +377,10 @@ class _Hall:
         return bool(self.meet(as_if_unseen))
 
 
-def _within_limit(terms: PriceTerms, wish: Wish, prices: Sequence[int]) -> bool:
-    limit = wish.max_price_minor
-    return limit is None or terms.of_booking(prices).total_minor <= limit * len(prices)
+def _lines(section: SectionIndex, wish: Wish) -> list[Line]:
+    """What each ticket of the wish costs in this section, before codes; empty when they are not sold so."""
+    sold_as = _sold_as(wish, [(section.price_minor, section.tiers)] * wish.size)
+    return [Line(section.id, each.price_minor) for each in sold_as]
 
 
 def _sold_as(wish: Wish, places: Sequence[tuple[int, Tiers]]) -> tuple[Choice, ...]:

@@ -44,6 +44,7 @@ class NewBooking:
     payment_method: str | None = field(default=None, repr=False)
     # Kept only where the event limits the tickets per network address.
     address_digest: bytes | None = field(default=None, repr=False)
+    code_ids: tuple[int, ...] = ()
 
     @property
     def tickets_wanted(self) -> int:
@@ -86,6 +87,7 @@ class Booking:
     fees_minor: int = 0
     taxes_minor: int = 0
     terms: PriceTerms = NO_TERMS
+    code_ids: tuple[int, ...] = ()
 
     @property
     def bill(self) -> Bill | None:
@@ -264,6 +266,7 @@ def booking_of(row: Row[Any]) -> Booking:
         fees_minor=row.fees_minor,
         taxes_minor=row.taxes_minor,
         terms=terms_from_json(row.price_terms),
+        code_ids=tuple(row.code_ids or ()),
     )
 
 
@@ -287,6 +290,7 @@ def _columns(new: NewBooking) -> dict[str, object]:
         "idempotency_key": new.idempotency_key,
         "request_hash": new.request_hash,
         "address_digest": new.address_digest,
+        "code_ids": list(new.code_ids) or None,
     }
 
 

@@ -119,6 +119,8 @@ class Event:
     terms: PriceTerms = NO_TERMS
     tickets_per_card: int | None = None
     tickets_per_address: int | None = None
+    # The sections that only a code opens.
+    code_only: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -267,6 +269,7 @@ def _event(connection: Connection, statement: TextClause, arguments: dict[str, o
         terms=terms,
         tickets_per_card=row.tickets_per_card,
         tickets_per_address=row.tickets_per_address,
+        code_only=tuple(row.code_only_section_ids),
     )
 
 

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from onsale.db.code_book import NO_CODES, CodeBook
 from onsale.db.ids import TicketId
 from onsale.db.price_terms import NO_TERMS, PriceTerms
 from onsale.db.tiers import Tiers
@@ -232,6 +233,7 @@ class House:
     sections: dict[int, SectionIndex] = field(default_factory=dict)
     # What is added to the prices, as of the batch that is being decided.
     terms: PriceTerms = NO_TERMS
+    codes: CodeBook = NO_CODES
 
     def missing(self, wanted: Iterable[int], changes: Mapping[int, int]) -> tuple[int, ...]:
         """Which of the wanted sections must be read: unknown here, or older than the record's change counters."""

@@ -17,7 +17,7 @@ from uuid import UUID
 import orjson
 from sqlalchemy import Connection, Row, text
 
-from onsale.db import locks, prepared, sql
+from onsale.db import code_uses, locks, prepared, sql
 from onsale.db.allocation import Decision, NamedTicket, Request, sections_needed
 from onsale.db.allocation import tickets_named as named_by
 from onsale.db.house import House, Run, SectionIndex
@@ -36,8 +36,8 @@ WISHES_KEPT = 1_000
 
 
 class AllocationStale(OnsaleError):
-    """A ticket was no longer free, or a booking no longer queued. Roll back, forget `section_ids`, read the batch
-    again.
+    """A ticket was no longer free, a booking no longer queued, or a code used up. Roll back, forget `section_ids`, read
+    the batch again.
     """
 
     def __init__(
@@ -67,7 +67,7 @@ class Batch:
 
     `selling` False: the organiser stopped selling, `bookings` is empty. `changes`: each section's change counter, for
     `House.missing`. `terms`: the event's fees and tax. `price_due_at`: when a price of the event becomes another one,
-    and `price_is_due`, whether it should have by now.
+    and `price_is_due`, whether it should have by now. `code_only`: the sections that only a code opens.
     """
 
     event_id: EventId
@@ -78,6 +78,8 @@ class Batch:
     terms: PriceTerms = NO_TERMS
     price_due_at: datetime | None = None
     price_is_due: bool = False
+    currency: str = ""
+    code_only: frozenset[int] = frozenset()
 
     @property
     def requests(self) -> tuple[Request, ...]:
@@ -166,6 +168,8 @@ def read_batch(
         terms=terms_from_text(row.terms),
         price_due_at=row.price_due_at,
         price_is_due=row.price_due_at is not None and row.price_due_at <= row.now,
+        currency=row.currency,
+        code_only=frozenset(row.code_only_section_ids),
     )
 
 
@@ -214,6 +218,9 @@ def prepare_house(
 ) -> Mapping[TicketId, NamedTicket]:
     """Read what this batch needs and `house` lacks; returns the tickets its wishes name. Then `allocate` can decide."""
     house.terms = batch.terms
+    house.codes = code_uses.book(
+        connection, event_id, batch.requests, code_only=batch.code_only, currency=batch.currency
+    )
     needed = sections_needed(batch.requests)
     # What is here and not needed may be older than the record, and must not meet a wish.
     house.forget(house.missing(tuple(house.sections), batch.changes))
@@ -251,6 +258,8 @@ def write_batch(
         taken = (ticket for decision in decisions for ticket in decision.tickets)
         section_ids = frozenset(ticket.section_id for ticket in taken if ticket.ticket_id in lost)
         raise AllocationStale(tickets=lost, bookings=left_out, section_ids=section_ids)
+    if without_room := code_uses.write(connection, event_id, decisions):
+        raise AllocationStale(tickets=frozenset(), bookings=without_room, section_ids=frozenset())
     return Written(
         hold_until=row.until,
         versions=versions,
@@ -298,6 +307,7 @@ def _queued(fields: Sequence[Any], buyer_limit: int, address_limit: int | None) 
         buyer_taken,
         address,
         there,
+        codes,
     ) = fields
     booking_id, buyer_id = BookingId(UUID(id_)), BuyerId(UUID(buyer))
     return QueuedBooking(
@@ -317,6 +327,7 @@ def _queued(fields: Sequence[Any], buyer_limit: int, address_limit: int | None) 
             address=address,
             address_taken=there,
             address_limit=address_limit,
+            code_ids=tuple(codes or ()),
         ),
     )
 

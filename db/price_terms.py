@@ -142,7 +142,7 @@ def check_amount(amount_minor: int, currency: str, *, field: str) -> None:
 def _ticket_line(terms: PriceTerms, price_minor: int) -> Bill:
     if price_minor == 0:
         return NOTHING
-    fee = terms.ticket_fee_minor + _share(price_minor, terms.ticket_fee_bp, WHOLE_BP, terms.unit_minor)
+    fee = terms.ticket_fee_minor + share(price_minor, terms.ticket_fee_bp, WHOLE_BP, terms.unit_minor)
     if terms.ticket_fee_included:
         # A fee within a price cannot be more than the price.
         fee = min(fee, price_minor)
@@ -154,12 +154,12 @@ def _taxed(terms: PriceTerms, ticket_minor: int, fee_minor: int) -> Bill:
     """A line with its tax."""
     of_minor = ticket_minor + (fee_minor if terms.fees_taxed else 0)
     if terms.tax_included:
-        tax = _share(of_minor, terms.tax_bp, WHOLE_BP + terms.tax_bp, terms.unit_minor)
+        tax = share(of_minor, terms.tax_bp, WHOLE_BP + terms.tax_bp, terms.unit_minor)
         return Bill(ticket_minor, fee_minor, tax, ticket_minor + fee_minor)
-    tax = _share(of_minor, terms.tax_bp, WHOLE_BP, terms.unit_minor)
+    tax = share(of_minor, terms.tax_bp, WHOLE_BP, terms.unit_minor)
     return Bill(ticket_minor, fee_minor, tax, ticket_minor + fee_minor + tax)
 
 
-def _share(amount_minor: int, part: int, whole: int, unit_minor: int) -> int:
+def share(amount_minor: int, part: int, whole: int, unit_minor: int) -> int:
     """`part` of `whole` of an amount, rounded half up to units; in whole numbers throughout."""
     return (2 * amount_minor * part + whole * unit_minor) // (2 * whole * unit_minor) * unit_minor

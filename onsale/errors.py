@@ -162,6 +162,37 @@ class ReminderTooLate(OnsaleError):
     """It is too late for this letter: the sale has opened, or your turn has come."""
 
 
+# Codes.
+
+
+class CodeUnknown(OnsaleError):
+    """This event has no such code. Check it letter by letter."""
+
+
+class CodeNotYet(OnsaleError):
+    """This code is not valid yet."""
+
+
+class CodeOver(OnsaleError):
+    """This code is not valid any more. Leave it out."""
+
+
+class CodeUsed(OnsaleError):
+    """This code is used up. Leave it out."""
+
+
+class CodesDoNotStack(OnsaleError):
+    """These codes cannot be used together. Leave one of them out."""
+
+
+class CodeUnfit(OnsaleError):
+    """What this code is to be does not fit together; the field is named."""
+
+
+class CodeExists(OnsaleError):
+    """The event has this code already. Choose another."""
+
+
 # Giving back.
 
 

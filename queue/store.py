@@ -58,18 +58,20 @@ class QueueStore:
         *,
         address: str,
         proven: int | None = None,
+        early: bool = False,
         now_ms: int | None = None,
     ) -> Joined:
         """The buyer's number: the next one, or the one this buyer has.
 
-        `proven` is the number in a verified queue token; when it differs from what is known, the lower one wins. Raises
-        NotOpenYet (with `retry_after_seconds`), QueueClosed, NumbersExhausted, AddressLimitReached.
+        `proven` is the number in a verified queue token; when it differs from what is known, the lower one wins.
+        `early`: also before the opening. Raises NotOpenYet (with `retry_after_seconds`), QueueClosed, NumbersExhausted,
+        AddressLimitReached.
         """
         keys, digest = EventKeys(event_id), address_digest(address)
         number, joined_at_ms, created = self._run(
             "join",
             [keys.queue, keys.buyers(buyer_id), keys.address(digest), keys.joins, *keys.numbers_lane()[:3]],
-            [buyer_id.bytes, digest, proven or 0, *_now(now_ms)],
+            [buyer_id.bytes, digest, proven or 0, *([now_ms or "", 1] if early else _now(now_ms))],
         )
         return Joined(int(number), int(joined_at_ms), bool(created))
 

@@ -17,7 +17,7 @@ import structlog
 from sqlalchemy import Connection
 
 from onsale.config import Config
-from onsale.db import bookings, charges, holds
+from onsale.db import bookings, charges, code_rules, holds
 from onsale.db.bookings import Booking, NewBooking
 from onsale.db.engine import make_sure, reading, transaction
 from onsale.db.ids import (
@@ -44,7 +44,7 @@ from onsale.errors import (
 )
 from onsale.queue.keys import PlaceId, address_digest
 from onsale.queue.state import UNDECIDED_MS, Phase, SlotKind, SlotState, Standing
-from onsale.web import cards, joining, limits, tokens
+from onsale.web import cards, codes, joining, limits, tokens
 from onsale.web.box_office import BoxOffice
 
 KEY_CHARACTERS_MAX = 255
@@ -70,11 +70,18 @@ class Request:
     admission_token: str | None = field(default=None, repr=False)
     queue_token: str | None = field(default=None, repr=False)
     route: str = "bookings"
+    # As they were typed.
+    codes: tuple[str, ...] = ()
 
     @property
     def hash(self) -> bytes:
         """SHA-256 of route and body."""
-        body = {"wishes": [wish.as_json() for wish in self.wishes], "payment_method": self.payment_method}
+        body: dict[str, object] = {
+            "wishes": [wish.as_json() for wish in self.wishes],
+            "payment_method": self.payment_method,
+        }
+        if self.codes:
+            body["codes"] = sorted(code_rules.normalised(code) or code for code in self.codes)
         return hashlib.sha256(self.route.encode() + b"\n" + orjson.dumps(body, option=orjson.OPT_SORT_KEYS)).digest()
 
 
@@ -93,7 +100,7 @@ def accept_booking(office: BoxOffice, request: Request) -> Booking:
 
     With an admission token it is decided at once; without one it is hands-free: it takes or keeps the buyer's number
     and waits for it. Raises NotFound, BadRequest, IdempotencyKeyReused, TicketTaken, BadAdmissionToken, AdmissionSpent,
-    BuyerLimitReached, QueueClosed, TooManyRequests and what `joining.join` raises.
+    BuyerLimitReached, QueueClosed, TooManyRequests and what `codes.shown` and `joining.join` raise.
     """
     event = office.shows.event(request.event_id)
     check(request.wishes, request.event_id, tickets_max=event.tickets_per_buyer)
@@ -101,7 +108,8 @@ def accept_booking(office: BoxOffice, request: Request) -> Booking:
     if before is not None:
         return before
     _check_house(office, request)
-    turn = _turn(office, request)
+    shown = codes.shown(office, request.event_id, request.buyer_id, request.codes)
+    turn = _turn(office, request, early=any(code.early_now for code in shown))
     new = NewBooking(
         id=booking_id(request.event_id, os.urandom(BOOKING_ID_RANDOM_BYTES)),
         event_id=request.event_id,
@@ -115,6 +123,7 @@ def accept_booking(office: BoxOffice, request: Request) -> Booking:
         admission_id=turn.admission_id,
         payment_method=request.payment_method,
         address_digest=address_secret(office.config, request.event_id, request.address),
+        code_ids=tuple(code.rules.id for code in shown),
     )
     if turn.now and turn.admission_id is not None:
         # Before the booking is there: a lane at work may decide it at once, and its word on the slot must be the last.
@@ -251,8 +260,8 @@ def _check_tiers(wish: Wish, sections: Sequence[Section]) -> None:
         raise refused
 
 
-def _turn(office: BoxOffice, request: Request) -> Turn:
-    """Under which place the booking is made."""
+def _turn(office: BoxOffice, request: Request, *, early: bool) -> Turn:
+    """Under which place the booking is made; `early`: a code lets it be decided before the opening, past the queue."""
     rules = office.statuses.of(request.event_id).rules
     if rules.phase is Phase.CLOSED:
         raise QueueClosed
@@ -268,11 +277,13 @@ def _turn(office: BoxOffice, request: Request) -> Turn:
     if request.payment_method is not None:
         cards.check_saved(office, request.buyer_id, request.payment_method)
     proven = joining.proven_number(office, request.event_id, request.buyer_id, request.queue_token)
-    joined = office.store.join(request.event_id, request.buyer_id, address=request.address, proven=proven)
+    joined = office.store.join(request.event_id, request.buyer_id, address=request.address, proven=proven, early=early)
     if not rules.enabled:
         return Turn(joined.number, None, None, now=True)
     # After joining: whoever is told to come back later has a number already.
     limits.hands_free(request.event_id, rules.handsfree_per_minute)
+    if early:
+        return Turn(joined.number, None, None, now=True)
     place = office.store.stay(request.event_id, joined.number)
     waits = place.standing in (Standing.AHEAD, Standing.PASSED)
     return Turn(place.number, place.return_number, place.admission_id, now=not waits)

@@ -50,6 +50,9 @@ SIGN_INS_OF_ACCOUNT = Limit("sign-ins-of", 20)
 BOOKINGS_OF_BUYER = Limit("bookings-of", 240)
 PAYMENTS_OF_BUYER = Limit("payments-of", 60)
 CARDS_OF_BUYER = Limit("cards-of", 30)
+# Codes are found by who was given one, not by who tries: every code that is typed counts, right or wrong.
+CODES_OF_BUYER = Limit("codes-of", 20)
+CODES = Limit("codes", 120)
 
 
 @dataclass
@@ -106,6 +109,12 @@ def sign_in(email: str) -> None:
     """Count an attempt to sign in, for the address and for the account. Raises TooManyRequests."""
     by_address(SIGN_INS)
     _counters().spend(SIGN_INS_OF_ACCOUNT, address_digest(email.lower()).hex())
+
+
+def code(buyer_id: BuyerId) -> None:
+    """Count a code that somebody typed, for the address and for the buyer. Raises TooManyRequests."""
+    by_address(CODES)
+    by_buyer(CODES_OF_BUYER, buyer_id)
 
 
 def hands_free(event_id: EventId, per_minute: int) -> None:

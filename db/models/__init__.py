@@ -3,7 +3,19 @@
 Statements are written by hand beside the functions that need them; the constraints are explained in the migrations.
 """
 
-from onsale.db.models import catalogue, changes, letters, payments, people, queue, refunds, sales, search, waiting
+from onsale.db.models import (
+    catalogue,
+    changes,
+    codes,
+    letters,
+    payments,
+    people,
+    queue,
+    refunds,
+    sales,
+    search,
+    waiting,
+)
 from onsale.db.models.base import Base
 
 metadata = Base.metadata
@@ -12,6 +24,7 @@ __all__ = [
     "Base",
     "catalogue",
     "changes",
+    "codes",
     "letters",
     "metadata",
     "payments",

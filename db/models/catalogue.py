@@ -13,9 +13,11 @@ from sqlalchemy import (
     ForeignKey,
     ForeignKeyConstraint,
     Index,
+    Integer,
     UniqueConstraint,
     text,
 )
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, mapped_column
 
 from onsale.db.models.base import Base, Big, BigKey, Key, Xid8
@@ -78,6 +80,7 @@ class Event(Base):
     tickets_per_card: Mapped[int | None]
     away_pay_seconds: Mapped[int] = mapped_column(server_default=text("1800"))
     tickets_per_address: Mapped[int | None]
+    code_only_section_ids: Mapped[list[int]] = mapped_column(ARRAY(Integer), server_default=text("'{}'"))
 
 
 class EventArtist(Base):

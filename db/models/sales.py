@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import BigInteger, CheckConstraint, ForeignKeyConstraint, Index, LargeBinary, UniqueConstraint, text
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, mapped_column
 
 from onsale.db.models.base import Base, Big, BigKey, Key, PgSnapshot, TextKey, UuidKey, Xid8
@@ -79,6 +80,7 @@ class Booking(Base):
     taxes_minor: Mapped[int] = mapped_column(BigInteger, server_default=text("0"))
     price_terms: Mapped[dict[str, Any] | None]
     address_digest: Mapped[bytes | None] = mapped_column(LargeBinary)
+    code_ids: Mapped[list[int] | None] = mapped_column(ARRAY(BigInteger))
 
 
 class BookingMove(Base):

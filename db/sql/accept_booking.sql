@@ -7,10 +7,10 @@ WITH live AS (
                      'confirmed', 'refunding')
 )
 INSERT INTO bookings (event_id, id, buyer_id, number, return_number, state, wishes, payment_method, tickets_wanted,
-                      currency, admission_id, idempotency_key, request_hash, queued_at, queued_xid,
+                      currency, admission_id, idempotency_key, request_hash, code_ids, queued_at, queued_xid,
                       address_digest)
 SELECT e.id, :id, :buyer_id, :number, :return_number, :state, CAST(:wishes AS jsonb), :payment_method, :tickets_wanted,
-       e.currency, :admission_id, :idempotency_key, :request_hash,
+       e.currency, :admission_id, :idempotency_key, :request_hash, CAST(:code_ids AS bigint[]),
        CASE WHEN :state = 'queued' THEN clock_timestamp() END,
        CASE WHEN :state = 'queued' THEN pg_current_xact_id() END,
        -- Of nobody where the event does not count by address.

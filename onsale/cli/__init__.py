@@ -42,6 +42,7 @@ SERVE = {
     "mail": Entry("onsale.cli.mail:mail", "See which letters wait or failed, and send one once more."),
     "staff": Entry("onsale.cli.staff:staff", "Create the people who run events."),
     "cancel-event": Entry("onsale.cli.cancel_event:cancel_event", "Call a show off, and refund everyone."),
+    "codes": Entry("onsale.cli.codes:codes", "Make, list and switch the codes of an event."),
     "doctor": Entry("onsale.cli.doctor:doctor", "Check the parts, and say which promises they can keep."),
 }
 PROVE = {

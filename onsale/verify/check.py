@@ -19,7 +19,7 @@ from onsale.db.ids import EventId
 from onsale.db.states import ENDED, FIRST, LEGAL_MOVES, NEW
 from onsale.errors import ProviderUnavailable
 from onsale.payments.ledger import Ledger
-from onsale.verify import admissions, copies, gaps, money, order, sql
+from onsale.verify import admissions, copies, discounts, gaps, money, order, sql
 from onsale.verify.admissions import Run
 from onsale.verify.copies import Copies
 from onsale.verify.findings import Findings
@@ -55,7 +55,7 @@ RULES = {
     "I6": ("i6_one_hold_per_admission", "i6_set_as_logged"),
     "I7": ("i7_nothing_out_of_sale_for_nothing",),
     "I8": ("i8_price_at_hold", "i8_terms_at_hold"),
-    "I9": ("i9_limit_per_buyer", "i9_limit_per_card", "i9_limit_per_address"),
+    "I9": ("i9_limit_per_buyer", "i9_limit_per_card", "i9_limit_per_address", "i9_code_uses"),
     "I10": ("i10_search",),
     "I11": ("i11_accepted_once",),
     "I12": ("i12_histories_replay", "i12_guard"),
@@ -115,6 +115,8 @@ def _on_record(connection: Connection, event_id: EventId, findings: Findings) ->
     with findings.timed("I8"):
         bills = connection.execute(sql.load("i8_bills"), {"event_id": event_id})
         findings.add("I8", money.wrong_bills(money.Billed(*row) for row in bills))
+        cheaper = connection.execute(sql.load("i8_discounts"), {"event_id": event_id})
+        findings.add("I8", discounts.wrong(discounts.Cheaper(*row) for row in cheaper))
     with findings.timed("I5"):
         rows = connection.execute(sql.load("decisions"), {"event_id": event_id})
         overtaken = order.inversions(QueuedBooking(*row) for row in rows)

@@ -17,7 +17,7 @@ SAYS = {
     "I6": "Nobody was let in above the rate, and one admission gave one hold",
     "I7": "No ticket is out of sale for nothing or past its time, none was let go early",
     "I8": "The price charged is the price at the hold",
-    "I9": "No buyer has more tickets than one may",
+    "I9": "No buyer has more tickets than one may, and no code more uses",
     "I10": "Queue, cache and search say what the record says",
     "I11": "A ticket is accepted once at the door",
     "I12": "Histories are whole, legal, and lead to where each booking is",

@@ -1,4 +1,4 @@
--- join(KEYS: queue, buyers, addresses, joins, here0, here1, here2; ARGV: buyer, address, proven, now_ms?)
+-- join(KEYS: queue, buyers, addresses, joins, here0, here1, here2; ARGV: buyer, address, proven, now_ms?, early?)
 --   -> OK number joined_at_ms created | RECOVER | NOT_OPEN opens_at_ms now_ms | CLOSED | EXHAUSTED | ADDRESS
 -- queue: hash, issued / block_end / phase / ... buyers: hash, one bucket, buyer's 16 bytes -> number (4 bytes) and time (6 bytes).
 -- addresses: hash, one bucket, digest -> places taken.   joins: stream for the journal.   here0-2: bitmaps of presence.
@@ -38,7 +38,7 @@ end
 
 if hash[5] == 'closed' then
   return {'CLOSED'}
-elseif hash[5] == 'scheduled' and now_ms < tonumber(hash[6]) then
+elseif hash[5] == 'scheduled' and now_ms < tonumber(hash[6]) and ARGV[5] ~= '1' then
   return {'NOT_OPEN', tonumber(hash[6]), now_ms}
 elseif issued >= tonumber(hash[4]) then
   return {'EXHAUSTED'}

@@ -10,6 +10,7 @@ from onsale.web.api.accounts import accounts
 from onsale.web.api.admin import admin
 from onsale.web.api.bookings import bookings
 from onsale.web.api.cards import saved_cards
+from onsale.web.api.codes import codes
 from onsale.web.api.contract import Operation
 from onsale.web.api.events import events
 from onsale.web.api.prices import prices
@@ -35,6 +36,7 @@ NOUNS = (
     provider,
     admin,
     prices,
+    codes,
     scheduled_prices,
     ticket_limits,
 )

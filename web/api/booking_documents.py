@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from onsale.db import bookings, charges, refunds
+from onsale.db import bookings, charges, code_uses, refunds
 from onsale.db.bookings import BookedTicket, Booking
 from onsale.db.charges import Attempt
 from onsale.db.holds import EXTENSIONS_MAX
@@ -23,6 +23,7 @@ from onsale.web.api.booking_schemas import (
     RefundDocument,
     RefundOfferDocument,
     StepDocument,
+    UsedCodeDocument,
 )
 from onsale.web.api.documents import priced
 from onsale.web.booking import is_settled
@@ -57,6 +58,7 @@ def booking_document(connection: Connection, booking: Booking) -> BookingDocumen
         tickets_wanted=booking.tickets_wanted,
         tickets=[_ticket(each, booking) for each in tickets if holding or _is_sold(each, booking)],
         **_bill(booking),
+        codes=_codes(connection, booking),
         hold_until=booking.hold_until if holding else None,
         extensions_left=max(0, EXTENSIONS_MAX - booking.hold_extensions) if booking.state is BookingState.HELD else 0,
         hands_free=booking.payment_method is not None,
@@ -94,6 +96,12 @@ def _bill(booking: Booking) -> dict[str, Any]:
         "taxes_included": booking.terms.tax_included,
         "currency": booking.currency,
     }
+
+
+def _codes(connection: Connection, booking: Booking) -> list[UsedCodeDocument]:
+    # Without any nothing is read.
+    found = code_uses.of_booking(connection, booking.id) if booking.code_ids else ()
+    return [UsedCodeDocument(code=one.code, kind=one.kind, discount_minor=one.discount_minor) for one in found]
 
 
 def _poll_seconds(booking: Booking) -> float:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from uuid import UUID
 
+from onsale.db.code_rules import CodeKind
 from onsale.db.states import BookingState
 from onsale.web.api.contract import Told
 from onsale.web.api.documents import Moment
@@ -57,6 +58,14 @@ class PaymentDocument(Told):
     next_action_url: str | None
 
 
+class UsedCodeDocument(Told):
+    """A code that the hold used, and what it took off the tickets' prices, which are told without it."""
+
+    code: str
+    kind: CodeKind
+    discount_minor: int
+
+
 class RefundOfferDocument(Told):
     """What cancelling a paid booking now gives back, what the organiser keeps of its price, and until when."""
 
@@ -101,6 +110,7 @@ class BookingDocument(Told):
     fees_minor: int | None
     taxes_minor: int | None
     taxes_included: bool
+    codes: list[UsedCodeDocument]
     currency: str
     hold_until: Moment | None
     extensions_left: int

@@ -10,6 +10,7 @@ from pydantic import Discriminator, Field, StringConstraints, Tag
 from onsale import errors as e
 from onsale.db import bookings as record
 from onsale.db.bookings import Booking
+from onsale.db.code_rules import CODES_PER_BOOKING_MAX
 from onsale.db.engine import reading
 from onsale.db.ids import BookingId, EventId, TicketId, event_of_ticket
 from onsale.db.tiers import NAME_CHARACTERS_MAX
@@ -36,6 +37,10 @@ Total = Annotated[int, Field(ge=0, le=PRICE_MAX), WHOLE]
 Section = Annotated[int, Field(ge=0, le=(1 << 31) - 1), WHOLE]
 TierName = Annotated[str, StringConstraints(min_length=1, max_length=NAME_CHARACTERS_MAX, pattern=PRINTABLE)]
 TierNames = Annotated[list[TierName | None], Field(max_length=TICKETS_PER_WISH_MAX)]
+Codes = Annotated[
+    list[Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=PRINTABLE)]],
+    Field(max_length=CODES_PER_BOOKING_MAX),
+]
 
 
 class NamedWish(Asked):
@@ -96,10 +101,14 @@ WishBody = Annotated[
 
 
 class BookBody(Asked):
-    """What to book, in order of preference. With a `payment_method` it is charged as soon as tickets are held."""
+    """What to book, in order of preference. With a `payment_method` it is charged as soon as tickets are held.
+
+    `codes`: all of them apply, or nothing is booked. With an `early` one it is decided before the opening.
+    """
 
     wishes: list[WishBody] = Field(min_length=1, max_length=WISHES_MAX)
     payment_method: Method | None = None
+    codes: Codes = []
 
 
 class TicketBody(Asked):
@@ -109,6 +118,7 @@ class TicketBody(Asked):
     or_similar: bool = False
     tier: TierName | None = Field(None, description="What it is to be sold as; else the first tier of its section.")
     expected_total_minor: Total | None = Field(None, description="What you were shown; more is never charged.")
+    codes: Codes = []
 
 
 class PayBody(Asked):
@@ -151,6 +161,11 @@ _REFUSALS = (
     e.NotOpenYet,
     e.QueueClosed,
     e.TooManyRequests,
+    e.CodeUnknown,
+    e.CodeNotYet,
+    e.CodeOver,
+    e.CodeUsed,
+    e.CodesDoNotStack,
 )
 _LIKE_JOINING = {202: BookingDocument}
 
@@ -163,7 +178,7 @@ def book(path: EventPath, headers: BookHeaders, body: BookBody, buyer: Buyer) ->
     or keeps this buyer's number and is worked off when that is admitted.
     """
     wishes = [each.wish() for each in body.wishes]
-    return _book(EventId(path.event_id), wishes, body.payment_method, headers, buyer, route="bookings")
+    return _book(EventId(path.event_id), wishes, body, headers, buyer, route="bookings")
 
 
 @bookings.post("/v1/book-{ticket_id}", answers=_LIKE_JOINING, raises=_REFUSALS)
@@ -177,7 +192,7 @@ def book_ticket(path: TicketPath, headers: BookHeaders, body: TicketBody, buyer:
         expected_total_minor=body.expected_total_minor,
     )
     route = f"book-{ticket}"
-    return _book(event_of_ticket(ticket), [wish], body.payment_method, headers, buyer, route=route)
+    return _book(event_of_ticket(ticket), [wish], body, headers, buyer, route=route)
 
 
 @bookings.get("/v1/bookings")
@@ -225,7 +240,13 @@ def extend_hold(path: BookingPath, buyer: Buyer) -> Answer[BookingDocument]:
 
 
 def _book(
-    event_id: EventId, wishes: list[Wish], payment_method: str | None, headers: BookHeaders, buyer: Buyer, *, route: str
+    event_id: EventId,
+    wishes: list[Wish],
+    body: BookBody | TicketBody,
+    headers: BookHeaders,
+    buyer: Buyer,
+    *,
+    route: str,
 ) -> Answer[BookingDocument]:
     limits.by_buyer(limits.BOOKINGS_OF_BUYER, buyer.id)
     limits.by_address(limits.BOOKINGS)
@@ -237,7 +258,8 @@ def _book(
             key=headers.key,
             wishes=wishes,
             address=request.remote_addr or "",
-            payment_method=payment_method,
+            payment_method=body.payment_method,
+            codes=tuple(body.codes),
             admission_token=headers.admission_token,
             queue_token=headers.queue_token,
             route=route,

@@ -206,6 +206,8 @@ class EventDocument(Told):
     artists: list[str]
     venue: VenueDocument
     sections: list[SectionDocument]
+    # Of these, the ids of those that are sold only to who has a code for them.
+    code_only_sections: list[int]
     price_terms: PriceTermsDocument
     seats_url: str
     queue_url: str

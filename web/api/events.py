@@ -94,6 +94,7 @@ def event_document(event: Event) -> EventDocument:
             longitude=venue.longitude,
         ),
         sections=section_documents(event),
+        code_only_sections=list(event.code_only),
         price_terms=terms_document(event.terms),
         seats_url=f"/v1/events/{event.id}/seats",
         queue_url=f"/v1/events/{event.id}/queue",

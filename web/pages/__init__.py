@@ -9,6 +9,7 @@ from flask import Flask
 from werkzeug.routing import IntegerConverter
 
 from onsale.web.admin.bookings import staff_bookings
+from onsale.web.admin.codes import codes as console_codes
 from onsale.web.admin.console import console
 from onsale.web.admin.prices import prices as console_prices
 from onsale.web.admin.refunds import refunds as console_refunds
@@ -17,6 +18,7 @@ from onsale.web.pages import context, price_words, shows, tier_choice, words
 from onsale.web.pages.accounts import accounts
 from onsale.web.pages.bookings import bookings
 from onsale.web.pages.choosing import choosing
+from onsale.web.pages.codes import codes
 from onsale.web.pages.demo import demo
 from onsale.web.pages.events import events
 from onsale.web.pages.home import home
@@ -31,12 +33,14 @@ BLUEPRINTS = (
     waiting,
     lists,
     choosing,
+    codes,
     bookings,
     accounts,
     demo,
     console,
     console_prices,
     console_refunds,
+    console_codes,
     console_lists,
     staff_bookings,
 )

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from onsale.db import bookings, charges, holds, refunds
+from onsale.db import bookings, charges, code_uses, holds, refunds
 from onsale.db.allocation import Refusal
 from onsale.db.bookings import BookedTicket, Booking, Move
 from onsale.db.charges import Attempt, AttemptOutcome
+from onsale.db.code_uses import UsedCode
 from onsale.db.engine import reading
 from onsale.db.ids import BookingId, BuyerId
 from onsale.db.refunds import Refund, RefundReason
@@ -36,6 +37,7 @@ class BookingView:
     words: BookingWords
     refunds: tuple[Refund, ...] = ()
     offer: Offer | None = None
+    codes: tuple[UsedCode, ...] = ()
 
     @property
     def extensions_left(self) -> int:
@@ -70,7 +72,8 @@ def booking_view(office: BoxOffice, booking_id: BookingId, buyer_id: BuyerId) ->
         attempt = charges.newest_attempt(connection, booking_id)
         given = refunds.of_booking(connection, booking_id) if found.state in refunding.GIVEN_BACK else ()
         offer = refunding.offer(connection, found) if found.state is BookingState.CONFIRMED else None
-    return BookingView(found, tickets, history, attempt, _words(found, attempt), given, offer)
+        codes = code_uses.of_booking(connection, booking_id) if found.code_ids else ()
+    return BookingView(found, tickets, history, attempt, _words(found, attempt), given, offer, codes)
 
 
 def lines_of(office: BoxOffice, buyer_id: BuyerId) -> list[BookingLine]:
@@ -93,6 +96,8 @@ def _words(booking: Booking, attempt: Attempt | None) -> BookingWords:
         return booking_words.dearer(money(shown, booking.currency))
     if (refused := booking_words.of_refusal(booking.reason)) is not None:
         return refused
+    if booking.state is BookingState.UNAVAILABLE and booking.reason in booking_words.CODE_REFUSED:
+        return booking_words.CODE_REFUSED[booking.reason]
     declined = attempt is not None and attempt.outcome is AttemptOutcome.DECLINED
     charging = booking.payment_method is not None and attempt is None
     return booking_words.words_for(

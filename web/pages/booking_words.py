@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from onsale.db.allocation import Refusal
+from onsale.db.code_rules import CodeRefusal
 from onsale.db.states import HOLDING
 from onsale.db.states import BookingState as S
 
@@ -163,6 +164,33 @@ CANCELLING = BookingWords(
     mark="cancelling",
 )
 
+
+NOT_CHARGED = "Nothing was booked and you were not charged. Your turn is still yours: "
+
+
+def _refused(tag: str, title: str, then: str) -> BookingWords:
+    return BookingWords(
+        tag, title, NOT_CHARGED + then, kind="warn", settled=True, may_choose_again=True, again="Choose again"
+    )
+
+
+# Why a code, or the want of one, left a booking with nothing.
+CODE_REFUSED: dict[str, BookingWords] = {
+    CodeRefusal.USED: _refused(
+        "Code used up", "Your code is used up", "remove the code, or use another one, and choose again."
+    ),
+    CodeRefusal.OFF: _refused(
+        "Code over", "Your code is not valid any more", "remove the code, or use another one, and choose again."
+    ),
+    CodeRefusal.NOT_FOR_TICKETS: _refused(
+        "Not for these",
+        "Your code is not for these tickets",
+        "choose tickets that it is for, or remove the code and pay the full price.",
+    ),
+    CodeRefusal.NEEDED: _refused(
+        "Code needed", "These tickets are sold only with a code", "enter the code, or choose other tickets."
+    ),
+}
 
 CALLED_OFF = "This show is cancelled"
 

@@ -16,6 +16,7 @@ from onsale.web import auth, booking, limits, refunding
 from onsale.web.box_office import box_office
 from onsale.web.pages import (
     booking_views,
+    codes,
     cookies,
     going,
     guests,
@@ -59,6 +60,7 @@ def _in_person(event: Event, buyer_id: BuyerId) -> booking.Request:
         wishes=(_picked(event),) if "ticket" in request.form else wishes_from(request.form, event),
         admission_token=cookies.admission_token(),
         address=request.remote_addr or "",
+        codes=codes.kept(event.id),
     )
 
 
@@ -90,6 +92,7 @@ def _hands_free(event: Event, buyer_id: BuyerId) -> booking.Request:
         wishes=wishes_from(request.form, event),
         payment_method=card,
         address=request.remote_addr or "",
+        codes=codes.kept(event.id),
     )
 
 

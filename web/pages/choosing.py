@@ -11,7 +11,7 @@ from onsale.db.catalogue import Event
 from onsale.errors import OnsaleError
 from onsale.queue.ticket_marks import FREE
 from onsale.web.box_office import BoxOffice, box_office
-from onsale.web.pages import cookies, going, house, places, sales, shows, words
+from onsale.web.pages import codes, cookies, going, house, places, sales, shows, words
 from onsale.web.pages.events import SectionNow, WishForm, sections_now
 
 choosing = Blueprint("choosing", __name__)
@@ -39,9 +39,11 @@ def show(event_id: int) -> Response:
     """Choose a section, then seats; whoever is not in is sent to the queue."""
     office = box_office()
     event = shows.event(event_id)
+    mine = codes.kept_codes(office, event)
+    event = codes.offered(event, mine)
     sale = sales.sale_if_known(office, event.id)
-    # Where the queue is switched off nobody waits, and nobody is waited for.
-    free_entry = sale is not None and not sale.enabled
+    # Where the queue is switched off nobody waits, and nobody is waited for; nor before the opening, with a code.
+    free_entry = (sale is not None and not sale.enabled) or codes.may_come_early(mine)
     until = None if free_entry else _choose_until(office, event)
     if until is None and not free_entry:
         return going.to("waiting.show", event_id=event_id)
@@ -66,6 +68,8 @@ def show(event_id: int) -> Response:
             availability_url=f"/v1/events/{event_id}/seats/availability",
             live_url=f"{seats_url}/v1/events/{event_id}/seats/availability" if seats_url else "",
             wish=WishForm(section=section.id if section else None, quantity=min(2, event.tickets_per_buyer)),
+            codes=mine,
+            early=codes.may_come_early(mine),
             picked=request.args.getlist("ticket", type=int),
         )
     )

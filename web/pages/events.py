@@ -13,7 +13,18 @@ from onsale.db.tiers import ShownTier
 from onsale.db.wishes import Wish
 from onsale.errors import BadRequest, OnsaleError
 from onsale.web.box_office import BoxOffice, box_office
-from onsale.web.pages import house, places, price_words, sales, shows, test_cards, tier_choice, waiting_list, words
+from onsale.web.pages import (
+    codes,
+    house,
+    places,
+    price_words,
+    sales,
+    shows,
+    test_cards,
+    tier_choice,
+    waiting_list,
+    words,
+)
 
 events = Blueprint("events", __name__)
 
@@ -61,6 +72,8 @@ def show(event_id: int) -> str:
     """One show."""
     office = box_office()
     event = shows.event(event_id)
+    mine = codes.kept_codes(office, event)
+    event = codes.offered(event, mine)
     sale = sales.sale_if_known(office, event.id)
     sections = sections_now(office, event)
     place = places.place_if_known(office, event.id)
@@ -69,6 +82,8 @@ def show(event_id: int) -> str:
         event=event,
         sale=sale,
         mine=place,
+        codes=mine,
+        early=codes.may_come_early(mine),
         house=house.draw(sections),
         price_rows=house.price_rows(sections),
         prices=prices_of(event),

@@ -12,7 +12,7 @@ from onsale.errors import OnsaleError
 from onsale.web import auth, joining, waiting_list
 from onsale.web.box_office import BoxOffice, box_office
 from onsale.web.joining import MyPlace
-from onsale.web.pages import cookies, going, guests, places, readiness, sales, shows, test_cards, words
+from onsale.web.pages import codes, cookies, going, guests, places, readiness, sales, shows, test_cards, words
 from onsale.web.pages import waiting_list as waiting_list_pages
 from onsale.web.pages.events import WishForm
 
@@ -50,6 +50,7 @@ def show(event_id: int) -> Response:
     """Where I stand; asking without a script counts as being there."""
     office = box_office()
     event = shows.event(event_id)
+    event = codes.offered(event, codes.kept_codes(office, event))
     sale = sales.sale_if_known(office, event.id)
     place = _place(office, event.id)
     if sale and sale.waiting_list and place is not None and _is_listed(office, event.id, place):

@@ -7,6 +7,10 @@ SELECT format('booking %s was given tickets without an admission or an offer, an
   FROM bookings b JOIN queue_settings s ON s.event_id = b.event_id
  WHERE b.event_id = :event_id AND b.hold_version IS NOT NULL AND b.admission_id IS NULL AND s.enabled
    AND NOT EXISTS (SELECT FROM waiting_list_offers o WHERE o.event_id = b.event_id AND o.booking_id = b.id)
+   -- Whom a code lets book before the opening is in no queue.
+   AND NOT EXISTS (SELECT FROM code_uses u JOIN codes c ON c.event_id = u.event_id AND c.id = u.code_id
+                    WHERE u.event_id = b.event_id AND u.booking_id = b.id AND c.kind = 'early'
+                      AND b.created_at >= c.presale_from)
    AND NOT EXISTS (SELECT FROM sale_log
                     WHERE event_id = :event_id AND kind = 'queue_changed' AND body ? 'enabled')
 UNION ALL

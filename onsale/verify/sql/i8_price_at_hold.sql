@@ -1,5 +1,6 @@
 -- What is charged is what the tickets cost when they were held, with the fees and tax that the booking was priced with; and
--- each ticket was held at a price that its section had then: the one its batch could see, or one set before it was written.
+-- each ticket was held at a price that its section had then, less what codes took off: the one its batch could see, or one set
+-- before it was written.
 SELECT format('booking %s costs %s, its tickets %s', b.id, b.amount_minor, coalesce(sum(bt.price_minor), 0)) AS what
   FROM bookings b LEFT JOIN booking_tickets bt ON bt.event_id = b.event_id AND bt.booking_id = b.id
  WHERE b.event_id = :event_id AND b.hold_version IS NOT NULL AND b.price_terms IS NULL
@@ -15,9 +16,13 @@ SELECT format('booking %s is in %s, the event sells in %s', b.id, b.currency, e.
   FROM bookings b JOIN events e ON e.id = b.event_id
  WHERE b.event_id = :event_id AND b.currency <> e.currency
 UNION ALL
-SELECT format('ticket %s was held at %s for booking %s, %s costs %s', bt.ticket_id, bt.price_minor,
+SELECT format('ticket %s was held at %s for booking %s, %s costs %s', bt.ticket_id, bt.full_minor,
               bt.booking_id, coalesce('its tier ' || bt.tier, 'its section'), was.price_minor)
-  FROM booking_tickets bt
+  FROM (SELECT held.*, held.price_minor + coalesce(d.discount_minor, 0) AS full_minor
+          FROM booking_tickets held
+          LEFT JOIN ticket_discounts d ON d.event_id = held.event_id AND d.booking_id = held.booking_id
+                                      AND d.ticket_id = held.ticket_id
+         WHERE held.event_id = :event_id) AS bt
   JOIN bookings b ON b.event_id = bt.event_id AND b.id = bt.booking_id
   JOIN tickets t ON t.event_id = bt.event_id AND t.id = bt.ticket_id
   JOIN sections s ON s.event_id = t.event_id AND s.id = t.section_id
@@ -32,9 +37,9 @@ SELECT format('ticket %s was held at %s for booking %s, %s costs %s', bt.ticket_
                    ELSE (SELECT CAST(one ->> 'price_minor' AS bigint) FROM jsonb_array_elements(s.tiers) one
                           WHERE one ->> 'name' = bt.tier) END AS price_minor) AS was
  WHERE bt.event_id = :event_id
-   AND bt.price_minor IS DISTINCT FROM was.price_minor
+   AND bt.full_minor IS DISTINCT FROM was.price_minor
    AND NOT EXISTS (
        SELECT FROM price_changes c
         WHERE c.event_id = t.event_id AND c.section_id = t.section_id AND c.tier IS NOT DISTINCT FROM bt.tier
-          AND c.now_minor = bt.price_minor AND c.at <= bt.taken_at
+          AND c.now_minor = bt.full_minor AND c.at <= bt.taken_at
           AND (b.batch_snapshot IS NULL OR NOT pg_visible_in_snapshot(c.xid, b.batch_snapshot)))
