@@ -234,7 +234,7 @@ def test_the_record_refuses_a_use_too_many_whatever_the_lane_believed(engine, ev
 
     def decide_as_if_there_were_one_more():
         with transaction(engine) as connection:
-            assert lane.try_lock(connection, event_id)
+            assert lane.take(connection, event_id).taken
             batch, house = lane.read_batch(connection, event_id), House()
             named = lane.prepare_house(connection, event_id, house, batch)
             house.codes.used[code.id] = -1
