@@ -28,7 +28,7 @@ from onsale.db.ids import (
 )
 from onsale.db.states import UNDECIDED, BookingState
 from onsale.db.wishes import Wish, check
-from onsale.errors import BadRequest, IdempotencyKeyReused, NotFound, OnsaleError, QueueClosed, TicketTaken
+from onsale.errors import BadRequest, IdempotencyKeyReused, NotDrawnYet, NotFound, OnsaleError, QueueClosed, TicketTaken
 from onsale.queue.keys import PlaceId
 from onsale.queue.state import UNDECIDED_MS, Phase, SlotKind, SlotState, Standing
 from onsale.web import cards, joining, limits
@@ -78,7 +78,7 @@ def accept_booking(office: BoxOffice, request: Request) -> Booking:
 
     With an admission token it is decided at once; without one it is hands-free: it takes or keeps the buyer's number
     and waits for it. Raises NotFound, BadRequest, IdempotencyKeyReused, TicketTaken, BadAdmissionToken, AdmissionSpent,
-    BuyerLimitReached, QueueClosed, TooManyRequests and what `joining.join` raises.
+    BuyerLimitReached, QueueClosed, NotDrawnYet, TooManyRequests and what `joining.join` raises.
     """
     event = office.shows.event(request.event_id)
     check(request.wishes, request.event_id, tickets_max=event.tickets_per_buyer)
@@ -225,6 +225,9 @@ def _turn(office: BoxOffice, request: Request) -> Turn:
         cards.check_saved(office, request.buyer_id, request.payment_method)
     proven = joining.proven_number(office, request.event_id, request.buyer_id, request.queue_token)
     joined = office.store.join(request.event_id, request.buyer_id, address=request.address, proven=proven)
+    if joined.in_draw:
+        # Its place in line is not known yet, and a booking keeps the number it was made under.
+        raise NotDrawnYet
     if not rules.enabled:
         return Turn(joined.number, None, None, now=True)
     # After joining: whoever is told to come back later has a number already.

@@ -136,6 +136,7 @@ _REFUSALS = (
     e.BadQueueToken,
     e.AdmissionSpent,
     e.BuyerLimitReached,
+    e.NotDrawnYet,
     e.NotOpenYet,
     e.QueueClosed,
     e.TooManyRequests,
