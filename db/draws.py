@@ -6,7 +6,7 @@ that whoever runs the queue learns of it. What is drawn is stored nowhere: it fo
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
@@ -202,13 +202,15 @@ def _lock_before_anybody_joins(connection: Connection, event_id: EventId) -> Non
 
 
 def _check_beacon(name: str, value: str) -> None:
-    if len(value) > BEACON_CHARACTERS_MAX or not value.isprintable() or value != value.strip():
-        raise BadRequest(f"{name} has at most {BEACON_CHARACTERS_MAX} printable characters.", field=name)
+    # One way to write it down as bytes, whoever works the key out again.
+    plain = value.isascii() and value.isprintable() and value == value.strip()
+    if len(value) > BEACON_CHARACTERS_MAX or not plain:
+        raise BadRequest(f"{name} has at most {BEACON_CHARACTERS_MAX} letters, digits and signs (ASCII).", field=name)
     if name == "beacon_value" and not value:
         raise BadRequest("Give the value that was published.", field=name)
 
 
-def _note(connection: Connection, event_id: EventId, *, actor: str, kind: str, body: dict[str, object]) -> None:
+def _note(connection: Connection, event_id: EventId, *, actor: str, kind: str, body: Mapping[str, object]) -> None:
     connection.execute(_NEW_VERSION, {"event_id": event_id, "actor": actor})
     sale_log.append(connection, event_id, actor=actor, kind=kind, body=body)
 

@@ -44,12 +44,8 @@ class WaitBand:
 def derived_phase(state: QueueState) -> Phase:
     """The phase as the page says it: open with nothing free is `all_held` (some may come back) or `sold_out`."""
     phase, draw = state.rules.phase, state.rules.draw
-    drawn = draw is None or draw.held
-    if (
-        drawn
-        and phase in (Phase.SCHEDULED, Phase.PRE_QUEUE)
-        and state.now_ms >= state.rules.opens_at.timestamp() * 1000
-    ):
+    opens_by_clock = phase in (Phase.SCHEDULED, Phase.PRE_QUEUE) and (draw is None or draw.held)
+    if opens_by_clock and state.now_ms >= state.rules.opens_at.timestamp() * 1000:
         phase = Phase.OPEN
     if phase is Phase.OPEN and state.free is not None and state.free <= 0:
         return Phase.ALL_HELD if state.held else Phase.SOLD_OUT
@@ -73,8 +69,8 @@ def document(state: QueueState) -> dict[str, Any]:
 
     `heartbeat.up_to`: numbers up to it show presence every `every_seconds` (return numbers always do). `poll`:
     with at most `ahead` people ahead ask every `seconds`, the first that fits (`ahead` null fits all); `poll_ms` is for
-    who has no number. `draw` is null where numbers are given first come, first served. `pace_per_minute`: what the wait is reckoned with; 0: nobody can say. Nothing in it is the
-    time of day, so that an unchanged queue keeps its ETag.
+    who has no number. `pace_per_minute`: what the wait is reckoned with; 0: nobody can say. `draw`: null where it is
+    first come, first served. Nothing in it is the time of day, so that an unchanged queue keeps its ETag.
     """
     rules, phase, pace = state.rules, derived_phase(state), pace_per_minute(state)
     return {

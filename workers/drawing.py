@@ -1,4 +1,4 @@
-"""Opens a queue whose numbers are drawn: closes the entries at the opening, and holds the draw once its beacon is there.
+"""Opens a queue whose numbers are drawn: closes the entries at the opening, holds the draw once its beacon is there.
 
 However many joined, it is the same few writes: how many they are, the key, and the queue's phase. Every step may be
 taken twice, by anybody.

@@ -35,7 +35,7 @@ def test_everybody_gets_one_number_and_every_number_goes_to_one(size):
 
 @pytest.mark.parametrize("seed", range(20))
 def test_the_inverse_leads_back(seed):
-    chance = random.Random(seed)  # noqa: S311  a test's own cases
+    chance = random.Random(seed)
     size = chance.randint(1, 1 << chance.randint(1, 31)) if seed else (1 << 31) - 1
     drawn = a_draw(size, seed=chance.randbytes(32))
 

@@ -11,6 +11,7 @@ from onsale.web.api.admin import admin
 from onsale.web.api.bookings import bookings
 from onsale.web.api.cards import saved_cards
 from onsale.web.api.contract import Operation
+from onsale.web.api.draws import draws
 from onsale.web.api.events import events
 from onsale.web.api.prices import prices
 from onsale.web.api.queue import waiting_room
@@ -31,6 +32,7 @@ NOUNS = (
     provider,
     admin,
     prices,
+    draws,
 )
 DOCUMENT = "onsale-openapi"
 
