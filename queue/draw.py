@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import sha256
 from typing import Any
+from uuid import UUID
 
 ROUNDS = 10
 # A smaller house of cards shuffles worse: two numbers go through 256 places, too.
@@ -74,6 +75,11 @@ def seed_hash(seed: bytes) -> str:
 def draw_key(seed: bytes, beacon: str, size: int) -> bytes:
     """The key of the permutation; `beacon` is empty where the draw is held without one."""
     return hmac.digest(seed, f"onsale draw 1\n{beacon}\n{size}".encode(), "sha256")
+
+
+def entrant_id(seed: bytes, buyer_id: UUID) -> str:
+    """The name somebody goes by in the list of a draw: they can work it out, nobody can go back from it to them."""
+    return hmac.digest(seed, b"entrant" + buyer_id.bytes, "sha256")[:12].hex()
 
 
 def half_bits(size: int) -> int:
