@@ -10,12 +10,14 @@ from werkzeug.routing import IntegerConverter
 
 from onsale.web.admin.bookings import staff_bookings
 from onsale.web.admin.console import console
+from onsale.web.admin.draw import console_draw
 from onsale.web.admin.refunds import refunds as console_refunds
 from onsale.web.pages import context, price_words, shows, words
 from onsale.web.pages.accounts import accounts
 from onsale.web.pages.bookings import bookings
 from onsale.web.pages.choosing import choosing
 from onsale.web.pages.demo import demo
+from onsale.web.pages.draws import draws
 from onsale.web.pages.events import events
 from onsale.web.pages.home import home
 from onsale.web.pages.searching import search
@@ -26,12 +28,14 @@ BLUEPRINTS = (
     search,
     events,
     waiting,
+    draws,
     choosing,
     bookings,
     accounts,
     demo,
     console,
     console_refunds,
+    console_draw,
     staff_bookings,
 )
 

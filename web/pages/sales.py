@@ -10,7 +10,8 @@ from onsale.db.ids import EventId
 from onsale.queue import status
 from onsale.queue.state import Phase, QueueState
 from onsale.web.box_office import BoxOffice
-from onsale.web.pages import words
+from onsale.web.pages import draw_words, words
+from onsale.web.pages.draw_words import DrawView
 from onsale.web.statuses import Status
 
 # A sale opening within this time is news.
@@ -48,6 +49,8 @@ class Sale:
     choose_words: str
     pay_seconds: int
     status_url: str
+    # None: first come, first served.
+    draw: DrawView | None = None
 
 
 def sale(office: BoxOffice, event_id: EventId) -> Sale:
@@ -85,6 +88,7 @@ def _sale(event_id: EventId, found: Status) -> Sale:
         choose_words=words.duration(rules.choose_seconds),
         pay_seconds=rules.pay_seconds,
         status_url=f"/v1/events/{event_id}/queue",
+        draw=draw_words.view(rules.draw, opens_at=rules.opens_at, now=now),
     )
 
 

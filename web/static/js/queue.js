@@ -3,6 +3,7 @@
 import { countDown, now } from './clock.js';
 import { refresh } from './part.js';
 import { post } from './post.js';
+import { InDraw } from './queue_draw.js';
 import { bandWords, heartbeatWanted, peopleAhead, pollMs, serving, waitBand } from './queue_rules.js';
 import { Standing } from './queue_standing.js';
 import { say, saySometimes } from './say.js';
@@ -15,12 +16,17 @@ const ATTENTIVE_MS = 60_000;
 const LOOK_AGAIN_MS = 4_000;
 
 let standing = new Standing();
+const inDraw = new InDraw();
 let watch = null;
 let lastHeartbeat = 0;
 let lastTouch = performance.now();
 let looking = false;
 
 function told(status) {
+  if (standing.name === 'in_draw') {
+    inDraw.told(standing, status, look);
+    return;
+  }
   standing.lost(null);
   const seen = standing.see(serving(standing.place, status));
   const ahead = peopleAhead(standing.place, status, seen);
@@ -80,13 +86,14 @@ function goIn() {
 }
 
 function follow() {
-  if (standing.name === 'ahead' && !watch) {
+  const waits = ['ahead', 'in_draw'].includes(standing.name);
+  if (waits && !watch) {
     watch = new Watch(standing.statusUrl, told, {
       pace: (status) => pollMs(standing.place, status, standing.seen),
       hidden: HIDDEN_HEARTBEAT_MS,
       lost: (since, failures) => failures >= LOST_AFTER && standing.lost(since),
     }).start();
-  } else if (standing.name !== 'ahead' && watch) {
+  } else if (!waits && watch) {
     watch.stop();
     watch = null;
   }
