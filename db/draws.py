@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Any
 from uuid import UUID
@@ -53,6 +53,7 @@ class Draw:
             "seed_hash": self.seed_hash,
             "beacon_name": self.beacon_name,
             "size": self.size,
+            "closed_at": self.closed_at.astimezone(UTC).isoformat(timespec="seconds") if self.closed_at else None,
             "without_beacon": self.without_beacon,
             "seed": self.seed.hex() if held else "",
             "beacon_value": (self.beacon or "") if held else "",

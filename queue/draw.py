@@ -37,6 +37,8 @@ class DrawState:
     seed_hash: str
     beacon_name: str
     size: int | None = None
+    # ISO 8601: a beacon that was published before this moment proves nothing.
+    closed_at: str | None = None
     without_beacon: bool = False
     seed: str = ""
     beacon_value: str = ""
@@ -61,6 +63,7 @@ class DrawState:
             "beacon_name": self.beacon_name or None,
             "waits_for": self.waits_for,
             "size": self.size,
+            "closed_at": self.closed_at,
             "without_beacon": self.without_beacon,
             "seed": self.seed or None,
             "beacon_value": self.beacon_value or None,

@@ -68,13 +68,14 @@ class DrawDocument(Told):
     """A draw, as it was announced and as it came out; verify it with `drawn(pre_queue_number)` of the documentation.
 
     `waits_for`: `opening` or `beacon` until it was held. `size`: how many numbers are drawn, null while entries are
-    open. `seed` and `beacon_value` are told when it was held; `without_beacon`: the organiser did not wait for it.
+    open; a beacon published before `closed_at` proves nothing. `seed` and `beacon_value` are told when it was held; `without_beacon`: the organiser did not wait for it.
     """
 
     seed_hash: str
     beacon_name: str | None
     waits_for: str | None
     size: int | None
+    closed_at: datetime | None
     without_beacon: bool
     seed: str | None
     beacon_value: str | None

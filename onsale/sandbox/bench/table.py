@@ -6,6 +6,7 @@ from onsale.sandbox.bench import (
     admission,
     booking_cpu,
     decision,
+    draw,
     freshness,
     join,
     lane,
@@ -18,7 +19,21 @@ from onsale.sandbox.bench import (
 )
 from onsale.sandbox.bench.rows import Spec
 
-ROWS = (booking_cpu, lane, join, status, rate_error, memory, decision, admission, search, freshness, seats, simulator)
+ROWS = (
+    booking_cpu,
+    lane,
+    join,
+    status,
+    rate_error,
+    memory,
+    decision,
+    admission,
+    search,
+    freshness,
+    seats,
+    simulator,
+    draw,
+)
 SPECS: dict[str, Spec] = {each.SPEC.name: each.SPEC for each in ROWS}
 LEFT_OUT = {
     "origin": "needs a shared cache in front of the web, which a laptop's parts have not",
