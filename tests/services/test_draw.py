@@ -13,9 +13,12 @@ from onsale.db.engine import reading, transaction
 from onsale.db.queue_settings import Phase, QueueChange
 from onsale.errors import BadRequest, IllegalMove, NotDrawnYet, NotFound, NotInQueue, NotOpenYet, QueueRecovering
 from onsale.queue.draw import draw_key, permutation
+from onsale.queue.keys import EventKeys
 from onsale.queue.state import Standing
-from onsale.workers import journaling
+from onsale.sandbox.bench.draw import counted
+from onsale.workers import drawing, journaling
 from onsale.workers.admissions import Admitter
+from onsale.workers.rounds import rules_of
 from tests.builders import a_buyer, an_event, open_queue, run_sql, set_queue, some_buyers, until
 
 BEACON = "drand quicknet round 31415926"
@@ -421,6 +424,29 @@ def test_every_act_is_a_line_in_the_sale_log(shop, engine):
 
     acts = [kind for kind in kinds(engine, event_id) if kind != "queue_changed"]
     assert acts == ["draw_announced", "draw_entries_closed", "draw_beacon", "draw_held", "queue_opened"]
+
+
+@pytest.mark.parametrize("beacon", ["", BEACON])
+def test_an_opening_writes_as_much_for_a_hundred_thousand_as_for_ten(shop, engine, redis_client, beacon):
+    def writes_of(people: int) -> int:
+        event_id = a_draw(shop, engine, beacon=beacon)
+        # So many numbers given out, without asking each to join.
+        redis_client.hset(EventKeys(event_id).queue, "issued", people)
+        it_is_time(engine, event_id)
+        with counted(engine, redis_client) as written:
+            drawing.open_by_draw(shop, event_id)
+            if beacon:
+                beacon_came(engine, event_id)
+                drawing.open_by_draw(shop, event_id)
+            with reading(engine) as connection:
+                settings = queue_settings.get(connection, event_id)
+            shop.store.configure(event_id, rules_of(settings), version=settings.version)
+        assert (on_record(engine, event_id).size, settings.phase) == (people, Phase.OPEN)
+        return written.writes
+
+    few, many = writes_of(10), writes_of(100_000)
+
+    assert few == many > 0
 
 
 # Over HTTP.

@@ -65,10 +65,11 @@ class PollBand(Told):
 
 
 class DrawDocument(Told):
-    """A draw, as it was announced and as it came out; verify it with `drawn(pre_queue_number)` of the documentation.
+    """A draw, as it was announced and as it came out; docs/draw.md tells how to work a number out again.
 
     `waits_for`: `opening` or `beacon` until it was held. `size`: how many numbers are drawn, null while entries are
-    open; a beacon published before `closed_at` proves nothing. `seed` and `beacon_value` are told when it was held; `without_beacon`: the organiser did not wait for it.
+    open; a beacon published before `closed_at` proves nothing. `seed` and `beacon_value` are told when it was held;
+    `without_beacon`: the organiser did not wait for it.
     """
 
     seed_hash: str

@@ -8,9 +8,9 @@ from datetime import datetime
 from onsale.queue.draw import DrawState
 
 INFLUENCE_BEACON = (
-    "The seed was fixed before anybody joined, and so was the name of the beacon, a value that others publish. It counts "
-    "only once the entries are closed. If it was published after that (look it up), nobody could work out the order "
-    "before, or choose it, not even the organiser."
+    "The seed was fixed before anybody joined, and so was the name of the beacon, a value that others publish. It "
+    "counts only once the entries are closed. If it was published after that (look it up), nobody could work out the "
+    "order before, or choose it, not even the organiser."
 )
 INFLUENCE_NONE = (
     "No beacon was named. The seed was fixed before anybody joined and cannot be changed, but the organiser may know "
