@@ -125,8 +125,10 @@ def wait_band(
 ) -> WaitBand | None:
     """How long until this place's turn, as a band; None where nobody can know (paused, closed, sold out, rate 0).
 
-    Before the opening only with `now`: the time until then is added.
+    Before the opening only with `now`: the time until then is added. When a draw opens nobody knows before it was held.
     """
+    if (body.get("draw") or {}).get("waits_for"):
+        return None
     pace, until_open = int(body["pace_per_minute"]), 0.0
     if body["phase"] in (Phase.SCHEDULED, Phase.PRE_QUEUE) and now is not None:
         pace = int(body["rate_per_minute"])

@@ -11,6 +11,7 @@ import structlog
 from onsale.db import draws
 from onsale.db import engine as record
 from onsale.db.ids import EventId
+from onsale.errors import NotInQueue
 from onsale.queue.draw import draw_key
 from onsale.workers.shop import Shop
 
@@ -24,7 +25,11 @@ def open_by_draw(shop: Shop, event_id: EventId) -> bool:
     """
     with record.transaction(shop.engine) as connection:
         if draws.closing_due(connection, event_id):
-            size = shop.store.close_entries(event_id)
+            try:
+                size = shop.store.close_entries(event_id)
+            except NotInQueue:
+                # It has not heard of the draw; whoever admits tells it in this round.
+                return False
             draws.close_entries(connection, event_id, size=size)
             log.info("draw_entries_closed", event_id=event_id, size=size)
     with record.transaction(shop.engine) as connection:

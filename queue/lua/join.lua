@@ -22,12 +22,12 @@ local function give(number, joined_at_ms)
   redis.call('XADD', KEYS[4], '*', 'n', number, 'b', ARGV[1], 't', string.format('%.0f', joined_at_ms))
 end
 
--- A signed token's number was given by us; one above what was issued cannot have been. The lower one wins, but for somebody
--- whose number is drawn: nobody may choose between two.
+-- A signed token's number was given by us; one above what was issued cannot have been. The lower one wins, but once the
+-- entries of a draw are closed nobody in it may choose between two.
 local known = redis.call('HGET', KEYS[2], ARGV[1])
 local number, joined_at_ms = math.huge, now_ms
 if known then number, joined_at_ms = struct.unpack('>I4I6', known) end
-if proven > 0 and proven <= issued and proven < number and (key == '' or number > size) then
+if proven > 0 and proven <= issued and proven < number and number > size then
   number = proven
   give(number, joined_at_ms)
 end

@@ -12,6 +12,7 @@ from onsale.db import draws, queue_settings, sale_log
 from onsale.db.engine import reading, transaction
 from onsale.db.queue_settings import Phase, QueueChange
 from onsale.errors import BadRequest, IllegalMove, NotDrawnYet, NotFound, NotInQueue, NotOpenYet, QueueRecovering
+from onsale.queue import status
 from onsale.queue.draw import draw_key, permutation
 from onsale.queue.keys import EventKeys
 from onsale.queue.state import Standing
@@ -333,6 +334,28 @@ def test_a_new_rate_does_not_open_entries_again_that_the_queue_has_closed(shop, 
     assert shop.store.close_entries(event_id) == 4
 
 
+def test_a_queue_that_has_not_heard_of_its_draw_is_told_and_then_opened_by_it(shop, engine, redis_client):
+    event_id = a_draw(shop, engine, beacon="")
+    joined(shop, event_id, some_buyers(engine, 3))
+    queue = EventKeys(event_id).queue
+    redis_client.hdel(queue, "draw_size", "draw_key")
+    redis_client.hset(queue, "version", 0)
+
+    it_is_time(engine, event_id)
+    go_round(shop, lambda: is_open(shop, event_id), "the numbers are drawn")
+
+    assert on_record(engine, event_id).size == 3
+
+
+def test_a_latecomer_is_told_no_wait_while_nobody_knows_when_it_opens(shop, engine):
+    event_id = a_draw(shop, engine)
+    entries_closed(shop, engine, event_id)
+
+    body = status.document(shop.store.snapshot(event_id))
+
+    assert status.wait_band(1, body, now=datetime.now(UTC)) is None
+
+
 def test_an_event_without_a_draw_has_no_entries_to_close(shop, engine):
     event_id = an_event(engine)
     open_queue(shop, event_id)
@@ -390,20 +413,38 @@ def test_an_emptied_redis_after_the_draw_changes_no_drawn_number(shop, engine, r
     until(lambda: shop.store.advance(event_id).serving >= 10, "those who were drawn are let in")
 
 
-def test_of_two_numbers_nobody_chooses_the_better_one_after_the_draw(shop, engine, redis_client):
+@pytest.mark.parametrize("held", [False, True])
+def test_of_two_numbers_nobody_chooses_the_better_one(shop, engine, redis_client, held):
     # Two numbers by a Redis that was lost before the first was written down; the token proves it.
     event_id = a_draw(shop, engine)
     buyer = a_buyer(engine)
     first = joined(shop, event_id, [buyer])[0]
     redis_emptied(shop, redis_client, event_id)
     second = joined(shop, event_id, [buyer])[0]
-    opened(shop, engine, event_id)
-    drawn = shop.store.place_of(event_id, buyer)
+    entries_closed(shop, engine, event_id)
+    if held:
+        # Before that, too: the beacon may be known to everybody before it is on record.
+        beacon_came(engine, event_id)
+        go_round(shop, lambda: is_open(shop, event_id), "the numbers are drawn")
 
     shop.store.join(event_id, buyer, address=ADDRESS, proven=first)
 
     assert second > first
-    assert shop.store.place_of(event_id, buyer).number == drawn.number
+    assert shop.store.place_of(event_id, buyer).pre_queue_number == second
+
+
+def test_who_lost_an_entry_and_came_late_is_in_the_draw_again_by_the_token(shop, engine, redis_client):
+    event_id = a_draw(shop, engine)
+    buyer = a_buyer(engine)
+    first = joined(shop, event_id, [buyer])[0]
+    redis_emptied(shop, redis_client, event_id)
+    entries_closed(shop, engine, event_id)
+    late = joined(shop, event_id, [buyer])[0]
+
+    shop.store.join(event_id, buyer, address=ADDRESS, proven=first)
+
+    assert late > on_record(engine, event_id).size
+    assert shop.store.place_of(event_id, buyer).pre_queue_number == first
 
 
 def test_a_seed_that_was_announced_is_never_another_one(shop, engine):

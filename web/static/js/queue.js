@@ -107,7 +107,10 @@ document.addEventListener('visibilitychange', () => {
   lastTouch = performance.now();
   if (standing.name === 'admitted') look();
 });
-document.addEventListener('over', () => setTimeout(look, 1_500));
+document.addEventListener('over', () => {
+  // Of a draw the status tells, and everybody's countdown ends at once.
+  if (standing.name !== 'in_draw') setTimeout(look, 1_500);
+});
 countDown(say);
 follow();
 // The turn may have come before the page did.

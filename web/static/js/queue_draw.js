@@ -3,7 +3,7 @@
 import { canCheck, Draw, drawKey } from './draw_rule.js';
 import { say } from './say.js';
 
-// A million people learn of the draw within seconds: only who is near comes for the page at once.
+// A million people learn of the draw within seconds: each fetches the page before their turn, and no more at once than come in.
 const SOON_MS = 3_000;
 const SPREAD_MS = 60_000;
 const AGAIN_MS = 10_000;
@@ -45,8 +45,8 @@ export class InDraw {
       standing.toggle('drawn', true);
       say(`The numbers are drawn. ${words}`);
     }
-    const near = number === null || number <= Math.max(status.heartbeat.up_to, 2 * status.rate_per_minute);
-    this.lookWithin(near ? SOON_MS : SPREAD_MS, look);
+    const turnMs = number === null ? SPREAD_MS : (60_000 * number) / Math.max(1, status.rate_per_minute);
+    this.lookWithin(Math.min(SPREAD_MS, Math.max(SOON_MS, turnMs / 2)), look);
   }
 
   lookWithin(longest, look) {
