@@ -11,7 +11,8 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, text
 
-from onsale.db import sale_log
+from onsale.db import draws, sale_log
+from onsale.db.draws import Draw
 from onsale.db.ids import EventId
 from onsale.errors import BadRequest, IllegalMove, NotFound
 
@@ -65,6 +66,8 @@ class QueueSettings:
     version: int
     updated_at: datetime
     updated_by: str
+    # None: first come, first served.
+    draw: Draw | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +92,7 @@ class QueueChange:
 def get(connection: Connection, event_id: EventId) -> QueueSettings | None:
     """The event's settings; None when there is no such event. Every event has them from its first moment."""
     row = connection.execute(_GET, {"event_id": event_id}).one_or_none()
-    return _settings(row) if row else None
+    return _settings(row, draws.get(connection, event_id)) if row else None
 
 
 def change(
@@ -103,19 +106,20 @@ def change(
     row = connection.execute(_GET_FOR_UPDATE, {"event_id": event_id}).one_or_none()
     if row is None:
         raise NotFound
-    before = _settings(row)
+    before = _settings(row, draws.get(connection, event_id))
     if expected_version not in (None, before.version):
         raise IllegalMove("Somebody else has changed the settings. Read them again.")
     wanted = {name: value for name, value in asdict(changed).items() if value is not None}
     fresh = {name: value for name, value in wanted.items() if value != getattr(before, name)}
     _check(fresh)
+    _check_draw(before.draw, fresh)
     if not fresh:
         return before
     after = {name: getattr(before, name) for name in asdict(changed)} | fresh
     after_row = connection.execute(_CHANGE, {**after, "event_id": event_id, "actor": actor}).one()
     body = {name: {"from": _plain(getattr(before, name)), "to": _plain(value)} for name, value in fresh.items()}
     sale_log.append(connection, event_id, actor=actor, kind="queue_changed", body=body)
-    return _settings(after_row)
+    return _settings(after_row, before.draw)
 
 
 def running(connection: Connection, *, limit: int = 500) -> tuple[QueueSettings, ...]:
@@ -124,11 +128,16 @@ def running(connection: Connection, *, limit: int = 500) -> tuple[QueueSettings,
     Those whose queue is switched off too (their bookings take numbers), and closed ones, also of a cancelled event
     (their queue must be told).
     """
-    return tuple(_settings(row) for row in connection.execute(_RUNNING, {"limit": limit}))
+    found = connection.execute(_RUNNING, {"limit": limit}).all()
+    drawn = draws.of_events(connection, [row.event_id for row in found])
+    return tuple(_settings(row, drawn.get(row.event_id)) for row in found)
 
 
 def open_due(connection: Connection, event_id: EventId) -> bool:
-    """scheduled or pre_queue -> open once opens_at has come by the database's clock; True when this call did it."""
+    """scheduled or pre_queue -> open once opens_at has come by the database's clock; True when this call did it.
+
+    A draw opens when it was held (`draws.hold`).
+    """
     opened = connection.execute(_OPEN_DUE, {"event_id": event_id}).one_or_none()
     if opened is None:
         return False
@@ -146,12 +155,22 @@ def _check(fresh: dict[str, Any]) -> None:
             raise BadRequest(f"{name} has at most {TEXT_CHARACTERS_MAX} characters.", field=name)
 
 
+def _check_draw(draw: Draw | None, fresh: dict[str, Any]) -> None:
+    """Until the numbers are drawn nobody may be let in by another way."""
+    if draw is None or draw.key is not None:
+        return
+    if fresh.get("phase") is Phase.OPEN:
+        raise IllegalMove("Its numbers are to be drawn: set opens_at, and the queue opens when they are.")
+    if fresh.get("enabled") is False:
+        raise IllegalMove("A queue whose numbers are to be drawn cannot be switched off. Withdraw the draw first.")
+
+
 def _plain(value: object) -> object:
     return value.isoformat() if isinstance(value, datetime) else value
 
 
-def _settings(row: Row[Any]) -> QueueSettings:
-    return QueueSettings(**{**row._mapping, "phase": Phase(row.phase)})
+def _settings(row: Row[Any], draw: Draw | None) -> QueueSettings:
+    return QueueSettings(**{**row._mapping, "phase": Phase(row.phase), "draw": draw})
 
 
 _GET = text("SELECT * FROM queue_settings WHERE event_id = :event_id")
@@ -175,5 +194,6 @@ _OPEN_DUE = text("""
     UPDATE queue_settings
        SET phase = 'open', version = version + 1, updated_at = clock_timestamp(), updated_by = 'clock'
      WHERE event_id = :event_id AND phase IN ('scheduled', 'pre_queue') AND opens_at <= clock_timestamp()
+       AND NOT EXISTS (SELECT FROM draws WHERE event_id = :event_id AND key IS NULL)
     RETURNING version
 """)

@@ -88,6 +88,10 @@ class NotYourTurn(OnsaleError):
     """Your number has not been admitted yet. Keep waiting; the queue status says how far it is."""
 
 
+class NotDrawnYet(OnsaleError):
+    """Your number is still to be drawn. Until then there is nothing to book, to enter or to leave: just come back."""
+
+
 class TurnLapsed(OnsaleError):
     """Your turn came and went. Ask for a return number; you keep your place near the front."""
 

@@ -37,12 +37,17 @@ NAMES = (
     "configure",
     "set_stock",
     "grant_block",
+    "close_entries",
     "snapshot",
     "begin_recovery",
     "finish_recovery",
 )
 # Until a block is reserved or a queue restored, a second is enough to wait.
 RETRY_SECONDS = 1
+# What the queue is told as the opening of a draw that was not held: it opens when it was, and not by the clock.
+NEVER_MS = 253_402_300_799_000
+# How soon to ask again whether it was.
+DRAW_RETRY_SECONDS = 30
 
 _ERRORS = {
     b"RECOVER": QueueRecovering,
@@ -79,6 +84,8 @@ class Scripts:
 
 def _refuse(answer: Sequence[Any]) -> NoReturn:
     kind = _ERRORS[answer[0]]
+    if kind is NotOpenYet and int(answer[1]) == NEVER_MS:
+        raise NotOpenYet(retry_after_seconds=DRAW_RETRY_SECONDS)
     if kind is NotOpenYet:
         raise NotOpenYet(retry_after_seconds=max(1, -(-(int(answer[1]) - int(answer[2])) // 1000)))
     raise kind(retry_after_seconds=RETRY_SECONDS if kind in _PASSING else None)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from onsale.queue.draw import DrawState
 from onsale.queue.keys import PlaceId, number_place, return_place
 
 
@@ -23,8 +24,12 @@ class Phase(StrEnum):
 
 
 class Standing(StrEnum):
-    """Where one place is; `passed`: the turn came and went (absent, not entered, time to choose over)."""
+    """Where one place is; `passed`: the turn came and went (absent, not entered, time to choose over).
 
+    `in_draw`: the number is still to be drawn, so that nobody is ahead or behind.
+    """
+
+    IN_DRAW = "in_draw"
     AHEAD = "ahead"
     ADMITTED = "admitted"
     ENTERED = "entered"
@@ -65,6 +70,8 @@ class QueueRules:
     pay_seconds: int = 600
     address_limit: int = 0
     handsfree_per_minute: int = 0
+    # None: first come, first served.
+    draw: DrawState | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,11 +87,26 @@ class SectionStock:
 
 @dataclass(frozen=True, slots=True)
 class Joined:
-    """A number in the queue; `created` is False when the buyer had it already."""
+    """A number in the queue; `created` is False when the buyer had it already.
+
+    Of a draw: `pre_queue_number` is what they joined with, and `number` is the same until it is `drawn`.
+    """
 
     number: int
     joined_at_ms: int
     created: bool
+    pre_queue_number: int | None = None
+    drawn: bool = False
+
+    @property
+    def token_number(self) -> int:
+        """What a queue token proves: the number they joined with."""
+        return self.pre_queue_number or self.number
+
+    @property
+    def in_draw(self) -> bool:
+        """Whether the number is still to be drawn."""
+        return self.pre_queue_number is not None and not self.drawn
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +142,8 @@ class Entered:
 class Place:
     """Where a buyer stands. `deadline_ms`: until when to come in, to choose or to pay; None where there is none.
 
-    `joined_at_ms` is 0 where the place was asked for by its number.
+    `joined_at_ms` is 0 where the place was asked for by its number. `pre_queue_number`: what they joined a draw with;
+    `number` is then the drawn one, once it is.
     """
 
     number: int
@@ -129,6 +152,12 @@ class Place:
     deadline_ms: int | None
     joined_at_ms: int
     hands_free: bool
+    pre_queue_number: int | None = None
+
+    @property
+    def token_number(self) -> int:
+        """What a queue token proves: the number they joined with."""
+        return self.pre_queue_number or self.number
 
     @property
     def admission_id(self) -> PlaceId:

@@ -10,6 +10,7 @@ from typing import Any
 import orjson
 
 from onsale.errors import QueueRecovering
+from onsale.queue.draw import DrawState
 from onsale.queue.state import AdmissionEntry, JoinEntry, Phase, QueueRules, QueueState, SectionStock
 
 MINUTE_MS = 60_000
@@ -105,7 +106,8 @@ def _rules(text: bytes, phase: Phase) -> QueueRules:
     """The settings; the phase is the queue's own, which opens by itself."""
     kept = orjson.loads(text)
     opens_at = datetime.fromisoformat(kept.pop("opens_at")).astimezone(UTC)
-    return QueueRules(**{**kept, "phase": phase, "opens_at": opens_at})
+    draw = kept.pop("draw", None)
+    return QueueRules(**{**kept, "phase": phase, "opens_at": opens_at, "draw": DrawState(**draw) if draw else None})
 
 
 def _last_minute(values: dict[str, bytes], now_ms: int) -> int:

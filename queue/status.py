@@ -43,8 +43,9 @@ class WaitBand:
 
 def derived_phase(state: QueueState) -> Phase:
     """The phase as the page says it: open with nothing free is `all_held` (some may come back) or `sold_out`."""
-    phase = state.rules.phase
-    if phase in (Phase.SCHEDULED, Phase.PRE_QUEUE) and state.now_ms >= state.rules.opens_at.timestamp() * 1000:
+    phase, draw = state.rules.phase, state.rules.draw
+    opens_by_clock = phase in (Phase.SCHEDULED, Phase.PRE_QUEUE) and (draw is None or draw.held)
+    if opens_by_clock and state.now_ms >= state.rules.opens_at.timestamp() * 1000:
         phase = Phase.OPEN
     if phase is Phase.OPEN and state.free is not None and state.free <= 0:
         return Phase.ALL_HELD if state.held else Phase.SOLD_OUT
@@ -68,12 +69,13 @@ def document(state: QueueState) -> dict[str, Any]:
 
     `heartbeat.up_to`: numbers up to it show presence every `every_seconds` (return numbers always do). `poll`:
     with at most `ahead` people ahead ask every `seconds`, the first that fits (`ahead` null fits all); `poll_ms` is for
-    who has no number. `pace_per_minute`: what the wait is reckoned with; 0: nobody can say. Nothing in it is the
-    time of day, so that an unchanged queue keeps its ETag.
+    who has no number. `pace_per_minute`: what the wait is reckoned with; 0: nobody can say. `draw`: null where it is
+    first come, first served. Nothing in it is the time of day, so that an unchanged queue keeps its ETag.
     """
     rules, phase, pace = state.rules, derived_phase(state), pace_per_minute(state)
     return {
         "phase": phase.value,
+        "draw": rules.draw.document() if rules.draw else None,
         "serving": state.serving,
         "return_serving": state.return_serving,
         "issued": state.issued,
@@ -124,8 +126,10 @@ def wait_band(
 ) -> WaitBand | None:
     """How long until this place's turn, as a band; None where nobody can know (paused, closed, sold out, rate 0).
 
-    Before the opening only with `now`: the time until then is added.
+    Before the opening only with `now`: the time until then is added. When a draw opens nobody knows before it was held.
     """
+    if (body.get("draw") or {}).get("waits_for"):
+        return None
     pace, until_open = int(body["pace_per_minute"]), 0.0
     if body["phase"] in (Phase.SCHEDULED, Phase.PRE_QUEUE) and now is not None:
         pace = int(body["rate_per_minute"])

@@ -10,7 +10,8 @@ QueueRecovering when it lost the queue: nothing is given out until recovery has 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import replace
+from typing import Any, TypeVar
 
 from redis import Redis
 from redis.client import Pipeline
@@ -18,8 +19,9 @@ from redis.exceptions import RedisError
 
 from onsale.db.ids import BuyerId, EventId
 from onsale.errors import NotInQueue, QueueRecovering, QueueUnavailable
+from onsale.queue.draw import DrawState, permutation
 from onsale.queue.keys import EventKeys, PlaceId, address_digest, number_place, return_place, split_place
-from onsale.queue.scripts import Scripts
+from onsale.queue.scripts import NEVER_MS, Scripts
 from onsale.queue.state import (
     AdmissionEntry,
     Advanced,
@@ -68,12 +70,13 @@ class QueueStore:
         AddressLimitReached.
         """
         keys, digest = EventKeys(event_id), address_digest(address)
-        number, joined_at_ms, created = self._run(
+        number, joined_at_ms, created, size, key = self._run(
             "join",
             [keys.queue, keys.buyers(buyer_id), keys.address(digest), keys.joins, *keys.numbers_lane()[:3]],
             [buyer_id.bytes, digest, proven or 0, *([now_ms or "", 1] if early else _now(now_ms))],
         )
-        return Joined(int(number), int(joined_at_ms), bool(created))
+        joined = Joined(int(number), int(joined_at_ms), bool(created))
+        return _drawn(joined, int(number), size=int(size), key=key) if key or size else joined
 
     def enter(self, event_id: EventId, place: str, *, now_ms: int | None = None) -> Entered:
         """Come in: `place` is "17" (its return number counts, once there is one) or "r3". Again: the same admission.
@@ -127,9 +130,18 @@ class QueueStore:
         keys = EventKeys(event_id)
         names = [*_place_keys(keys), keys.buyers(buyer_id)]
         try:
-            return _place(self._run("place", names, [0, 0, now_ms or "", buyer_id.bytes]))
+            answer = self._run("place", names, [0, 0, now_ms or "", buyer_id.bytes])
         except NotInQueue:
             return None
+        place, of_draw = _place(answer[:6]), answer[6:]
+        if not of_draw:
+            return place
+        place = _drawn(place, place.number, size=int(of_draw[0]), key=of_draw[1])
+        if not of_draw[1]:
+            return place
+        # What a number is drawn as never changes, so that the second look may be a moment later.
+        found = self.place_at(event_id, number_place(place.number), now_ms=now_ms)
+        return replace(found, joined_at_ms=place.joined_at_ms, pre_queue_number=place.pre_queue_number)
 
     def place_at(self, event_id: EventId, place: str, *, now_ms: int | None = None) -> Place:
         """Where this number or return number stands. Raises NotInQueue."""
@@ -166,10 +178,11 @@ class QueueStore:
 
     def configure(self, event_id: EventId, rules: QueueRules, *, version: int, now_ms: int | None = None) -> bool:
         """Put newer settings in force; False when these (or newer ones) are already."""
+        draw = rules.draw
         arguments: list[str | bytes | int] = [
             version,
             rules.phase.value,
-            int(rules.opens_at.timestamp() * 1000),
+            int(rules.opens_at.timestamp() * 1000) if draw is None or draw.held else NEVER_MS,
             rules.rate_per_minute,
             rules.max_active,
             rules.enter_seconds * 1000,
@@ -177,8 +190,16 @@ class QueueStore:
             rules.address_limit,
             int(rules.enabled),
             rules_json(rules),
+            *_draw_fields(draw),
         ]
         return bool(self._run("configure", [EventKeys(event_id).queue], [*arguments, *_us(now_ms)])[0])
+
+    def close_entries(self, event_id: EventId) -> int:
+        """How many numbers will be drawn: who joins from now on comes after them. Again: the same answer.
+
+        Raises NotInQueue when the queue knows of no draw.
+        """
+        return int(self._run("close_entries", [EventKeys(event_id).queue], [])[0])
 
     def set_stock(
         self,
@@ -350,3 +371,23 @@ def _place(answer: Sequence[Any]) -> Place:
         int(joined_at_ms),
         bool(hands_free),
     )
+
+
+def _draw_fields(draw: DrawState | None) -> list[str | int]:
+    if draw is None:
+        return ["", ""]
+    return [-1 if draw.size is None else draw.size, draw.key]
+
+
+_T = TypeVar("_T", Joined, Place)
+
+
+def _drawn(given: _T, number: int, *, size: int, key: bytes) -> _T:
+    """With the pre-queue number of somebody who is in a draw, and the drawn one once it was held."""
+    if 0 <= size < number:
+        return given
+    if not key:
+        return replace(given, pre_queue_number=number)
+    drawn = permutation(bytes.fromhex(key.decode()), size).drawn(number)
+    found = replace(given, number=drawn, pre_queue_number=number)
+    return replace(found, drawn=True) if isinstance(found, Joined) else found

@@ -36,6 +36,7 @@ from onsale.errors import (
     BadRequest,
     IdempotencyKeyReused,
     NoSuchTier,
+    NotDrawnYet,
     NotFound,
     OnsaleError,
     QueueClosed,
@@ -100,7 +101,7 @@ def accept_booking(office: BoxOffice, request: Request) -> Booking:
 
     With an admission token it is decided at once; without one it is hands-free: it takes or keeps the buyer's number
     and waits for it. Raises NotFound, BadRequest, IdempotencyKeyReused, TicketTaken, BadAdmissionToken, AdmissionSpent,
-    BuyerLimitReached, QueueClosed, TooManyRequests and what `codes.shown` and `joining.join` raise.
+    BuyerLimitReached, QueueClosed, NotDrawnYet, TooManyRequests and what `codes.shown` and `joining.join` raise.
     """
     event = office.shows.event(request.event_id)
     check(request.wishes, request.event_id, tickets_max=event.tickets_per_buyer)
@@ -278,6 +279,9 @@ def _turn(office: BoxOffice, request: Request, *, early: bool) -> Turn:
         cards.check_saved(office, request.buyer_id, request.payment_method)
     proven = joining.proven_number(office, request.event_id, request.buyer_id, request.queue_token)
     joined = office.store.join(request.event_id, request.buyer_id, address=request.address, proven=proven, early=early)
+    if joined.in_draw:
+        # Its place in line is not known yet, not even with a code; and a booking keeps the number it was made under.
+        raise NotDrawnYet
     if not rules.enabled:
         return Turn(joined.number, None, None, now=True)
     # After joining: whoever is told to come back later has a number already.

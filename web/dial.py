@@ -12,6 +12,7 @@ from onsale.db.ids import EventId
 from onsale.db.queue_settings import QueueChange, QueueSettings
 from onsale.db.stats import SaleNumbers
 from onsale.errors import NotAllowed, NotFound, OnsaleError
+from onsale.queue.draw import DrawState
 from onsale.queue.state import Phase, QueueRules
 from onsale.web.auth import StaffMember
 from onsale.web.box_office import BoxOffice
@@ -102,4 +103,5 @@ def rules_of(settings: QueueSettings) -> QueueRules:
         pay_seconds=settings.pay_seconds,
         address_limit=settings.address_limit,
         handsfree_per_minute=settings.handsfree_per_minute,
+        draw=DrawState(**settings.draw.public()) if settings.draw else None,
     )

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from onsale.db.ids import BuyerId, EventId
-from onsale.errors import NotInQueue
+from onsale.errors import NotDrawnYet, NotInQueue, NotYourTurn
 from onsale.queue import status
 from onsale.queue.state import Place, Standing
 from onsale.queue.tokens import AdmissionToken, QueueToken
@@ -33,7 +33,8 @@ class MyPlace:
     """Where one buyer stands; `deadline` is until when to come in, to choose or to pay.
 
     `ahead` counts the numbers before this one; the wait is a band in seconds, None where nobody can know. `heartbeat`
-    asks to show presence with every poll.
+    asks to show presence with every poll. `pre_queue_number`: what they joined a draw with; `number` is the drawn one
+    as soon as there is one, and until then the standing is `in_draw`.
     """
 
     number: int
@@ -47,6 +48,12 @@ class MyPlace:
     deadline: datetime | None
     hands_free: bool
     queue_token: str
+    pre_queue_number: int | None = None
+
+    @property
+    def drawn_number(self) -> int | None:
+        """What the pre-queue number was drawn as."""
+        return None if self.pre_queue_number is None or self.standing is Standing.IN_DRAW else self.number
 
 
 @dataclass(frozen=True)
@@ -72,7 +79,7 @@ def join(
     joined = office.store.join(event_id, buyer_id, address=address, proven=proven)
     return Joined(
         joined.number,
-        _queue_token(office, event_id, buyer_id, joined.number, joined.joined_at_ms),
+        _queue_token(office, event_id, buyer_id, joined.token_number, joined.joined_at_ms),
         moment(joined.joined_at_ms),
         joined.created,
     )
@@ -97,13 +104,16 @@ def my_place(
 def heartbeat(office: BoxOffice, event_id: EventId, buyer_id: BuyerId, *, queue_token: str | None = None) -> MyPlace:
     """Show being there. Raises NotFound, NotInQueue, BadQueueToken."""
     place = place_of(office, event_id, buyer_id, queue_token=queue_token)
-    office.store.heartbeat(event_id, place.admission_id)
+    if place.standing is not Standing.IN_DRAW:
+        office.store.heartbeat(event_id, place.admission_id)
     return _seen(office, event_id, buyer_id, place)
 
 
 def enter(office: BoxOffice, event_id: EventId, buyer_id: BuyerId, *, queue_token: str | None = None) -> Entered:
     """Come in, or get the same admission again. Raises NotInQueue, NotYourTurn, TurnLapsed, AdmissionSpent."""
     place = place_of(office, event_id, buyer_id, queue_token=queue_token)
+    if place.standing is Standing.IN_DRAW:
+        raise NotYourTurn
     entered = office.store.enter(event_id, place.admission_id)
     token = AdmissionToken(event_id, entered.number, entered.return_number, buyer_id, entered.deadline_ms)
     return Entered(
@@ -121,13 +131,17 @@ def come_back(office: BoxOffice, event_id: EventId, buyer_id: BuyerId, *, queue_
     Raises NotFound, NotInQueue, NotYourTurn (nothing to come back from), AdmissionSpent, QueueClosed.
     """
     place = place_of(office, event_id, buyer_id, queue_token=queue_token)
+    if place.standing is Standing.IN_DRAW:
+        raise NotYourTurn
     office.store.come_back(event_id, place.number)
     return my_place(office, event_id, buyer_id)
 
 
 def leave(office: BoxOffice, event_id: EventId, buyer_id: BuyerId, *, queue_token: str | None = None) -> None:
-    """Give the place up for good; harmless twice. Raises NotFound, NotInQueue."""
+    """Give the place up for good; harmless twice. Raises NotFound, NotInQueue, NotDrawnYet."""
     place = place_of(office, event_id, buyer_id, queue_token=queue_token)
+    if place.standing is Standing.IN_DRAW:
+        raise NotDrawnYet
     office.store.leave(event_id, place.admission_id)
 
 
@@ -153,7 +167,8 @@ def _seen(office: BoxOffice, event_id: EventId, buyer_id: BuyerId, place: Place,
         heartbeat=waiting and status.heartbeat_wanted(number, document, is_return=is_return),
         deadline=moment(place.deadline_ms) if place.deadline_ms is not None else None,
         hands_free=place.hands_free,
-        queue_token=_queue_token(office, event_id, buyer_id, place.number, place.joined_at_ms),
+        queue_token=_queue_token(office, event_id, buyer_id, place.token_number, place.joined_at_ms),
+        pre_queue_number=place.pre_queue_number,
     )
 
 
@@ -162,7 +177,7 @@ def place_of(office: BoxOffice, event_id: EventId, buyer_id: BuyerId, *, queue_t
     office.shows.event(event_id)
     proven = proven_number(office, event_id, buyer_id, queue_token)
     place = office.store.place_of(event_id, buyer_id)
-    if proven is not None and (place is None or proven < place.number):
+    if proven is not None and (place is None or proven < place.token_number):
         office.store.join(event_id, buyer_id, address="", proven=proven)
         place = office.store.place_of(event_id, buyer_id)
     if place is None:

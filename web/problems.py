@@ -38,6 +38,7 @@ STATUS: dict[type[e.OnsaleError], int] = {
     e.AddressLimitReached: 429,
     e.NotInQueue: 404,
     e.NotYourTurn: 409,
+    e.NotDrawnYet: 409,
     e.TurnLapsed: 409,
     e.BadQueueToken: 403,
     e.BadAdmissionToken: 403,

@@ -23,7 +23,7 @@ from onsale.db import number_blocks, queue_settings, selling_out, stats, waiting
 from onsale.db.ids import EventId
 from onsale.errors import QueueRecovering, QueueUnavailable, RecordUnavailable
 from onsale.queue.state import QueueState, SectionStock
-from onsale.workers import journaling, recovery, rounds
+from onsale.workers import drawing, journaling, recovery, rounds
 from onsale.workers.rounds import Watched
 from onsale.workers.shop import Shop, open_shop
 
@@ -136,6 +136,8 @@ class Admitter:
             journaling.write_checkpoint(self.shop, event_id, queue)
 
     def _open(self, one: Watched) -> None:
+        if one.settings.draw is not None:
+            drawing.open_by_draw(self.shop, one.settings.event_id)
         with record.transaction(self.shop.engine) as connection:
             opened = queue_settings.open_due(connection, one.settings.event_id)
             settings = queue_settings.get(connection, one.settings.event_id)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 from uuid import UUID
 
@@ -17,7 +17,7 @@ from sqlalchemy import Connection
 from onsale.db import engine as record
 from onsale.db import journal, locks, number_blocks, queue_settings, restoring, sale_log
 from onsale.db.ids import BuyerId, EventId
-from onsale.db.queue_settings import QueueSettings
+from onsale.db.queue_settings import Phase, QueueSettings
 from onsale.db.restoring import Marks, UsedPlace
 from onsale.queue import recovery as rules
 from onsale.queue.keys import PlaceId, number_place, return_place
@@ -85,15 +85,18 @@ def _read(connection: Connection, event_id: EventId) -> Known | None:
         return None
     marks = restoring.marks(connection, event_id)
     state = rules.restored(
-        _mark(connection, event_id),
+        _since_the_draw(_mark(connection, event_id), settings),
         last_reserved=number_blocks.last_reserved(connection, event_id),
         journal_last=marks.journal_last,
         return_last=marks.return_last,
-        rate_per_minute=settings.rate_per_minute,
+        rate_per_minute=0 if _not_opened(settings, marks.now_ms) else settings.rate_per_minute,
         alive_ms=marks.now_ms,
         seq=marks.seq,
         admitted_total=marks.admitted_total,
     )
+    if settings.draw is not None and settings.draw.size is not None and settings.draw.key is not None:
+        # Numbers without a known owner were drawn among the others; only latecomers' are still in a row.
+        state = replace(state, unknown_first=max(state.unknown_first, settings.draw.size + 1))
     used = tuple(_used_places(connection, event_id))
     live = tuple(LiveBooking(_place(one), one.state, _until_ms(one)) for one in used)
     returns: dict[int, int] = {}
@@ -153,6 +156,25 @@ def _mark(connection: Connection, event_id: EventId) -> Mark | None:
     if last is None:
         return None
     return Mark(last.serving, last.return_serving, last.issued, last.return_issued, int(last.at.timestamp() * 1000))
+
+
+def _not_opened(settings: QueueSettings, now_ms: int) -> bool:
+    """Whether the lost queue can have let nobody in: then nobody's turn has come and gone meanwhile."""
+    if settings.phase not in (Phase.SCHEDULED, Phase.PRE_QUEUE):
+        return False
+    return _is_pending(settings) or settings.opens_at.timestamp() * 1000 > now_ms
+
+
+def _is_pending(settings: QueueSettings) -> bool:
+    return settings.draw is not None and settings.draw.key is None
+
+
+def _since_the_draw(mark: Mark | None, settings: QueueSettings) -> Mark | None:
+    """A checkpoint of before the draw, as of the draw: nobody was let in between the two."""
+    held_at = settings.draw.held_at if settings.draw else None
+    if mark is None or held_at is None:
+        return mark
+    return replace(mark, at_ms=max(mark.at_ms, int(held_at.timestamp() * 1000)))
 
 
 def _journal(connection: Connection, event_id: EventId) -> Iterator[list[tuple[int, BuyerId, int]]]:

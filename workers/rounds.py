@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 
 from onsale.db.ids import EventId
 from onsale.db.queue_settings import Phase, QueueSettings
+from onsale.queue.draw import DrawState
 from onsale.queue.state import Phase as QueuePhase
 from onsale.queue.state import QueueRules, QueueState
 
@@ -126,4 +127,5 @@ def rules_of(settings: QueueSettings) -> QueueRules:
         pay_seconds=settings.pay_seconds,
         address_limit=settings.address_limit,
         handsfree_per_minute=settings.handsfree_per_minute,
+        draw=DrawState(**settings.draw.public()) if settings.draw else None,
     )

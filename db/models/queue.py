@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ForeignKey, UniqueConstraint
+from sqlalchemy import CheckConstraint, ForeignKey, LargeBinary, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from onsale.db.models.base import Base, Big, BigKey
@@ -34,6 +34,34 @@ class QueueSettings(Base):
     version: Mapped[int]
     updated_at: Mapped[datetime]
     updated_by: Mapped[str]
+
+
+class Draw(Base):
+    """What was announced of an event's draw and what came of it; a row makes the event's queue a draw."""
+
+    __tablename__ = "draws"
+    __table_args__ = (
+        CheckConstraint("octet_length(seed) = 32 AND seed_hash = encode(sha256(seed), 'hex')", name="seed"),
+        CheckConstraint("(size IS NULL) = (closed_at IS NULL) AND size >= 0", name="closed"),
+        CheckConstraint("(key IS NULL) = (held_at IS NULL) AND (key IS NULL OR octet_length(key) = 32)", name="held"),
+        CheckConstraint("beacon_value IS NULL OR size IS NOT NULL AND beacon_name <> ''", name="beacon_after_closing"),
+        CheckConstraint(
+            "key IS NULL OR size IS NOT NULL AND (beacon_name = '' OR without_beacon OR beacon_value IS NOT NULL)",
+            name="ready",
+        ),
+    )
+
+    event_id: Mapped[BigKey] = mapped_column(ForeignKey("events.id"))
+    seed: Mapped[bytes] = mapped_column(LargeBinary)
+    seed_hash: Mapped[str]
+    beacon_name: Mapped[str]
+    announced_at: Mapped[datetime] = mapped_column(server_default=text("clock_timestamp()"))
+    size: Mapped[Big | None]
+    closed_at: Mapped[datetime | None]
+    beacon_value: Mapped[str | None]
+    without_beacon: Mapped[bool] = mapped_column(server_default=text("false"))
+    key: Mapped[bytes | None] = mapped_column(LargeBinary)
+    held_at: Mapped[datetime | None]
 
 
 class SaleLog(Base):

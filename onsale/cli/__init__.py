@@ -49,6 +49,7 @@ PROVE = {
     "rehearse": Entry("onsale.sandbox.rehearsal.command:rehearse", "Rehearse a sale before the public comes."),
     "tokens": Entry("onsale.sandbox.rehearsal.command:tokens", "Mint JWTs for a crowd that comes from elsewhere."),
     "verify": Entry("onsale.cli.verify:verify_command", "Check what must hold on the record of an event."),
+    "draw": Entry("onsale.cli.draw:draw", "Announce a draw, give its beacon, export its list, verify one."),
     "bench": Entry("onsale.sandbox.bench.command:bench", "Measure, as ratios in one run."),
 }
 SECTIONS = {"Try it": TRY, "Operate it": SERVE, "Prove it": PROVE}

@@ -19,7 +19,7 @@ from onsale.db.ids import EventId
 from onsale.db.states import ENDED, FIRST, LEGAL_MOVES, NEW
 from onsale.errors import ProviderUnavailable
 from onsale.payments.ledger import Ledger
-from onsale.verify import admissions, copies, discounts, gaps, money, order, sql
+from onsale.verify import admissions, copies, discounts, drawn, gaps, money, order, sql
 from onsale.verify.admissions import Run
 from onsale.verify.copies import Copies
 from onsale.verify.findings import Findings
@@ -121,6 +121,7 @@ def _on_record(connection: Connection, event_id: EventId, findings: Findings) ->
         rows = connection.execute(sql.load("decisions"), {"event_id": event_id})
         overtaken = order.inversions(QueuedBooking(*row) for row in rows)
         findings.add("I5", (f"booking {one.later} was decided before {one.earlier}" for one in overtaken))
+        findings.add("I5", drawn.wrong(connection, event_id, journal_seconds=GRACES["journal_seconds"]))
     numbers["inversions"] = len(overtaken)
     numbers["rate_error"] = _check_runs(connection, event_id, findings)
     numbers["lost_bookings"] = findings.count("I3")

@@ -1,6 +1,6 @@
--- configure(KEYS: queue; ARGV: version, phase, opens_at_ms, rate, max_active, enter_ms, choose_ms, address_limit, enabled, rules, now_us?)
---   -> OK changed | RECOVER
--- queue: hash.   rules: the settings as JSON, shown by the status.
+-- configure(KEYS: queue; ARGV: version, phase, opens_at_ms, rate, max_active, enter_ms, choose_ms, address_limit, enabled, rules,
+--   draw_size, draw_key, now_us?) -> OK changed | RECOVER
+-- queue: hash.   rules: the settings as JSON, shown by the status.   draw_size: '' no draw, -1 entries are open; draw_key: '' not held.
 -- Why one script: the old rate must be settled at the moment the new one begins, and an older version must never win.
 local TURN_CREDITS, BURST_US, GRACE_MS = 60000000, 2000000, 120000
 local raw = redis.call('HMGET', KEYS[1], 'run_id', 'version', 'phase', 'rate', 'credits', 'credits_at_us', 'grace_until_ms', 'enabled',
@@ -14,7 +14,7 @@ if tonumber(ARGV[1]) <= tonumber(raw[2]) then
   return {'OK', 0}
 end
 local time = redis.call('TIME')
-local now_us = tonumber(ARGV[11]) or tonumber(time[1]) * 1000000 + tonumber(time[2])
+local now_us = tonumber(ARGV[13]) or tonumber(time[1]) * 1000000 + tonumber(time[2])
 local now_ms = math.floor(now_us / 1000)
 
 local function full(rate)
@@ -43,6 +43,16 @@ redis.call('HSET', KEYS[1], 'version', ARGV[1], 'phase', phase, 'opens_at_ms', A
   'credits', string.format('%.0f', credits), 'credits_at_us', string.format('%.0f', now_us), 'configured_at_us',
   string.format('%.0f', now_us),
   'grace_until_ms', string.format('%.0f', grace_until_ms))
+if ARGV[11] == '' then
+  redis.call('HDEL', KEYS[1], 'draw_size', 'draw_key')
+else
+  -- Entries that were closed here stay closed, also when these settings do not know it yet.
+  local size = ARGV[11] == '-1' and redis.call('HGET', KEYS[1], 'draw_size') or ARGV[11]
+  redis.call('HSET', KEYS[1], 'draw_size', size, 'draw_key', ARGV[12])
+  -- Numbers nobody is known to own were drawn among the others: only latecomers' are still in a row.
+  local first = math.max(tonumber(redis.call('HGET', KEYS[1], 'unknown_first')), ARGV[12] ~= '' and size + 1 or 0)
+  redis.call('HSET', KEYS[1], 'unknown_first', string.format('%.0f', first))
+end
 -- While the queue was off, everybody came in by themselves.
 if raw[8] == '0' and ARGV[9] == '1' then
   redis.call('HSET', KEYS[1], 'serving', raw[9], 'return_serving', raw[10])

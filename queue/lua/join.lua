@@ -1,10 +1,10 @@
 -- join(KEYS: queue, buyers, addresses, joins, here0, here1, here2; ARGV: buyer, address, proven, now_ms?, early?)
---   -> OK number joined_at_ms created | RECOVER | NOT_OPEN opens_at_ms now_ms | CLOSED | EXHAUSTED | ADDRESS
+--   -> OK number joined_at_ms created draw_size draw_key | RECOVER | NOT_OPEN opens_at_ms now_ms | CLOSED | EXHAUSTED | ADDRESS
 -- queue: hash, issued / block_end / phase / ... buyers: hash, one bucket, buyer's 16 bytes -> number (4 bytes) and time (6 bytes).
 -- addresses: hash, one bucket, digest -> places taken.   joins: stream for the journal.   here0-2: bitmaps of presence.
 -- Why one script: two requests of one buyer must get one number, two buyers never the same, and no number may have a gap.
 local hash = redis.call('HMGET', KEYS[1], 'run_id', 'state', 'issued', 'block_end', 'phase', 'opens_at_ms', 'address_limit',
-  'slice', 'asked_to')
+  'slice', 'asked_to', 'draw_size', 'draw_key')
 -- guard: run id
 local info = redis.call('INFO', 'server')
 local found = string.find(info, 'run_id:', 1, true)
@@ -13,7 +13,7 @@ if hash[1] ~= string.sub(info, found + 7, found + 46) then
 end
 -- end guard
 if hash[2] ~= 'live' then return {'RECOVER'} end
-local issued, proven = tonumber(hash[3]), tonumber(ARGV[3])
+local issued, proven, size, key = tonumber(hash[3]), tonumber(ARGV[3]), tonumber(hash[10] or 0), hash[11] or ''
 local time = redis.call('TIME')
 local now_ms = tonumber(ARGV[4]) or tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
 
@@ -22,18 +22,17 @@ local function give(number, joined_at_ms)
   redis.call('XADD', KEYS[4], '*', 'n', number, 'b', ARGV[1], 't', string.format('%.0f', joined_at_ms))
 end
 
--- A signed token's number was given by us; one above what was issued cannot have been. The lower one wins.
+-- A signed token's number was given by us; one above what was issued cannot have been. The lower one wins, but once the
+-- entries of a draw are closed nobody in it may choose between two.
 local known = redis.call('HGET', KEYS[2], ARGV[1])
 local number, joined_at_ms = math.huge, now_ms
-if known then
-  number, joined_at_ms = struct.unpack('>I4I6', known)
-end
-if proven > 0 and proven <= issued and proven < number then
+if known then number, joined_at_ms = struct.unpack('>I4I6', known) end
+if proven > 0 and proven <= issued and proven < number and number > size then
   number = proven
   give(number, joined_at_ms)
 end
 if number <= issued then
-  return {'OK', number, joined_at_ms, 0}
+  return {'OK', number, joined_at_ms, 0, size, key}
 end
 
 if hash[5] == 'closed' then
@@ -45,9 +44,7 @@ elseif issued >= tonumber(hash[4]) then
 end
 local address_limit = tonumber(hash[7])
 if address_limit > 0 then
-  if tonumber(redis.call('HGET', KEYS[3], ARGV[2]) or 0) >= address_limit then
-    return {'ADDRESS'}
-  end
+  if tonumber(redis.call('HGET', KEYS[3], ARGV[2]) or 0) >= address_limit then return {'ADDRESS'} end
   redis.call('HINCRBY', KEYS[3], ARGV[2], 1)
 end
 
@@ -57,4 +54,4 @@ give(number, now_ms)
 if number <= tonumber(hash[9]) then
   redis.call('SETBIT', KEYS[5 + tonumber(hash[8]) % 3], number, 1)
 end
-return {'OK', number, now_ms, 1}
+return {'OK', number, now_ms, 1, size, key}

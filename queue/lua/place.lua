@@ -1,10 +1,12 @@
 -- place(KEYS: queue, admitted, entered, holding, returns, handsfree, done, returns_handsfree, returns_done, owners, buyers?;
 --   ARGV: is_return, number, now_ms?, buyer?) -> OK number return_number standing deadline_ms joined_at_ms hands_free | RECOVER | UNKNOWN
+--   | OK number 0 in_draw 0 joined_at_ms 0 draw_size draw_key     (asked by buyer: a number that is drawn, or will be)
 -- queue: hash.   admitted, entered, holding: sorted sets, place -> deadline in ms.   returns: string, 4 bytes a number, its return number.
 -- owners: string, 4 bytes a return number, whose it is.   handsfree, done: bitmaps by number, by return number.
 -- buyers: hash, one bucket, buyer -> number and time.
 -- Why one script: a place read in pieces could be admitted between two of them, and look lost.
-local hash = redis.call('HMGET', KEYS[1], 'run_id', 'state', 'issued', 'serving', 'return_issued', 'return_serving')
+local hash = redis.call('HMGET', KEYS[1], 'run_id', 'state', 'issued', 'serving', 'return_issued', 'return_serving',
+  'draw_size', 'draw_key')
 -- guard: run id
 local info = redis.call('INFO', 'server')
 local found = string.find(info, 'run_id:', 1, true)
@@ -25,6 +27,10 @@ if KEYS[11] then
     return {'UNKNOWN'}
   end
   number, joined_at_ms = struct.unpack('>I4I6', known)
+  local size = tonumber(hash[7] or 0)
+  if size < 0 or number <= size then
+    return {'OK', number, 0, 'in_draw', 0, joined_at_ms, 0, size, hash[8]}
+  end
 end
 if ARGV[1] == '1' then
   number, back = redis.call('BITFIELD_RO', KEYS[10], 'GET', 'u32', '#' .. number)[1], number

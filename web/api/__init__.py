@@ -12,6 +12,7 @@ from onsale.web.api.bookings import bookings
 from onsale.web.api.cards import saved_cards
 from onsale.web.api.codes import codes
 from onsale.web.api.contract import Operation
+from onsale.web.api.draws import draws
 from onsale.web.api.events import events
 from onsale.web.api.prices import prices
 from onsale.web.api.queue import waiting_room
@@ -37,6 +38,7 @@ NOUNS = (
     admin,
     prices,
     codes,
+    draws,
     scheduled_prices,
     ticket_limits,
 )

@@ -157,6 +157,7 @@ _REFUSALS = (
     e.AdmissionSpent,
     e.BuyerLimitReached,
     e.NoSuchTier,
+    e.NotDrawnYet,
     e.TierLimitReached,
     e.NotOpenYet,
     e.QueueClosed,

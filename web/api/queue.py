@@ -14,6 +14,7 @@ from onsale.errors import (
     AddressLimitReached,
     AdmissionSpent,
     BadQueueToken,
+    NotDrawnYet,
     NotInQueue,
     NotOpenYet,
     NotYourTurn,
@@ -63,6 +64,24 @@ class PollBand(Told):
     seconds: int
 
 
+class DrawDocument(Told):
+    """A draw, as it was announced and as it came out; docs/draw.md tells how to work a number out again.
+
+    `waits_for`: `opening` or `beacon` until it was held. `size`: how many numbers are drawn, null while entries are
+    open; a beacon published before `closed_at` proves nothing. `seed` and `beacon_value` are told when it was held;
+    `without_beacon`: the organiser did not wait for it.
+    """
+
+    seed_hash: str
+    beacon_name: str | None
+    waits_for: str | None
+    size: int | None
+    closed_at: datetime | None
+    without_beacon: bool
+    seed: str | None
+    beacon_value: str | None
+
+
 class StatusDocument(Told):
     """How the queue stands, alike for everybody: people ahead are your number - serving - 1.
 
@@ -71,6 +90,7 @@ class StatusDocument(Told):
     """
 
     phase: Phase
+    draw: DrawDocument | None
     serving: int
     return_serving: int
     issued: int
@@ -130,10 +150,15 @@ class JoinedDocument(Told):
 
 
 class PlaceDocument(Told):
-    """Where one buyer stands; the wait is a band, null where nobody can know. Poll every `poll_seconds`, jittered."""
+    """Where one buyer stands; the wait is a band, null where nobody can know. Poll every `poll_seconds`, jittered.
+
+    Of a draw: `pre_queue_number` is what they joined with, `drawn_number` (then also `number`) what came of it.
+    """
 
     event_id: int
     number: int
+    pre_queue_number: int | None
+    drawn_number: int | None
     return_number: int | None
     standing: Standing
     ahead: int
@@ -189,7 +214,9 @@ def show_place(path: EventPath, query: SeenAsked, headers: QueueHeaders, buyer: 
     return _place(event_id, place)
 
 
-@waiting_room.delete("/v1/events/{event_id}/queue/me", answers={204: None}, raises=(NotInQueue, BadQueueToken))
+@waiting_room.delete(
+    "/v1/events/{event_id}/queue/me", answers={204: None}, raises=(NotInQueue, NotDrawnYet, BadQueueToken)
+)
 def leave_queue(path: EventPath, headers: QueueHeaders, buyer: Buyer) -> Answer[Told]:
     """Leave: the place is given up for good"""
     joining.leave(box_office(), EventId(path.event_id), buyer.id, queue_token=headers.queue_token)
@@ -262,6 +289,8 @@ def _place(event_id: EventId, place: MyPlace) -> Answer[PlaceDocument]:
     document = PlaceDocument(
         event_id=event_id,
         number=place.number,
+        pre_queue_number=place.pre_queue_number,
+        drawn_number=place.drawn_number,
         return_number=place.return_number,
         standing=place.standing,
         ahead=place.ahead,

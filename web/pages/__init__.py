@@ -11,6 +11,7 @@ from werkzeug.routing import IntegerConverter
 from onsale.web.admin.bookings import staff_bookings
 from onsale.web.admin.codes import codes as console_codes
 from onsale.web.admin.console import console
+from onsale.web.admin.draw import console_draw
 from onsale.web.admin.prices import prices as console_prices
 from onsale.web.admin.refunds import refunds as console_refunds
 from onsale.web.admin.waiting import lists as console_lists
@@ -20,6 +21,7 @@ from onsale.web.pages.bookings import bookings
 from onsale.web.pages.choosing import choosing
 from onsale.web.pages.codes import codes
 from onsale.web.pages.demo import demo
+from onsale.web.pages.draws import draws
 from onsale.web.pages.events import events
 from onsale.web.pages.home import home
 from onsale.web.pages.searching import search
@@ -31,6 +33,7 @@ BLUEPRINTS = (
     search,
     events,
     waiting,
+    draws,
     lists,
     choosing,
     codes,
@@ -41,6 +44,7 @@ BLUEPRINTS = (
     console_prices,
     console_refunds,
     console_codes,
+    console_draw,
     console_lists,
     staff_bookings,
 )

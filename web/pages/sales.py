@@ -10,7 +10,8 @@ from onsale.db.ids import EventId
 from onsale.queue import status
 from onsale.queue.state import Phase, QueueState
 from onsale.web.box_office import BoxOffice
-from onsale.web.pages import words
+from onsale.web.pages import draw_words, words
+from onsale.web.pages.draw_words import DrawView
 from onsale.web.statuses import Status
 
 # A sale opening within this time is news.
@@ -51,6 +52,8 @@ class Sale:
     status_url: str
     # Tickets that come back are a waiting list's.
     waiting_list: bool = False
+    # None: first come, first served.
+    draw: DrawView | None = None
 
 
 def sale(office: BoxOffice, event_id: EventId) -> Sale:
@@ -89,6 +92,7 @@ def _sale(event_id: EventId, found: Status) -> Sale:
         pay_seconds=rules.pay_seconds,
         status_url=f"/v1/events/{event_id}/queue",
         waiting_list=state.waiting_list and phase in SOLD,
+        draw=draw_words.view(rules.draw, opens_at=rules.opens_at, now=now),
     )
 
 

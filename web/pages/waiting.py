@@ -21,6 +21,7 @@ waiting = Blueprint("waiting", __name__)
 # The way to the door, in the picture's units (queue_way.html).
 WAY_START, WAY_END = 14, 360
 REFRESH_SECONDS_MIN = 5
+WAITING = ("ahead", "in_draw")
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,7 @@ class PlaceView:
     refresh_seconds: int = 0
     deadline: datetime | None = None
     hands_free: bool = False
+    drawn_number: int | None = None
 
     @property
     def way_x(self) -> float:
@@ -169,6 +171,7 @@ def _place(office: BoxOffice, event_id: EventId) -> MyPlace | None:
 
 
 TITLES = {
+    "in_draw": "You are in the draw",
     "admitted": "It is your turn",
     "entered": "You are in",
     "holding": "Your tickets are held",
@@ -191,7 +194,8 @@ def _view(place: MyPlace | None) -> PlaceView:
         ahead=ahead,
         ahead_at_first=max(ahead, way.first) if way else ahead,
         wait_words=words.band(place.wait_low_seconds, place.wait_high_seconds),
-        refresh_seconds=max(REFRESH_SECONDS_MIN, place.poll_seconds) if place.standing.value == "ahead" else 0,
+        refresh_seconds=max(REFRESH_SECONDS_MIN, place.poll_seconds) if place.standing.value in WAITING else 0,
         deadline=place.deadline,
         hands_free=place.hands_free,
+        drawn_number=place.drawn_number,
     )

@@ -6,6 +6,7 @@ from onsale.sandbox.bench import (
     admission,
     booking_cpu,
     decision,
+    draw,
     freshness,
     join,
     lane,
@@ -32,6 +33,7 @@ ROWS = (
     freshness,
     seats,
     simulator,
+    draw,
     origin,
 )
 SPECS: dict[str, Spec] = {each.SPEC.name: each.SPEC for each in ROWS}

@@ -5,6 +5,7 @@ import { drawNotices } from './notices.js';
 import { tell } from './notifying.js';
 import { refresh } from './part.js';
 import { post } from './post.js';
+import { InDraw } from './queue_draw.js';
 import { bandWords, heartbeatWanted, peopleAhead, pollMs, serving, waitBand } from './queue_rules.js';
 import { Standing } from './queue_standing.js';
 import { showReadiness } from './readiness.js';
@@ -19,6 +20,7 @@ const LOOK_AGAIN_MS = 4_000;
 const LIST_LOOK_MS = 60_000;
 
 let standing = new Standing();
+const inDraw = new InDraw();
 let watch = null;
 let lastHeartbeat = 0;
 let lastTouch = performance.now();
@@ -27,6 +29,10 @@ let notice = null;
 let listLookedAt = -Infinity;
 
 function told(status) {
+  if (standing.name === 'in_draw') {
+    inDraw.told(standing, status, look);
+    return;
+  }
   standing.lost(null);
   const seen = standing.see(serving(standing.place, status));
   const ahead = peopleAhead(standing.place, status, seen);
@@ -106,13 +112,14 @@ function goIn() {
 }
 
 function follow() {
-  if (standing.name === 'ahead' && !watch) {
+  const waits = ['ahead', 'in_draw'].includes(standing.name);
+  if (waits && !watch) {
     watch = new Watch(standing.statusUrl, told, {
       pace: (status) => pollMs(standing.place, status, standing.seen),
       hidden: HIDDEN_HEARTBEAT_MS,
       lost: (since, failures) => failures >= LOST_AFTER && standing.lost(since),
     }).start();
-  } else if (standing.name !== 'ahead' && watch) {
+  } else if (!waits && watch) {
     watch.stop();
     watch = null;
   }
@@ -126,7 +133,10 @@ document.addEventListener('visibilitychange', () => {
   lastTouch = performance.now();
   if (standing.name === 'admitted') look();
 });
-document.addEventListener('over', () => setTimeout(look, 1_500));
+document.addEventListener('over', () => {
+  // Of a draw the status tells, and everybody's countdown ends at once.
+  if (standing.name !== 'in_draw') setTimeout(look, 1_500);
+});
 countDown(say);
 showReadiness();
 follow();

@@ -16,6 +16,8 @@ export function serving(place, status) {
 
 // The wait in seconds as [low, high]; null where nobody can know. Before the opening the time until then is added.
 export function waitBand(place, status, seen, nowMs) {
+  // A draw opens when it was held; nobody knows when that is.
+  if (status.draw?.waits_for) return null;
   const waiting = NOT_OPEN.includes(status.phase);
   const pace = waiting ? status.rate_per_minute : status.pace_per_minute;
   const untilOpen = waiting ? Math.max(0, (Date.parse(status.opens_at) - nowMs) / 1000) : 0;

@@ -1,0 +1,188 @@
+"""`onsale draw`: announce an event's draw, give its beacon's value, export the list of it, and verify such a list."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from hashlib import sha256
+from pathlib import Path
+from typing import TextIO, TypeVar
+
+import click
+from sqlalchemy import Connection, Engine
+
+from onsale.cli.verify import event_named
+from onsale.config import Config
+from onsale.db import draws, sale_log
+from onsale.db.catalogue import Event
+from onsale.db.draws import Draw
+from onsale.db.engine import make_engine, transaction
+from onsale.db.ids import EventId
+from onsale.printing import out
+from onsale.queue.draw import SEED_BYTES, entrant_id, permutation
+from onsale.verify import draw_list
+
+ACTOR = "command"
+ORDER = (
+    "The order: `announce`, then let people into the pre-queue, entries close at opens_at, then `beacon`. "
+    "`onsale admit` draws within a second."
+)
+
+T = TypeVar("T")
+
+
+@click.group("draw", epilog=ORDER)
+def draw() -> None:
+    """Draw the numbers of an event's pre-queue by lot, so that anybody can check it."""
+
+
+@draw.command("announce")
+@click.argument("event")
+@click.option("--beacon-name", default="", help='A LATER public value that will count: "drand quicknet round 12345".')
+def announce(event: str, beacon_name: str) -> None:
+    """Make the queue of EVENT a draw, before its pre-queue opens. Again: names another beacon, the seed stays."""
+
+    def act(connection: Connection, found: Event) -> Draw:
+        seed = secrets.token_bytes(SEED_BYTES)
+        return draws.announce(connection, found.id, seed=seed, beacon_name=beacon_name, actor=ACTOR)
+
+    made = _with_event(event, act)
+    out(f"Publish this hash of the seed before anybody joins:\n  {made.seed_hash}")
+    if not beacon_name:
+        out("There is no beacon: the page says that you might have known the order before. --beacon-name names one.")
+
+
+@draw.command("withdraw")
+@click.argument("event")
+def withdraw(event: str) -> None:
+    """First come, first served again, while nobody has joined EVENT."""
+    _with_event(event, lambda connection, found: draws.withdraw(connection, found.id, actor=ACTOR))
+    out("It is first come, first served again.")
+
+
+@draw.command("show")
+@click.argument("event")
+def show(event: str) -> None:
+    """What is public about the draw of EVENT, as JSON."""
+    out(json.dumps(_with_event(event, _drawn).public(), indent=2))
+
+
+@draw.command("beacon")
+@click.argument("event")
+@click.option("--value", help="As its source published it, after the entries were closed.")
+@click.option("--without", is_flag=True, help="Do not wait for it; every buyer is told so.")
+def beacon(event: str, value: str | None, without: bool) -> None:
+    """Give the value of the beacon that was named for EVENT; its numbers are then drawn."""
+    if (value is None) == (not without):
+        raise click.UsageError("Give --value with what was published, or --without.")
+
+    def act(connection: Connection, found: Event) -> Draw:
+        if value is None:
+            return draws.go_without_beacon(connection, found.id, actor=ACTOR)
+        return draws.put_beacon(connection, found.id, value, actor=ACTOR)
+
+    _with_event(event, act)
+    out("It is on record. `onsale admit` draws the numbers within a second; `onsale draw show` tells them.")
+
+
+@draw.command("export")
+@click.argument("event")
+@click.option("--output", "-o", type=click.File("w", encoding="utf-8"), default="-", help="Where to; else to stdout.")
+def export(event: str, output: TextIO) -> None:
+    """Write the list of EVENT's draw: pre-queue number, a made-up name, drawn number. Anybody can verify it."""
+    for line in _with_event(event, _list):
+        output.write(line + "\n")
+
+
+@draw.command("verify")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--seed-hash", help="As the event's page had it before the draw.")
+@click.option("--beacon", "beacon_value", help="As the beacon's own source published it.")
+@click.option("--size", type=int, help="How many numbers were drawn, as the event's page has it.")
+@click.option("--list-hash", help="Of a list you were given before.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object on standard output.")
+def verify(
+    file: Path, seed_hash: str | None, beacon_value: str | None, size: int | None, list_hash: str | None, as_json: bool
+) -> None:
+    """Check everybody's number from a list that `onsale draw export` wrote. Needs no record and no network.
+
+    Exits with 1 when something is wrong, and says what: seed, beacon, count, list or numbers.
+    """
+    noted = {"seed_hash": seed_hash, "beacon": beacon_value, "size": size, "list_hash": list_hash}
+    with file.open(encoding="utf-8") as lines:
+        found = draw_list.check(lines, noted)
+    if as_json:
+        out(json.dumps({"ok": not found, "wrong": [{"what": one.what, "says": one.says} for one in found]}))
+    else:
+        for one in found:
+            out(f"WRONG  {one.what}: {one.says}")
+        if not found:
+            out("Every number follows from the seed, the beacon and the count.")
+    if found:
+        raise SystemExit(1)
+
+
+def _list(connection: Connection, event: Event) -> Iterator[str]:
+    """The list's lines; that it was told, and its hash, are a line of the sale log."""
+    found = _drawn(connection, event)
+    if found.key is None or found.size is None:
+        raise click.ClickException("The numbers are not drawn yet. `onsale draw show` says what is waited for.")
+    owners = dict(draws.entrants(connection, event.id, size=found.size))
+    names = {number: entrant_id(found.seed, buyer) for number, buyer in owners.items()}
+    entries = [(number, names.get(number, draw_list.NOBODY)) for number in range(1, found.size + 1)]
+    head = _head(event.id, found, draw_list.list_hash(entries))
+    body = {"list_hash": head["list_hash"], "entries": len(names)}
+    sale_log.append(connection, event.id, actor=ACTOR, kind="draw_exported", body=body)
+    return _lines(head, entries, found)
+
+
+def _head(event_id: EventId, found: Draw, list_hash: str) -> dict[str, object]:
+    value = found.beacon or ""
+    return {
+        "format": draw_list.FORMAT,
+        "event_id": event_id,
+        "size": found.size,
+        "seed": found.seed.hex(),
+        "seed_hash": found.seed_hash,
+        "beacon_name": found.beacon_name,
+        "beacon_value": value,
+        "beacon_hash": sha256(value.encode()).hexdigest(),
+        "without_beacon": found.without_beacon,
+        "list_hash": list_hash,
+    }
+
+
+def _lines(head: dict[str, object], entries: list[tuple[int, str]], found: Draw) -> Iterator[str]:
+    yield json.dumps(head)
+    if entries:
+        rule = permutation(found.key or b"", len(entries))
+        for number, name in entries:
+            yield f"{number},{name},{rule.drawn(number)}"
+
+
+def _drawn(connection: Connection, event: Event) -> Draw:
+    found = draws.get(connection, event.id)
+    if found is None:
+        raise click.ClickException(
+            "This event's queue is first come, first served. `onsale draw announce` changes that."
+        )
+    return found
+
+
+def _with_event(event: str, act: Callable[[Connection, Event], T]) -> T:
+    with _record() as engine:
+        found = event_named(engine, event)
+        with transaction(engine) as connection:
+            return act(connection, found)
+
+
+@contextmanager
+def _record() -> Iterator[Engine]:
+    engine = make_engine(Config.from_env(os.environ).database_url, application_name="onsale draw", pool_size=1)
+    try:
+        yield engine
+    finally:
+        engine.dispose()

@@ -1,0 +1,178 @@
+"""Checks the list of a draw: that everybody's number follows from the seed, the beacon and how many there were.
+
+    python draw_list.py FILE [--seed-hash HEX] [--beacon VALUE] [--size N] [--list-hash HEX]
+
+For strangers: it needs this file and Python 3.9, nothing of Onsale, and works the rule out on its own. What you noted
+yourself before the draw (from the event's page) is given as options; without them the file is only checked in itself.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import hmac
+import json
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+FORMAT = "onsale draw 1"
+FACTS = ("event_id", "size", "seed", "seed_hash", "beacon_name", "beacon_value", "beacon_hash", "list_hash")
+NOBODY = "-"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What is wrong: `seed`, `beacon`, `count`, `list`, `numbers` or `file`, and in what way."""
+
+    what: str
+    says: str
+
+
+def check(lines: Iterable[str], noted: Mapping[str, Any]) -> list[Finding]:
+    """Everything that is wrong with a list; `noted` is what a stranger wrote down: seed_hash, beacon, size, list_hash.
+
+    Numbers are compared only where seed, beacon and count are whole: otherwise none of them can be right.
+    """
+    rows = iter(lines)
+    try:
+        facts = json.loads(next(rows, ""))
+        missing = [name for name in FACTS if name not in facts] if isinstance(facts, dict) else list(FACTS)
+        if missing or facts.get("format") != FORMAT:
+            return [Finding("file", f"the first line is no head of an {FORMAT} list")]
+        entries = [_entry(row) for row in rows if row.strip()]
+        seed = bytes.fromhex(facts["seed"])
+    except (ValueError, TypeError) as error:
+        return [Finding("file", f"cannot be read: {error}")]
+    found = [*_seed(facts, seed, noted), *_beacon(facts, noted), *_count(facts, entries, noted)]
+    keyed = not found
+    found += _list(facts, entries, noted)
+    return found + _numbers(facts, seed, entries) if keyed else found
+
+
+def _entry(row: str) -> tuple[int, str, int]:
+    number, entrant, drawn = row.strip().split(",")
+    return int(number), entrant, int(drawn)
+
+
+def _seed(facts: Mapping[str, Any], seed: bytes, noted: Mapping[str, Any]) -> Iterable[Finding]:
+    really = hashlib.sha256(seed).hexdigest()
+    if really != facts["seed_hash"]:
+        yield Finding("seed", f"the seed's hash is {really}, and the list says {facts['seed_hash']}")
+    if noted.get("seed_hash") not in (None, facts["seed_hash"]):
+        yield Finding("seed", f"announced was the hash {noted['seed_hash']}, and the list has {facts['seed_hash']}")
+
+
+def _beacon(facts: Mapping[str, Any], noted: Mapping[str, Any]) -> Iterable[Finding]:
+    really = hashlib.sha256(str(facts["beacon_value"]).encode()).hexdigest()
+    if really != facts["beacon_hash"]:
+        yield Finding("beacon", f"the value's hash is {really}, and the list says {facts['beacon_hash']}")
+    if noted.get("beacon") not in (None, facts["beacon_value"]):
+        yield Finding("beacon", f"published was {noted['beacon']!r}, and the list has {facts['beacon_value']!r}")
+
+
+def _count(
+    facts: Mapping[str, Any], entries: Sequence[tuple[int, str, int]], noted: Mapping[str, Any]
+) -> list[Finding]:
+    found = []
+    if len(entries) != facts["size"]:
+        found.append(Finding("count", f"{facts['size']} numbers were drawn, and the list has {len(entries)}"))
+    if noted.get("size") not in (None, facts["size"]):
+        found.append(Finding("count", f"published was a count of {noted['size']}, and the list says {facts['size']}"))
+    return found
+
+
+def _list(facts: Mapping[str, Any], entries: Sequence[tuple[int, str, int]], noted: Mapping[str, Any]) -> list[Finding]:
+    found = []
+    really = list_hash((number, entrant) for number, entrant, _ in entries)
+    if really != facts["list_hash"]:
+        found.append(Finding("list", f"the entries' hash is {really}, and the list says {facts['list_hash']}"))
+    if noted.get("list_hash") not in (None, facts["list_hash"]):
+        found.append(Finding("list", f"you noted the hash {noted['list_hash']}, and the list has {facts['list_hash']}"))
+    for nth, (number, _, _) in enumerate(entries, start=1):
+        if number != nth:
+            found.append(Finding("list", f"where number {nth} should be is {number}"))
+            break
+    named = [entrant for _, entrant, _ in entries if entrant != NOBODY]
+    if len(set(named)) != len(named):
+        found.append(Finding("list", f"{len(named) - len(set(named))} entries are somebody's who has another one"))
+    return found
+
+
+def _numbers(facts: Mapping[str, Any], seed: bytes, entries: Sequence[tuple[int, str, int]]) -> list[Finding]:
+    if not entries:
+        return []
+    size = facts["size"]
+    drawn = Draw(seed, str(facts["beacon_value"]), size)
+    wrong = [(number, said) for number, _, said in entries if not 0 < number <= size or drawn.of(number) != said]
+    if not wrong:
+        return []
+    number, said = wrong[0]
+    right = drawn.of(number) if 0 < number <= size else "no number of this draw"
+    return [
+        Finding("numbers", f"{len(wrong)} of {size} do not follow; number {number} was told {said}, and is {right}")
+    ]
+
+
+class Draw:
+    """The rule, worked out anew: docs/draw.md tells it in words."""
+
+    def __init__(self, seed: bytes, beacon: str, size: int) -> None:
+        self._key = hmac.new(seed, f"onsale draw 1\n{beacon}\n{size}".encode(), hashlib.sha256).digest()
+        self._size = size
+        self._bits = 4
+        while 1 << 2 * self._bits < size:
+            self._bits += 1
+        self._known: dict[tuple[int, int], int] = {}
+
+    def of(self, number: int) -> int:
+        """What this pre-queue number is drawn as."""
+        place = self._once(number - 1)
+        while place >= self._size:
+            place = self._once(place)
+        return place + 1
+
+    def _once(self, place: int) -> int:
+        left, right = divmod(place, 1 << self._bits)
+        for step in range(10):
+            left, right = right, left ^ self._scrambled(step, right)
+        return (left << self._bits) + right
+
+    def _scrambled(self, step: int, right: int) -> int:
+        if (step, right) not in self._known:
+            text = bytes((step,)) + right.to_bytes(4, "big")
+            first = hmac.new(self._key, text, hashlib.sha256).digest()[:4]
+            self._known[step, right] = int.from_bytes(first, "big") % (1 << self._bits)
+        return self._known[step, right]
+
+
+def list_hash(entries: Iterable[tuple[int, str]]) -> str:
+    """SHA-256 over the lines `number,entrant`, in order."""
+    digest = hashlib.sha256()
+    for number, entrant in entries:
+        digest.update(f"{number},{entrant}\n".encode())
+    return digest.hexdigest()
+
+
+def main(arguments: Sequence[str]) -> int:
+    """The command line; 0 when everything follows, 1 when something does not."""
+    parser = argparse.ArgumentParser(description="Check everybody's number of a draw from its list.")
+    parser.add_argument("file", help="as `onsale draw export` wrote it")
+    parser.add_argument("--seed-hash", help="as the event's page had it before the draw")
+    parser.add_argument("--beacon", help="the beacon's value, as its own source published it")
+    parser.add_argument("--size", type=int, help="how many numbers were drawn, as the event's page has it")
+    parser.add_argument("--list-hash", help="of a list you were given before")
+    asked = parser.parse_args(arguments)
+    noted = {"seed_hash": asked.seed_hash, "beacon": asked.beacon, "size": asked.size, "list_hash": asked.list_hash}
+    with open(asked.file, encoding="utf-8") as lines:
+        found = check(lines, noted)
+    for finding in found:
+        sys.stdout.write(f"WRONG  {finding.what}: {finding.says}\n")
+    if not found:
+        sys.stdout.write("Every number follows from the seed, the beacon and the count.\n")
+    return 1 if found else 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(sys.argv[1:]))

@@ -1,0 +1,58 @@
+"""Was the draw held as it was announced, and is each booking its drawn number's own buyer's?
+
+The drawn number is worked out by the verifier's own copy of the rule, from what is on record.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from sqlalchemy import Connection
+
+from onsale.db import draws
+from onsale.db.draws import Draw
+from onsale.db.ids import EventId
+from onsale.queue import draw as rule
+from onsale.verify import sql
+
+OWNERS_AT_ONCE = 1_000
+
+
+def wrong(connection: Connection, event_id: EventId, *, journal_seconds: int) -> Iterator[str]:
+    """What does not fit; nothing for an event that is first come, first served, or not drawn yet."""
+    draw = draws.get(connection, event_id)
+    if draw is None or draw.key is None or not draw.size:
+        return
+    if rule.draw_key(draw.seed, draw.beacon or "", draw.size) != draw.key:
+        yield "the draw's key does not follow from its seed, beacon and size"
+    yield from _against_the_log(connection, draw)
+    drawn = rule.permutation(draw.key, draw.size)
+    asked = {"event_id": event_id, "size": draw.size, "journal_seconds": journal_seconds}
+    rows = connection.execute(sql.load("i5_drawn_bookings"), asked).all()
+    for first in range(0, len(rows), OWNERS_AT_ONCE):
+        some = [(drawn.joined(row.number), row) for row in rows[first : first + OWNERS_AT_ONCE]]
+        numbers = [joined for joined, _ in some]
+        found = connection.execute(sql.load("i5_owners"), {"event_id": event_id, "numbers": numbers})
+        owners = {row.number: row.buyer_id for row in found}
+        for joined, row in some:
+            owner = owners.get(joined)
+            said = f"booking {row.id} was made under drawn number {row.number}, which pre-queue number {joined} got,"
+            if owner is None and row.must_be_known:
+                yield f"{said} and nobody is on record as having joined under that"
+            elif owner is not None and owner != row.buyer_id:
+                yield f"{said} and that was given to {owner}, not to buyer {row.buyer_id}"
+
+
+def _against_the_log(connection: Connection, draw: Draw) -> Iterator[str]:
+    """The log is append-only: what was announced there first is what had to be drawn with."""
+    announced = {
+        "seed_hash": draw.seed_hash,
+        "seed": draw.seed.hex(),
+        "beacon_name": draw.beacon_name,
+        "beacon_value": draw.beacon,
+        "size": draw.size,
+    }
+    for kind, body in connection.execute(sql.load("i5_draw_logged"), {"event_id": draw.event_id}):
+        for name, value in announced.items():
+            if name in body and body[name] != value:
+                yield f"the sale log's line {kind} says {name} {body[name]}, and the draw has {value}"

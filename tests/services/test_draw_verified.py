@@ -1,0 +1,139 @@
+"""A sale whose numbers were drawn, exported for strangers and verified on the record; each damage is found."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+from sqlalchemy import text
+
+from onsale.cli.draw import draw as command
+from onsale.db import queue_settings, sale_log
+from onsale.db.engine import reading
+from onsale.db.queue_settings import Phase, QueueChange
+from onsale.db.wishes import Wish
+from onsale.queue.draw import entrant_id
+from onsale.verify.check import verify
+from onsale.workers import journaling
+from tests.builders import a_booking, an_event, some_buyers
+from tests.services.test_draw import BEACON, SEED, VALUE, a_draw, entries_closed, joined, on_record, opened
+
+PEOPLE = 12
+
+
+@pytest.fixture
+def sale(shop: Any, engine: Any) -> tuple[Any, list[Any]]:
+    """Everybody was drawn; the first three by drawn number have booked."""
+    event_id = a_draw(shop, engine)
+    buyers = some_buyers(engine, PEOPLE)
+    joined(shop, event_id, buyers)
+    opened(shop, engine, event_id)
+    journaling.write_journal(shop, event_id)
+    for buyer, number in zip(buyers, joined(shop, event_id, buyers), strict=True):
+        if number <= 3:
+            a_booking(engine, event_id, Wish(quantity=1), number=number, buyer_id=buyer)
+    return event_id, buyers
+
+
+def i5(engine: Any, event_id: Any) -> list[str]:
+    verdict = verify(engine, event_id, ledger=None, copies_at=None)
+    return list(next(finding for finding in verdict.findings if finding.invariant == "I5").examples)
+
+
+def damage(engine: Any, statement: str, **values: Any) -> None:
+    with engine.begin() as connection:
+        connection.execute(text("SET session_replication_role = replica"))
+        assert connection.execute(text(statement), values).rowcount
+
+
+def test_bookings_under_drawn_numbers_are_their_buyers(engine, sale):
+    assert i5(engine, sale[0]) == []
+
+
+@pytest.mark.parametrize(
+    ("statement", "said"),
+    [
+        ("UPDATE bookings SET number = number + 3 WHERE event_id = :id AND number = 1", "was given to"),
+        ("UPDATE draws SET key = sha256(key) WHERE event_id = :id", "does not follow"),
+        ("UPDATE draws SET beacon_value = 'x' WHERE event_id = :id", "says beacon_value"),
+        ("UPDATE draws SET size = size + 1 WHERE event_id = :id", "says size"),
+    ],
+)
+def test_what_was_changed_after_the_draw_is_found(engine, sale, statement, said):
+    damage(engine, statement, id=sale[0])
+
+    assert any(said in what for what in i5(engine, sale[0]))
+
+
+@pytest.fixture
+def run(settings: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Any:
+    """`onsale draw` on this test's record."""
+    for name, value in settings.items():
+        monkeypatch.setenv(name, value)
+
+    def ran(*arguments: object, code: int = 0) -> str:
+        done = CliRunner().invoke(command, [str(each) for each in arguments])
+        assert done.exit_code == code, done.output
+        return done.output
+
+    return ran
+
+
+def test_the_exported_list_names_everybody_and_verifies(engine, sale, run, tmp_path: Path):
+    event_id, buyers = sale
+    file = tmp_path / "draw.csv"
+
+    run("export", event_id, "-o", file)
+    said = run(
+        "verify", file, "--seed-hash", on_record(engine, event_id).seed_hash, "--beacon", VALUE, "--size", PEOPLE
+    )
+
+    assert said.startswith("Every number follows")
+    lines = file.read_text().splitlines()
+    assert [line.split(",")[1] for line in lines[1:]] == [entrant_id(SEED, buyer) for buyer in buyers]
+    with reading(engine) as connection:
+        assert sale_log.newest(connection, event_id, limit=1)[0].kind == "draw_exported"
+
+
+def test_a_list_with_two_numbers_changed_does_not_verify(sale, run, tmp_path: Path):
+    file = tmp_path / "draw.csv"
+    run("export", sale[0], "-o", file)
+    lines = file.read_text().splitlines()
+    (one, name, drawn), (two, other, drawn_too) = lines[1].split(","), lines[2].split(",")
+    lines[1:3] = [f"{one},{name},{drawn_too}", f"{two},{other},{drawn}"]
+    file.write_text("\n".join(lines))
+
+    assert "numbers: 2 of 12 do not follow" in run("verify", file, code=1)
+    assert '"what": "numbers"' in run("verify", file, "--json", code=1)
+
+
+def test_a_draw_that_is_not_held_has_no_list(shop, engine, run):
+    event_id = a_draw(shop, engine)
+
+    assert "not drawn yet" in run("export", event_id, code=1)
+
+
+def test_a_draw_is_run_from_the_command_line(shop, engine, run):
+    event_id = a_draw(shop, engine)
+    entries_closed(shop, engine, event_id)
+
+    assert '"beacon_value": ""' in run("show", event_id)
+    assert "on record" in run("beacon", event_id, "--value", VALUE)
+
+    assert on_record(engine, event_id).beacon == VALUE
+    assert "Usage" in run("beacon", event_id, code=2)
+
+
+def test_a_draw_is_announced_and_withdrawn_from_the_command_line(engine, run):
+    later = datetime.now(UTC) + timedelta(hours=1)
+    event_id = an_event(engine, queue=QueueChange(phase=Phase.SCHEDULED, opens_at=later))
+
+    said = run("announce", event_id, "--beacon-name", BEACON)
+
+    assert on_record(engine, event_id).seed_hash in said
+    assert "first come, first served" in run("withdraw", event_id)
+    with reading(engine) as connection:
+        assert queue_settings.get(connection, event_id).phase is Phase.SCHEDULED

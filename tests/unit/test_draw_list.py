@@ -1,0 +1,129 @@
+"""The list of a draw, checked by a stranger: each kind of change is found and named."""
+
+from __future__ import annotations
+
+import ast
+import json
+import subprocess
+import sys
+from hashlib import sha256
+from pathlib import Path
+
+import pytest
+
+from onsale.queue.draw import draw_key, permutation
+from onsale.verify import draw_list
+from onsale.verify.draw_list import Draw, check
+
+SEED = bytes(range(32))
+VALUE = "8a1f27"
+SIZE = 50
+
+
+def a_list(**changed: object) -> list[str]:
+    entries = [(number, f"{number:024x}") for number in range(1, SIZE + 1)]
+    head = {
+        "format": draw_list.FORMAT,
+        "event_id": 7,
+        "size": SIZE,
+        "seed": SEED.hex(),
+        "seed_hash": sha256(SEED).hexdigest(),
+        "beacon_name": "round 1",
+        "beacon_value": VALUE,
+        "beacon_hash": sha256(VALUE.encode()).hexdigest(),
+        "list_hash": draw_list.list_hash(entries),
+    }
+    rule = permutation(draw_key(SEED, VALUE, SIZE), SIZE)
+    return [json.dumps(head | changed), *(f"{number},{name},{rule.drawn(number)}" for number, name in entries)]
+
+
+def wrong(lines: list[str], **noted: object) -> list[str]:
+    return [finding.what for finding in check(lines, noted)]
+
+
+def test_a_list_as_it_was_drawn_is_right():
+    assert wrong(a_list()) == []
+    assert wrong(a_list(), seed_hash=sha256(SEED).hexdigest(), beacon=VALUE, size=SIZE) == []
+
+
+def test_another_seed_is_found():
+    assert wrong(a_list(seed=bytes(32).hex())) == ["seed"]
+    changed = a_list(seed=bytes(32).hex(), seed_hash=sha256(bytes(32)).hexdigest())
+    assert wrong(changed) == ["numbers"]
+    assert wrong(changed, seed_hash=sha256(SEED).hexdigest()) == ["seed"]
+
+
+def test_another_beacon_is_found():
+    assert wrong(a_list(beacon_value="other")) == ["beacon"]
+    changed = a_list(beacon_value="other", beacon_hash=sha256(b"other").hexdigest())
+    assert wrong(changed) == ["numbers"]
+    assert wrong(changed, beacon=VALUE) == ["beacon"]
+
+
+def test_another_count_is_found():
+    assert "count" in wrong(a_list(size=SIZE + 1))
+    assert "count" in wrong(a_list()[:-1])
+    assert wrong(a_list(), size=SIZE - 1) == ["count"]
+
+
+def test_another_list_is_found():
+    lines = a_list()
+    number, _, drawn = lines[3].split(",")
+
+    assert wrong([*lines[:3], f"{number},{'f' * 24},{drawn}", *lines[4:]]) == ["list"]
+    assert wrong(lines, list_hash="0" * 64) == ["list"]
+    assert "list" in wrong([lines[0], lines[2], lines[1], *lines[3:]])
+
+
+def test_somebody_with_two_entries_is_found():
+    entries = [(1, "a"), (2, "a")]
+    rule = permutation(draw_key(SEED, VALUE, 2), 2)
+    lines = [f"{number},{name},{rule.drawn(number)}" for number, name in entries]
+    head = a_list(size=2, list_hash=draw_list.list_hash(entries))[0]
+
+    assert wrong([head, *lines]) == ["list"]
+
+
+def test_a_number_that_was_improved_is_found_and_named():
+    lines = a_list()
+    number, name, drawn = lines[7].split(",")
+    best = lines.index(next(line for line in lines[1:] if line.endswith(",1")))
+    other_number, other_name, _ = lines[best].split(",")
+    lines[7], lines[best] = f"{number},{name},1", f"{other_number},{other_name},{drawn}"
+
+    findings = check(lines, {})
+
+    assert [finding.what for finding in findings] == ["numbers"]
+    assert "2 of 50 do not follow" in findings[0].says
+
+
+@pytest.mark.parametrize("lines", [[], ["{}"], ["no json"], ["[]"], [a_list()[0], "1,2"], [a_list(seed="xyz")[0]]])
+def test_what_is_no_list_is_said_to_be_none(lines):
+    assert wrong(lines) == ["file"]
+
+
+@pytest.mark.parametrize("size", [1, 2, 257, 10_000])
+def test_the_verifier_and_the_queue_agree(size):
+    theirs, ours = Draw(SEED, VALUE, size), permutation(draw_key(SEED, VALUE, size), size)
+
+    assert all(theirs.of(number) == ours.drawn(number) for number in range(1, size + 1))
+
+
+def test_the_verifier_needs_nothing_but_itself(tmp_path: Path):
+    # Its own copy of the rule is on purpose: a check that imports what it checks tells a stranger nothing.
+    source = Path(draw_list.__file__).read_text(encoding="utf-8")
+    file, module = tmp_path / "draw.csv", tmp_path / "check.py"
+    file.write_text("\n".join(a_list()), encoding="utf-8")
+    module.write_text(source, encoding="utf-8")
+
+    command = [sys.executable, "-I", str(module), str(file), "--size", str(SIZE)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+
+    assert (done.returncode, done.stderr) == (0, "")
+    imported = {
+        name.split(".")[0]
+        for node in ast.walk(ast.parse(source))
+        for name in ([node.module or ""] if isinstance(node, ast.ImportFrom) else [])
+        + ([alias.name for alias in node.names] if isinstance(node, ast.Import) else [])
+    }
+    assert imported <= set(sys.stdlib_module_names)

@@ -1,0 +1,45 @@
+// "Check my draw": works the visitor's own number out again, from what is on this page, and shows the steps.
+
+import { canCheck, Draw, drawKey, halfBits, seedHash } from './draw_rule.js';
+
+const check = document.querySelector('#check');
+const verdict = check.querySelector('[data-fact="verdict"]');
+const steps = check.querySelector('[data-fact="steps"]');
+const count = (n) => Number(n).toLocaleString('en');
+
+function step(words, code = '') {
+  const item = document.createElement('li');
+  item.append(words);
+  if (code) {
+    const shown = document.createElement('code');
+    shown.textContent = code;
+    item.append(' ', shown);
+  }
+  steps.append(item);
+}
+
+function say(words, kind) {
+  verdict.className = `note ${kind}`;
+  verdict.textContent = words;
+  verdict.hidden = false;
+}
+
+async function work({ seed, seedHash: announced, beacon, size, number, drawn }) {
+  const found = await seedHash(seed);
+  step(found === announced ? 'The seed has the hash that was published.' : 'The seed has ANOTHER hash than was published:', found);
+  const key = await drawKey(seed, beacon, Number(size));
+  step(`The key, from the seed, ${beacon ? `the beacon’s value ${beacon}` : 'no beacon'} and ${count(size)} entries:`, key);
+  step(`Your number less one, ${count(number - 1)}, in two halves of ${halfBits(Number(size))} bits, goes through ten rounds.`);
+  const result = await (await Draw.of(key, Number(size))).drawn(Number(number), ({ to, again }) => {
+    step(again ? `That gives ${count(to)}, which nobody has: ten rounds again.` : `That gives ${count(to)}.`);
+  });
+  step(`One more is your drawn number: ${count(result)}.`);
+  steps.hidden = false;
+  const right = found === announced && result === Number(drawn);
+  if (right) say(`Your browser has worked it out: ${count(result)}. It is right.`, 'good');
+  else say('Your browser comes to another result. Save this page and ask the organiser.', 'bad');
+}
+
+for (const spare of document.querySelectorAll('[data-without-script]')) spare.hidden = true;
+if (canCheck()) work(check.dataset);
+else say('Your browser works things like this out only on pages that came over a safe connection (https). Below is how to do it by hand.', '');
