@@ -9,7 +9,7 @@ from celery import Task
 
 from onsale.config import Config
 from onsale.db.ids import BookingId, EventId
-from onsale.workers import cancellations, expiry, lanes, mail, payments, reconcile, refunds, resend, stuck
+from onsale.workers import cancellations, chaining, expiry, lanes, mail, payments, reconcile, refunds, resend, stuck
 from onsale.workers.app import app
 from onsale.workers.shop import ShopOfThisProcess, open_shop
 
@@ -86,6 +86,12 @@ def reconcile_payments() -> None:
 def cancel_events() -> None:
     """End the bookings of cancelled events, and refund who paid."""
     cancellations.sweep_cancelled(shop())
+
+
+@app.task(name="onsale.chain")
+def chain_sale_logs() -> None:
+    """Close what happened in every sale into hashed batches."""
+    chaining.chain(shop())
 
 
 @app.task(name="onsale.resend")

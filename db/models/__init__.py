@@ -3,7 +3,7 @@
 Statements are written by hand beside the functions that need them; the constraints are explained in the migrations.
 """
 
-from onsale.db.models import catalogue, changes, letters, payments, people, queue, refunds, sales, search
+from onsale.db.models import catalogue, chain, changes, letters, payments, people, queue, refunds, sales, search
 from onsale.db.models.base import Base
 
 metadata = Base.metadata
@@ -11,6 +11,7 @@ metadata = Base.metadata
 __all__ = [
     "Base",
     "catalogue",
+    "chain",
     "changes",
     "letters",
     "metadata",

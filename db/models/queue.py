@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ForeignKey, UniqueConstraint
+from sqlalchemy import BigInteger, FetchedValue, ForeignKey, Index, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from onsale.db.models.base import Base, Big, BigKey
@@ -40,6 +40,7 @@ class SaleLog(Base):
     """One line of what was done to a sale; append-only."""
 
     __tablename__ = "sale_log"
+    __table_args__ = (Index("sale_log_written", "written_in", postgresql_using="brin"),)
 
     event_id: Mapped[BigKey] = mapped_column(ForeignKey("events.id"))
     seq: Mapped[BigKey]
@@ -47,6 +48,7 @@ class SaleLog(Base):
     actor: Mapped[str]
     kind: Mapped[str]
     body: Mapped[dict[str, Any]]
+    written_in: Mapped[int] = mapped_column(BigInteger, server_default=FetchedValue())
 
 
 class NumberBlock(Base):
@@ -76,6 +78,7 @@ class AdmissionLog(Base):
     """One run of the queue; append-only."""
 
     __tablename__ = "admission_log"
+    __table_args__ = (Index("admission_log_written", "written_in", postgresql_using="brin"),)
 
     event_id: Mapped[BigKey]
     seq: Mapped[BigKey]
@@ -86,6 +89,7 @@ class AdmissionLog(Base):
     admitted: Mapped[int]
     passed: Mapped[list[Any]]
     at: Mapped[datetime]
+    written_in: Mapped[int] = mapped_column(BigInteger, server_default=FetchedValue())
 
 
 class QueueCheckpoint(Base):
