@@ -9,7 +9,7 @@ import hashlib
 import hmac
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from uuid import UUID
 
 import orjson
@@ -18,6 +18,7 @@ import orjson
 NOTHING_BEFORE = bytes(32)
 NO_ID = UUID(int=0)
 PSEUDONYM_CHARACTERS = 24
+MARK_CHARACTERS = 8
 ADDRESS_INSTEAD = "(address)"
 _UUID = re.compile(r"\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b", re.IGNORECASE)
 _ADDRESS = re.compile(r"[^\s@<>\"',;:()]+@[^\s@<>\"',;:()]+")
@@ -25,25 +26,41 @@ _ADDRESS = re.compile(r"[^\s@<>\"',;:()]+@[^\s@<>\"',;:()]+")
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Lines `first` to `last` of an event, closed: `hash` covers them and `previous`, the hash of the batch before."""
+    """Lines `first` to `last` of an event, closed: `hash` covers them and `previous`, the hash of the batch before.
+
+    `marks` are the first characters of each line's own hash: they say which line of a batch is another one.
+    """
 
     event_id: int
     seq: int
     first: int
     last: int
     at: str
+    marks: str
     previous: bytes
     hash: bytes
 
     @property
     def head(self) -> bytes:
-        """What is hashed before the lines."""
-        return batch_head(self)
+        """Everything but the hash, which is over this and the lines."""
+        return canonical(self._told())
 
     @property
     def line(self) -> bytes:
         """As it stands in a report."""
-        return canonical({**_told(self), "hash": self.hash.hex()})
+        return canonical({**self._told(), "hash": self.hash.hex()})
+
+    def _told(self) -> dict[str, object]:
+        return {
+            "t": "batch",
+            "event": self.event_id,
+            "batch": self.seq,
+            "first": self.first,
+            "last": self.last,
+            "at": self.at,
+            "marks": self.marks,
+            "previous": self.previous.hex(),
+        }
 
 
 def canonical(document: Mapping[str, object]) -> bytes:
@@ -78,27 +95,24 @@ def without_names(value: object, *, key: bytes) -> object:
     return value
 
 
-def batch_head(batch: Batch) -> bytes:
-    """Everything of a batch but its hash."""
-    return canonical(_told(batch))
-
-
-def _told(batch: Batch) -> dict[str, object]:
-    return {
-        "t": "batch",
-        "event": batch.event_id,
-        "batch": batch.seq,
-        "first": batch.first,
-        "last": batch.last,
-        "at": batch.at,
-        "previous": batch.previous.hex(),
-    }
-
-
-def close(open_batch: Batch, lines: Sequence[str]) -> Batch:
-    """The batch with its hash: SHA-256 over its head and its lines, each ended by a newline."""
-    digest = hashlib.sha256(open_batch.head + b"\n")
+def close(event_id: int, lines: Sequence[str], *, after: Batch | None, at: str) -> Batch:
+    """The batch that these lines make after that one: SHA-256 over its head and its lines, each ended by a newline."""
+    begun = Batch(
+        event_id=event_id,
+        seq=after.seq + 1 if after else 1,
+        first=after.last + 1 if after else 1,
+        last=(after.last if after else 0) + len(lines),
+        at=at,
+        marks="".join(mark(each) for each in lines),
+        previous=after.hash if after else NOTHING_BEFORE,
+        hash=b"",
+    )
+    digest = hashlib.sha256(begun.head + b"\n")
     for each in lines:
         digest.update(each.encode() + b"\n")
-    told = open_batch
-    return Batch(told.event_id, told.seq, told.first, told.last, told.at, told.previous, digest.digest())
+    return replace(begun, hash=digest.digest())
+
+
+def mark(line: str) -> str:
+    """The beginning of a line's hash."""
+    return hashlib.sha256(line.encode()).hexdigest()[:MARK_CHARACTERS]

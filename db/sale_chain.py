@@ -17,7 +17,7 @@ from sqlalchemy import Connection, text
 from sqlalchemy import Row as SqlRow
 
 from onsale.db import chain_lines, sql
-from onsale.db.chain_lines import NOTHING_BEFORE, Batch
+from onsale.db.chain_lines import Batch
 from onsale.db.ids import EventId
 
 LINES_MAX = 5_000
@@ -120,16 +120,7 @@ def append(connection: Connection, rows: Sequence[Row]) -> tuple[Batch, ...]:
             Chained(position, row, line_of(row, known.get(row, Fact(at, UNREADABLE)), position=position, key=key))
             for position, row in enumerate(of_event, start=(last.last if last else 0) + 1)
         ]
-        begun = Batch(
-            event_id=event_id,
-            seq=(last.seq if last else 0) + 1,
-            first=fresh[0].position,
-            last=fresh[-1].position,
-            at=at,
-            previous=last.hash if last else NOTHING_BEFORE,
-            hash=b"",
-        )
-        closed.append(chain_lines.close(begun, [each.line for each in fresh]))
+        closed.append(chain_lines.close(event_id, [each.line for each in fresh], after=last, at=at))
         lines += fresh
     _write(connection, closed, lines)
     return tuple(closed)
@@ -165,6 +156,11 @@ def lines_of(connection: Connection, event_id: EventId, row_id: UUID) -> list[tu
     return [(Chained(at, Row(source, event_id, row_id, number), line), seq) for at, source, number, line, seq in found]
 
 
+def log_lines(connection: Connection, event_id: EventId) -> int:
+    """How many lines of what was done to the sale are chained: they are numbered from 1."""
+    return int(connection.execute(_LOG_LINES, {"event_id": event_id, "id": chain_lines.NO_ID}).scalar_one())
+
+
 def key_of(connection: Connection, event_id: EventId) -> bytes:
     """What the event's pseudonyms are made with; made up at its first line."""
     arguments = {"event_id": event_id, "key": secrets.token_bytes(KEY_BYTES)}
@@ -190,13 +186,13 @@ def _write(connection: Connection, closed: Sequence[Batch], lines: Sequence[Chai
     connection.execute(_WRITE_LINES, arguments)
     for batch in closed:
         values = {"event_id": batch.event_id, "seq": batch.seq, "first": batch.first, "last": batch.last}
-        values |= {"at": batch.at, "previous": batch.previous, "hash": batch.hash}
+        values |= {"at": batch.at, "marks": batch.marks, "previous": batch.previous, "hash": batch.hash}
         connection.execute(_WRITE_BATCH, values)
 
 
 def _batch(row: SqlRow[Any]) -> Batch:
     # The driver gives bytes as a view of memory.
-    return Batch(*row[:5], bytes(row.previous), bytes(row.hash))
+    return Batch(*row[:6], bytes(row.previous), bytes(row.hash))
 
 
 def _origin(connection: Connection) -> str:
@@ -204,7 +200,10 @@ def _origin(connection: Connection) -> str:
 
 
 # Without statistics the planner reads a whole history to find the newest hundred rows of it.
-_BY_INDEX = text("SELECT set_config('enable_seqscan', 'off', true)")
+# And a look in the background takes no second core.
+_BY_INDEX = text("""
+    SELECT set_config('enable_seqscan', 'off', true), set_config('max_parallel_workers_per_gather', '0', true)
+""")
 _READER = text("SELECT seen::text AS seen, origin FROM sale_chain_reader")
 _REMEMBER = text("""
     INSERT INTO sale_chain_reader (seen, origin) VALUES (CAST(:seen AS pg_snapshot), :origin)
@@ -216,7 +215,7 @@ _ORIGIN = text("""
                      (SELECT oid FROM pg_database WHERE datname = current_database()), 'bookings'::regclass::oid)
 """)
 _NOW = text("""SELECT to_char(clock_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')""")
-_BATCH = "event_id, seq, first, last, at, previous, hash FROM sale_chain_batches WHERE event_id = :event_id"
+_BATCH = "event_id, seq, first, last, at, marks, previous, hash FROM sale_chain_batches WHERE event_id = :event_id"
 _HEAD = text(f"SELECT {_BATCH} ORDER BY seq DESC LIMIT 1")
 _BATCHES = text(f"SELECT {_BATCH} AND seq > :after AND seq <= :up_to ORDER BY seq LIMIT :limit")
 _LINES = text("""
@@ -231,6 +230,9 @@ _LINES_OF = text("""
      WHERE l.event_id = :event_id AND l.source IN ('move', 'capture', 'refund') AND l.id = :id
      ORDER BY l.position
 """)
+_LOG_LINES = text("""
+    SELECT coalesce(max(number), 0) FROM sale_chain_lines WHERE event_id = :event_id AND source = 'log' AND id = :id
+""")
 _MAKE_KEY = text("INSERT INTO sale_chain_keys (event_id, key) VALUES (:event_id, :key) ON CONFLICT DO NOTHING")
 _KEY = text("SELECT key FROM sale_chain_keys WHERE event_id = :event_id")
 _WRITE_LINES = text("""
@@ -239,6 +241,6 @@ _WRITE_LINES = text("""
                          CAST(:ids AS uuid[]), CAST(:numbers AS bigint[]), CAST(:lines AS text[]))
 """)
 _WRITE_BATCH = text("""
-    INSERT INTO sale_chain_batches (event_id, seq, first, last, at, previous, hash)
-    VALUES (:event_id, :seq, :first, :last, :at, :previous, :hash)
+    INSERT INTO sale_chain_batches (event_id, seq, first, last, at, marks, previous, hash)
+    VALUES (:event_id, :seq, :first, :last, :at, :marks, :previous, :hash)
 """)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import structlog
+from sqlalchemy import Engine
 
 from onsale.db import engine as record
 from onsale.db import locks, sale_chain
-from onsale.workers.shop import Shop
 
 # A task that is behind leaves the rest to the next one, two seconds later.
 PAGES_MAX = 4
@@ -14,22 +14,22 @@ PAGES_MAX = 4
 log = structlog.get_logger(__name__)
 
 
-def chain(shop: Shop, *, lines_max: int = sale_chain.LINES_MAX) -> int:
+def chain(engine: Engine, *, lines_max: int = sale_chain.LINES_MAX) -> int:
     """Chain what was committed since the last look; returns how many lines. A second copy does nothing.
 
     Killed anywhere it has written a whole page or nothing of it; what has a line is not chained again.
     """
     total = 0
     for _ in range(PAGES_MAX):
-        chained, more = _page(shop, lines_max)
+        chained, more = _page(engine, lines_max)
         total += chained
         if not more:
             break
     return total
 
 
-def _page(shop: Shop, lines_max: int) -> tuple[int, bool]:
-    with record.transaction(shop.engine) as connection:
+def _page(engine: Engine, lines_max: int) -> tuple[int, bool]:
+    with record.transaction(engine) as connection:
         # A statement of its own: the look after it sees what the chainer before us wrote.
         if not locks.try_alone(connection, "sale_chain"):
             return 0, False

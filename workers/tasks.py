@@ -91,7 +91,7 @@ def cancel_events() -> None:
 @app.task(name="onsale.chain")
 def chain_sale_logs() -> None:
     """Close what happened in every sale into hashed batches."""
-    chaining.chain(shop())
+    chaining.chain(shop().engine)
 
 
 @app.task(name="onsale.resend")

@@ -63,6 +63,7 @@ class ChainBatch(Base):
     first: Mapped[Big]
     last: Mapped[Big]
     at: Mapped[str]
+    marks: Mapped[str]
     previous: Mapped[bytes] = mapped_column(LargeBinary)
     hash: Mapped[bytes] = mapped_column(LargeBinary)
 

@@ -47,6 +47,10 @@ PROVE = {
     "rehearse": Entry("onsale.sandbox.rehearsal.command:rehearse", "Rehearse a sale before the public comes."),
     "tokens": Entry("onsale.sandbox.rehearsal.command:tokens", "Mint JWTs for a crowd that comes from elsewhere."),
     "verify": Entry("onsale.cli.verify:verify_command", "Check what must hold on the record of an event."),
+    "report": Entry("onsale.cli.report:report_command", "Write the signed report of a sale, for anyone to check."),
+    "report-key": Entry(
+        "onsale.cli.report:report_key_command", "Show the key that reports are signed with, or make one."
+    ),
     "bench": Entry("onsale.sandbox.bench.command:bench", "Measure, as ratios in one run."),
 }
 SECTIONS = {"Try it": TRY, "Operate it": SERVE, "Prove it": PROVE}

@@ -69,6 +69,7 @@ CREATE TABLE sale_chain_batches (
     first bigint NOT NULL,
     last bigint NOT NULL,
     at text NOT NULL,
+    marks text NOT NULL,
     previous bytea NOT NULL,
     hash bytea NOT NULL,
     CONSTRAINT pk_sale_chain_batches PRIMARY KEY (event_id, seq),
