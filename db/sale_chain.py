@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from itertools import groupby
 from typing import Any
 from uuid import UUID
@@ -21,6 +21,8 @@ from onsale.db.chain_lines import Batch
 from onsale.db.ids import EventId
 
 LINES_MAX = 5_000
+BATCHES_MAX = 2**62
+BATCHES_PAGE = 100
 # Sees no transaction at all.
 NOTHING_SEEN = "3:3:"
 KEY_BYTES = 32
@@ -137,9 +139,9 @@ def head(connection: Connection, event_id: EventId) -> Batch | None:
     return _batch(row) if row else None
 
 
-def batches(connection: Connection, event_id: EventId, *, after: int, up_to: int, limit: int = 1_000) -> list[Batch]:
-    """Batches after this one, oldest first."""
-    arguments = {"event_id": event_id, "after": after, "up_to": up_to, "limit": limit}
+def batches(connection: Connection, event_id: EventId, *, after: int, up_to: int = BATCHES_MAX) -> list[Batch]:
+    """Batches after this one, oldest first; at most a page."""
+    arguments = {"event_id": event_id, "after": after, "up_to": up_to, "limit": BATCHES_PAGE}
     return [_batch(row) for row in connection.execute(_BATCHES, arguments)]
 
 
@@ -150,10 +152,10 @@ def lines(connection: Connection, event_id: EventId, *, first: int, last: int) -
         yield Chained(position, Row(source, event_id, row_id, number), line)
 
 
-def lines_of(connection: Connection, event_id: EventId, row_id: UUID) -> list[tuple[Chained, int]]:
-    """The lines that tell of this booking or refund, each with the batch it is in."""
-    found = connection.execute(_LINES_OF, {"event_id": event_id, "id": row_id})
-    return [(Chained(at, Row(source, event_id, row_id, number), line), seq) for at, source, number, line, seq in found]
+def lines_of(connection: Connection, event_id: EventId, booking_id: UUID) -> list[tuple[int, int, str]]:
+    """(position, batch, line) of the lines that tell of this booking: its moves, its payment, its refunds."""
+    found = connection.execute(_LINES_OF, {"event_id": event_id, "id": booking_id})
+    return [(row.position, row.batch, row.line) for row in found]
 
 
 def log_lines(connection: Connection, event_id: EventId) -> int:
@@ -185,14 +187,13 @@ def _write(connection: Connection, closed: Sequence[Batch], lines: Sequence[Chai
     }
     connection.execute(_WRITE_LINES, arguments)
     for batch in closed:
-        values = {"event_id": batch.event_id, "seq": batch.seq, "first": batch.first, "last": batch.last}
-        values |= {"at": batch.at, "marks": batch.marks, "previous": batch.previous, "hash": batch.hash}
-        connection.execute(_WRITE_BATCH, values)
+        connection.execute(_WRITE_BATCH, asdict(batch))
 
 
 def _batch(row: SqlRow[Any]) -> Batch:
     # The driver gives bytes as a view of memory.
-    return Batch(*row[:6], bytes(row.previous), bytes(row.hash))
+    event_id, seq, first, last, at, marks, previous, hashed = row
+    return Batch(event_id, seq, first, last, at, marks, bytes(previous), bytes(hashed))
 
 
 def _origin(connection: Connection) -> str:
@@ -223,11 +224,12 @@ _LINES = text("""
      WHERE event_id = :event_id AND position BETWEEN :first AND :last ORDER BY position
 """)
 _LINES_OF = text("""
-    SELECT l.position, l.source, l.number, l.line,
-           (SELECT b.seq FROM sale_chain_batches b WHERE b.event_id = l.event_id AND b.first <= l.position
-             ORDER BY b.seq DESC LIMIT 1)
+    SELECT l.position, l.line,
+           (SELECT min(b.seq) FROM sale_chain_batches b WHERE b.event_id = l.event_id AND b.last >= l.position) AS batch
       FROM sale_chain_lines l
-     WHERE l.event_id = :event_id AND l.source IN ('move', 'capture', 'refund') AND l.id = :id
+     WHERE l.event_id = :event_id
+       AND (l.source IN ('move', 'capture') AND l.id = :id OR l.source = 'refund' AND l.id IN (
+            SELECT r.id FROM refunds r WHERE r.event_id = :event_id AND r.booking_id = :id))
      ORDER BY l.position
 """)
 _LOG_LINES = text("""

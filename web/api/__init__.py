@@ -14,6 +14,7 @@ from onsale.web.api.contract import Operation
 from onsale.web.api.events import events
 from onsale.web.api.prices import prices
 from onsale.web.api.queue import waiting_room
+from onsale.web.api.receipts import receipts
 from onsale.web.api.refunds import refunds
 from onsale.web.api.search import search
 from onsale.web.api.seats import house
@@ -27,6 +28,7 @@ NOUNS = (
     waiting_room,
     bookings,
     saved_cards,
+    receipts,
     refunds,
     provider,
     admin,

@@ -18,6 +18,7 @@ from onsale.web.pages.choosing import choosing
 from onsale.web.pages.demo import demo
 from onsale.web.pages.events import events
 from onsale.web.pages.home import home
+from onsale.web.pages.receipts import receipts
 from onsale.web.pages.searching import search
 from onsale.web.pages.waiting import waiting
 
@@ -28,6 +29,7 @@ BLUEPRINTS = (
     waiting,
     choosing,
     bookings,
+    receipts,
     accounts,
     demo,
     console,
