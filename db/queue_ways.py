@@ -7,7 +7,8 @@ from datetime import datetime
 
 from sqlalchemy import Connection, text
 
-from onsale.db.ids import BuyerId, EventId
+from onsale.db.bookings import Booking
+from onsale.db.ids import BuyerId, EventId, TicketId
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +39,54 @@ def of(
     return QueueWay(number, return_number, joined, passed_at, admitted_at, run)
 
 
+@dataclass(frozen=True, slots=True)
+class InTheWay:
+    """A ticket that somebody wished for and another booking had at the time; None: the other has it still."""
+
+    ticket_id: TicketId
+    number: int
+    taken_at: datetime
+    released_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Joined:
+    """A queue that a buyer joined: under which number, and how far it was called when the last run was journaled."""
+
+    event_id: EventId
+    event_name: str
+    number: int
+    joined_at: datetime
+    called: int
+
+
+def in_the_way(connection: Connection, booking: Booking) -> tuple[InTheWay, ...]:
+    """Of the tickets that the booking named, those that others had when it was decided."""
+    named = [ticket for wish in booking.wishes for ticket in wish.tickets]
+    if not named or booking.decided_at is None:
+        return ()
+    asked = {"event_id": booking.event_id, "id": booking.id, "tickets": named, "at": booking.decided_at}
+    return tuple(InTheWay(*row) for row in connection.execute(_IN_THE_WAY, asked))
+
+
+def queues_of(connection: Connection, buyer_id: BuyerId) -> tuple[Joined, ...]:
+    """Every queue that this buyer joined, as far as it is journaled; reads the whole journal."""
+    return tuple(Joined(*row) for row in connection.execute(_QUEUES_OF, {"buyer_id": buyer_id}))
+
+
+_IN_THE_WAY = text("""
+    SELECT t.ticket_id, b.number, t.taken_at, t.released_at
+      FROM booking_tickets t JOIN bookings b ON b.event_id = t.event_id AND b.id = t.booking_id
+     WHERE t.event_id = :event_id AND t.ticket_id = ANY (CAST(:tickets AS bigint[])) AND t.booking_id <> :id
+       AND t.taken_at <= :at AND (t.released_at IS NULL OR t.released_at > :at)
+     ORDER BY t.ticket_id
+""")
+_QUEUES_OF = text("""
+    SELECT j.event_id, e.name, j.number, j.joined_at,
+           coalesce((SELECT max(last) FROM admission_log a WHERE a.event_id = j.event_id), 0)
+      FROM join_journal j JOIN events e ON e.id = j.event_id
+     WHERE j.buyer_id = :buyer_id ORDER BY j.joined_at
+""")
 _JOINED = text("""
     SELECT joined_at FROM join_journal WHERE event_id = :event_id AND number = :number AND buyer_id = :buyer_id
 """)

@@ -192,8 +192,8 @@ def _write(connection: Connection, closed: Sequence[Batch], lines: Sequence[Chai
 
 def _batch(row: SqlRow[Any]) -> Batch:
     # The driver gives bytes as a view of memory.
-    event_id, seq, first, last, at, marks, previous, hashed = row
-    return Batch(event_id, seq, first, last, at, marks, bytes(previous), bytes(hashed))
+    previous, hashed = bytes(row.previous), bytes(row.hash)
+    return Batch(row.event_id, row.seq, row.first, row.last, row.at, row.marks, previous, hashed)
 
 
 def _origin(connection: Connection) -> str:

@@ -49,6 +49,16 @@ def newest(connection: Connection, event_id: EventId, *, limit: int = 50) -> tup
     return tuple(Line(*row) for row in rows)
 
 
+def about(connection: Connection, event_id: EventId, name: str, *, limit: int = 50) -> tuple[Line, ...]:
+    """The lines that name this booking or person anywhere, oldest first; reads all lines of the event."""
+    rows = connection.execute(_ABOUT, {"event_id": event_id, "name": name, "limit": min(limit, PAGE_MAX)})
+    return tuple(Line(*row) for row in rows)
+
+
+_ABOUT = text("""
+    SELECT seq, at, actor, kind, body FROM sale_log
+     WHERE event_id = :event_id AND strpos(body::text, :name) > 0 ORDER BY seq LIMIT :limit
+""")
 _TAKE_TURNS = text("SELECT FROM events WHERE id = :event_id FOR NO KEY UPDATE")
 _APPEND = text("""
     INSERT INTO sale_log (event_id, seq, actor, kind, body)

@@ -47,13 +47,7 @@ def report_command(event: str, folder: Path, without_ledger: bool) -> None:
         verdict = verify_with(config, engine, found.id, ledger=not without_ledger)
         with reading(engine) as connection:
             about = About(found, verdict, clock.now(connection), key)
-        with click.progressbar(length=1, label="Writing", file=click.get_text_stream("stderr")) as bar:
-
-            def told(done: int, of: int) -> None:
-                bar.length = of
-                bar.update(done - bar.pos)
-
-            made = files.write(engine, about, folder, told=told)
+        made = files.write(engine, about, folder, told=_told)
     finally:
         engine.dispose()
     out(f"{made}\n  signed with {key.public}\n  check it: python3 {folder / files.VERIFIER} {made} --key {key.public}")
@@ -61,6 +55,13 @@ def report_command(event: str, folder: Path, without_ledger: bool) -> None:
     if broken:
         out(f"  {WORDS[False]}: {', '.join(broken)}; `onsale verify {event}` says what")
         raise SystemExit(1)
+
+
+def _told(done: int, of: int) -> None:
+    """How far it is, on the terminal that waits for it."""
+    stderr = click.get_text_stream("stderr")
+    if stderr.isatty():
+        click.echo(f"\r{done:,} of {of:,} lines", nl=done == of, file=stderr)
 
 
 @click.command("report-key")
