@@ -20,7 +20,7 @@ from onsale.db import chain_lines, sql
 from onsale.db.chain_lines import Batch
 from onsale.db.ids import EventId
 
-LINES_MAX = 5_000
+LINES_MAX = 2_000
 BATCHES_MAX = 2**62
 BATCHES_PAGE = 100
 # Sees no transaction at all.

@@ -177,7 +177,7 @@ STATES = {
     S.CANCELLED: "Cancelled ({reason}).",
     S.FAILED: "It made the lane fail and was ended alone, with an alarm; this is a bug of ours.",
 }
-REFUSALS = {
+REFUSALS: dict[str, str] = {
     Refusal.TAKEN: "the seats asked for were others'",
     Refusal.NONE_FREE: "nothing that was asked for was free together",
     Refusal.NO_SUCH_TICKET: "there is no such ticket",

@@ -8,8 +8,8 @@ from sqlalchemy import Engine
 from onsale.db import engine as record
 from onsale.db import locks, sale_chain
 
-# A task that is behind leaves the rest to the next one, two seconds later.
-PAGES_MAX = 4
+# A task that is behind leaves the rest to the next one, two seconds later: holds that ran out wait behind it.
+PAGES_MAX = 2
 
 log = structlog.get_logger(__name__)
 

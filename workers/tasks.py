@@ -9,7 +9,19 @@ from celery import Task
 
 from onsale.config import Config
 from onsale.db.ids import BookingId, EventId
-from onsale.workers import cancellations, chaining, expiry, lanes, mail, payments, reconcile, refunds, resend, stuck
+from onsale.workers import (
+    cancellations,
+    chaining,
+    expiry,
+    lanes,
+    mail,
+    payments,
+    reconcile,
+    refunds,
+    reporting,
+    resend,
+    stuck,
+)
 from onsale.workers.app import app
 from onsale.workers.shop import ShopOfThisProcess, open_shop
 
@@ -90,8 +102,16 @@ def cancel_events() -> None:
 
 @app.task(name="onsale.chain")
 def chain_sale_logs() -> None:
-    """Close what happened in every sale into hashed batches."""
+    """Close what happened in every sale into hashed batches, and see that reports asked for are made."""
     chaining.chain(shop().engine)
+    reporting.wake(shop())
+
+
+@app.task(name="onsale.make_reports")
+def make_reports() -> None:
+    """Make the sale reports that were asked for."""
+    shop().wakes.reports_started()
+    reporting.make(shop())
 
 
 @app.task(name="onsale.resend")

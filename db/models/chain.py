@@ -14,10 +14,11 @@ from sqlalchemy import (
     Index,
     LargeBinary,
     UniqueConstraint,
+    text,
 )
 from sqlalchemy.orm import Mapped, mapped_column
 
-from onsale.db.models.base import Base, Big, BigKey, PgSnapshot, UuidKey
+from onsale.db.models.base import Base, Big, BigKey, Key, PgSnapshot, UuidKey
 
 
 class RefundHistory(Base):
@@ -86,3 +87,39 @@ class ChainReader(Base):
     one_row: Mapped[bool] = mapped_column(primary_key=True)
     seen: Mapped[str] = mapped_column(PgSnapshot)
     origin: Mapped[str]
+
+
+class SaleReport(Base):
+    """A report that was asked for in the console or over the API, and how far it is."""
+
+    __tablename__ = "sale_reports"
+    __table_args__ = (
+        CheckConstraint("state IN ('asked', 'making', 'ready', 'failed')", name="state"),
+        Index("sale_reports_open", "event_id", unique=True, postgresql_where=text("state IN ('asked', 'making')")),
+        Index("sale_reports_of_event", "event_id", "asked_at"),
+    )
+
+    id: Mapped[UuidKey]
+    event_id: Mapped[Big] = mapped_column(ForeignKey("events.id"))
+    asked_by: Mapped[str]
+    asked_at: Mapped[datetime]
+    state: Mapped[str]
+    attempt: Mapped[int]
+    lease_until: Mapped[datetime | None]
+    lines_done: Mapped[Big]
+    lines_all: Mapped[Big]
+    head: Mapped[str | None]
+    broken: Mapped[str | None]
+    page: Mapped[str | None]
+    why: Mapped[str | None]
+    ended_at: Mapped[datetime | None]
+
+
+class SaleReportPart(Base):
+    """A piece of a report, packed."""
+
+    __tablename__ = "sale_report_parts"
+
+    report_id: Mapped[UuidKey] = mapped_column(ForeignKey("sale_reports.id", ondelete="CASCADE"))
+    part: Mapped[Key]
+    body: Mapped[bytes] = mapped_column(LargeBinary)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 
 import click
@@ -13,9 +14,9 @@ from onsale.db import clock
 from onsale.db.engine import make_engine, reading
 from onsale.printing import out
 from onsale.report import files
+from onsale.report.auditing import audited
 from onsale.report.signing import new_seed, report_key
 from onsale.report.writing import WORDS, About
-from onsale.verify.deployment import verify_with
 from onsale.workers import chaining
 
 
@@ -44,7 +45,7 @@ def report_command(event: str, folder: Path, without_ledger: bool) -> None:
         found = event_named(engine, event)
         while chaining.chain(engine):
             pass
-        verdict = verify_with(config, engine, found.id, ledger=not without_ledger)
+        verdict = audited(config, engine, found.id, ledger=not without_ledger)
         with reading(engine) as connection:
             about = About(found, verdict, clock.now(connection), key)
         made = files.write(engine, about, folder, told=_told)
@@ -59,9 +60,8 @@ def report_command(event: str, folder: Path, without_ledger: bool) -> None:
 
 def _told(done: int, of: int) -> None:
     """How far it is, on the terminal that waits for it."""
-    stderr = click.get_text_stream("stderr")
-    if stderr.isatty():
-        click.echo(f"\r{done:,} of {of:,} lines", nl=done == of, file=stderr)
+    if sys.stderr.isatty():
+        click.echo(f"\r{done:,} of {of:,} lines", nl=done == of, err=True)
 
 
 @click.command("report-key")

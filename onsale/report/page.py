@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import cache
 from importlib import resources
@@ -26,6 +27,7 @@ KINDS = {
     "event_cancelled": "The event was cancelled",
     "booking_failed": "A booking could not be decided",
     "booking_stuck": "A booking was stuck",
+    "report_asked": "A report was asked for",
 }
 
 
@@ -68,15 +70,14 @@ def whole(number: int) -> str:
     return f"{number:,}"
 
 
-def set_to(act: dict[str, object]) -> str:
+def set_to(body: Mapping[str, object]) -> str:
     """What an act changed, in one line."""
-    body = act.get("body")
-    if not isinstance(body, dict):
-        return ""
     said = []
     for name, value in sorted(body.items()):
-        turned = isinstance(value, dict) and {"from", "to"} <= value.keys()
-        said.append(f"{name.replace('_', ' ')}: {value['from']} → {value['to']}" if turned else f"{name}: {value}")
+        if isinstance(value, dict) and {"from", "to"} <= value.keys():
+            said.append(f"{name.replace('_', ' ')}: {value['from']} → {value['to']}")
+        else:
+            said.append(f"{name.replace('_', ' ')}: {value}")
     return "; ".join(said)
 
 

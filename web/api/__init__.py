@@ -16,6 +16,7 @@ from onsale.web.api.prices import prices
 from onsale.web.api.queue import waiting_room
 from onsale.web.api.receipts import receipts
 from onsale.web.api.refunds import refunds
+from onsale.web.api.reports import reports
 from onsale.web.api.search import search
 from onsale.web.api.seats import house
 from onsale.web.api.webhooks import provider
@@ -33,6 +34,7 @@ NOUNS = (
     provider,
     admin,
     prices,
+    reports,
 )
 DOCUMENT = "onsale-openapi"
 

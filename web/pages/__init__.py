@@ -11,6 +11,7 @@ from werkzeug.routing import IntegerConverter
 from onsale.web.admin.bookings import staff_bookings
 from onsale.web.admin.console import console
 from onsale.web.admin.refunds import refunds as console_refunds
+from onsale.web.admin.sale_log import sale_log
 from onsale.web.pages import context, price_words, shows, words
 from onsale.web.pages.accounts import accounts
 from onsale.web.pages.bookings import bookings
@@ -30,6 +31,7 @@ BLUEPRINTS = (
     choosing,
     bookings,
     receipts,
+    sale_log,
     accounts,
     demo,
     console,

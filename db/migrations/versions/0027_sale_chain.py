@@ -90,6 +90,39 @@ CREATE TABLE sale_chain_reader (
     CONSTRAINT pk_sale_chain_reader PRIMARY KEY (one_row),
     CONSTRAINT ck_sale_chain_reader_one_row CHECK (one_row)
 )"""
+# A report that somebody of the staff asked for: made by a worker, part by part, and kept until newer ones are there.
+REPORTS = """
+CREATE TABLE sale_reports (
+    id uuid NOT NULL,
+    event_id bigint NOT NULL,
+    asked_by text NOT NULL,
+    asked_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    state text NOT NULL DEFAULT 'asked',
+    attempt integer NOT NULL DEFAULT 0,
+    lease_until timestamptz,
+    lines_done bigint NOT NULL DEFAULT 0,
+    lines_all bigint NOT NULL DEFAULT 0,
+    head text,
+    broken text,
+    page text,
+    why text,
+    ended_at timestamptz,
+    CONSTRAINT pk_sale_reports PRIMARY KEY (id),
+    CONSTRAINT fk_sale_reports_event_id_events FOREIGN KEY (event_id) REFERENCES events (id),
+    CONSTRAINT ck_sale_reports_state CHECK (state IN ('asked', 'making', 'ready', 'failed'))
+)"""
+ONE_AT_A_TIME = """
+CREATE UNIQUE INDEX sale_reports_open ON sale_reports (event_id) WHERE state IN ('asked', 'making')"""
+REPORTS_OF_EVENT = "CREATE INDEX sale_reports_of_event ON sale_reports (event_id, asked_at)"
+REPORT_PARTS = """
+CREATE TABLE sale_report_parts (
+    report_id uuid NOT NULL,
+    part integer NOT NULL,
+    body bytea NOT NULL,
+    CONSTRAINT pk_sale_report_parts PRIMARY KEY (report_id, part),
+    CONSTRAINT fk_sale_report_parts_report_id_sale_reports
+        FOREIGN KEY (report_id) REFERENCES sale_reports (id) ON DELETE CASCADE
+)"""
 APPEND_ONLY = """
 CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON {table}
     FOR EACH STATEMENT EXECUTE FUNCTION is_append_only()"""
@@ -107,7 +140,7 @@ def upgrade() -> None:
         BY_WRITER.format(table="refund_history"),
     ):
         op.execute(statement)
-    for statement in (LINES, BATCHES, PSEUDONYMS, READER):
+    for statement in (LINES, BATCHES, PSEUDONYMS, READER, REPORTS, ONE_AT_A_TIME, REPORTS_OF_EVENT, REPORT_PARTS):
         op.execute(statement)
     for table in ("refund_history", "sale_chain_lines", "sale_chain_batches"):
         op.execute(APPEND_ONLY.format(table=table))
