@@ -72,13 +72,27 @@ def whole(number: int) -> str:
 
 def set_to(body: Mapping[str, object]) -> str:
     """What an act changed, in one line."""
+    if body.keys() == {"from", "to"}:
+        return _turned(body)
     said = []
     for name, value in sorted(body.items()):
-        if isinstance(value, dict) and {"from", "to"} <= value.keys():
-            said.append(f"{name.replace('_', ' ')}: {value['from']} → {value['to']}")
+        if isinstance(value, dict) and value.keys() == {"from", "to"}:
+            said.append(f"{name.replace('_', ' ')}: {_turned(value)}")
         else:
-            said.append(f"{name.replace('_', ' ')}: {value}")
+            said.append(f"{name.replace('_', ' ')}: {_plain(value)}")
     return "; ".join(said)
+
+
+def _turned(change: Mapping[str, object]) -> str:
+    return f"{_plain(change['from'])} → {_plain(change['to'])}"
+
+
+def _plain(value: object) -> str:
+    if value is None:
+        return "nothing"
+    if isinstance(value, dict):
+        return ", ".join(f"{str(name).replace('_', ' ')} {_plain(each)}" for name, each in sorted(value.items()))
+    return str(value)
 
 
 def _moment(at: datetime) -> str:
