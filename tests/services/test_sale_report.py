@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import random
+import re
 import subprocess
 import sys
 
 import orjson
 import pytest
+from click.testing import CliRunner
 
+from onsale.cli import main
 from onsale.db import catalogue, clock
 from onsale.db.engine import reading
 from onsale.report import files, verify_report
@@ -51,6 +54,50 @@ def test_a_stranger_checks_it_with_one_file(sale, reported):
     assert "OK" in done.stdout
     assert "tickets_sold: 4" in done.stdout
     assert "captured_minor: {'eur': 18000}" in done.stdout
+
+
+@pytest.fixture
+def command(settings, simulator, monkeypatch):
+    """Runs `onsale ...` with the settings of this test's parts."""
+
+    def run(*arguments, **more):
+        for name, value in {**settings, "ONSALE_STRIPE_API_BASE": simulator, **more}.items():
+            monkeypatch.setenv(name, value)
+        return CliRunner().invoke(main, [str(each) for each in arguments])
+
+    return run
+
+
+def test_the_command_chains_what_is_left_and_writes_log_page_and_program(sale, command, tmp_path):
+    done = command("report", sale.event_id, "--out", tmp_path / "out")
+
+    assert done.exit_code == 0, done.output
+    assert sorted(file.name for file in (tmp_path / "out").iterdir()) == [
+        f"sale-report-{sale.event_id}.html",
+        f"sale-report-{sale.event_id}.jsonl",
+        "verify_report.py",
+    ]
+    key = command("report-key").output.strip()
+    assert run_by_a_stranger(tmp_path / "out", f"sale-report-{sale.event_id}.jsonl", "--key", key).returncode == 0
+
+
+def test_what_does_not_hold_is_in_the_report_and_ends_the_command_with_1(sale, command, tmp_path):
+    sale.damage("UPDATE captures SET amount_minor = 1 WHERE booking_id = :paid")
+
+    done = command("report", sale.event_id, "--out", tmp_path)
+
+    assert done.exit_code == 1
+    assert "broken: I2" in done.output
+    assert "Something did not hold" in (tmp_path / f"sale-report-{sale.event_id}.html").read_text()
+
+
+def test_without_a_key_the_command_says_what_to_do_and_makes_one_when_asked(sale, command, tmp_path):
+    refused = command("report", sale.event_id, "--out", tmp_path, ONSALE_REPORT_KEY="")
+    made = command("report-key", "--new", ONSALE_REPORT_KEY="")
+
+    assert refused.exit_code == 1
+    assert "onsale report-key --new" in refused.output
+    assert re.fullmatch("ONSALE_REPORT_KEY=[0-9a-f]{64}\n", made.output)
 
 
 def test_another_key_is_not_the_shops(sale, reported):
