@@ -81,10 +81,10 @@ def find(connection: Connection, *, seen_before: str, limit: int = LINES_MAX) ->
     connection.execute(_BY_INDEX)
     written_from = int(seen_before.partition(":")[0])
     arguments = {"seen": seen_before, "written_from": written_from, "limit": limit}
-    first, *rows = connection.execute(sql.load("find_unchained"), arguments).all()
-    # The union has no order but that of its parts, and the first part is one row.
-    found = tuple(Row(row.source, EventId(row.event_id), row.id, row.number) for row in rows)
-    return Found(found, first.seen, more=len(found) == limit)
+    rows = connection.execute(sql.load("find_unchained"), arguments).all()
+    now = next(row.seen for row in rows if row.seen is not None)
+    found = tuple(Row(row.source, EventId(row.event_id), row.id, row.number) for row in rows if row.seen is None)
+    return Found(found, now, more=len(found) == limit)
 
 
 def is_worth_a_note(seen_before: str, found: Found) -> bool:

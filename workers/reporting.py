@@ -50,8 +50,7 @@ def make(shop: Shop, *, part_bytes: int = PART_BYTES) -> int:
 def _make(shop: Shop, claimed: Report, part_bytes: int) -> bool:
     try:
         key = report_key(shop.config)
-        while chaining.chain(shop.engine):
-            pass
+        chaining.catch_up(shop.engine)
         with record.reading(shop.engine) as connection:
             event = catalogue.event_by_id(connection, claimed.event_id)
             at = clock.now(connection)

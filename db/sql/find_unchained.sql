@@ -1,5 +1,5 @@
 -- Rows that this statement sees and the snapshot `seen` did not, and that no line tells of yet, oldest first. Raw: snapshots, and an index by ranges of pages.
--- The first row is what is seen now, so that what commits later is new to the next who looks; `written_from` is where `seen` begins.
+-- The row with `seen` is what is seen now, so that what commits later is new to the next who looks; `written_from` is where `seen` begins.
 SELECT 'seen' AS source, 0::bigint AS event_id, CAST('00000000-0000-0000-0000-000000000000' AS uuid) AS id, 0::bigint AS number,
        pg_current_snapshot()::text AS seen
 UNION ALL

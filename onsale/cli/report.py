@@ -43,8 +43,7 @@ def report_command(event: str, folder: Path, without_ledger: bool) -> None:
     engine = make_engine(config.database_url, application_name="onsale report", pool_size=2)
     try:
         found = event_named(engine, event)
-        while chaining.chain(engine):
-            pass
+        chaining.catch_up(engine)
         verdict = audited(config, engine, found.id, ledger=not without_ledger)
         with reading(engine) as connection:
             about = About(found, verdict, clock.now(connection), key)

@@ -14,6 +14,8 @@ from onsale.web.admin import console
 from onsale.web.box_office import box_office
 from onsale.web.pages import going
 
+DIGITS_MAX = 15
+
 sale_log = Blueprint("console_log", __name__, url_prefix="/admin/events/<int:event_id>/log")
 sale_log.register_error_handler(NotSignedIn, console.ask_to_sign_in)
 
@@ -22,7 +24,9 @@ sale_log.register_error_handler(NotSignedIn, console.ask_to_sign_in)
 def show(event_id: int) -> Response:
     """What was done, newest first, and the reports."""
     member, event = console.mine(event_id)
-    before = request.args.get("before", type=int)
+    text = request.args.get("before", "")
+    # What is no number of a line shows the newest.
+    before = int(text) if text.isascii() and text.isdecimal() and len(text) <= DIGITS_MAX else None
     record = sale_reports.sale_record(box_office(), event.id, member, before=before)
     making = any(each.state in ("asked", "making") for each in record.reports)
     response = make_response(
