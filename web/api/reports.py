@@ -7,12 +7,12 @@ from uuid import UUID
 
 from pydantic import Field
 
-from onsale.db.ids import EVENT_ID_MAX, EventId
+from onsale.db.ids import EventId
 from onsale.db.reports import Report, ReportState
 from onsale.errors import NotAllowed, ReportKeyMissing
 from onsale.web import sale_reports
 from onsale.web.api.contract import Answer, Asked, Routes, Told
-from onsale.web.api.documents import WHOLE, EventPath, Moment
+from onsale.web.api.documents import PLAIN, WHOLE, EventNumber, EventPath, Moment
 from onsale.web.auth import StaffMember
 from onsale.web.box_office import box_office
 
@@ -25,7 +25,7 @@ _PRIVATE = {"Cache-Control": "no-store"}
 class ReportPath(Asked):
     """Names a report of an event."""
 
-    event_id: Annotated[int, Field(ge=1, le=EVENT_ID_MAX), WHOLE]
+    event_id: Annotated[EventNumber, PLAIN]
     report_id: UUID
 
 
