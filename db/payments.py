@@ -105,6 +105,12 @@ def newest_attempt(connection: Connection, booking_id: BookingId) -> Attempt | N
     return attempt_of(row) if row else None
 
 
+def attempts(connection: Connection, booking_id: BookingId) -> tuple[Attempt, ...]:
+    """Every card tried for the booking, in order."""
+    arguments = {"event_id": event_of_booking(booking_id), "id": booking_id}
+    return tuple(attempt_of(row) for row in connection.execute(_ATTEMPTS, arguments))
+
+
 def attempt_by_key(connection: Connection, booking_id: BookingId, key: str) -> Attempt | None:
     """The card tried with this Idempotency-Key."""
     arguments = {"event_id": event_of_booking(booking_id), "id": booking_id, "key": key}
@@ -152,6 +158,9 @@ def _payment(row: Row[Any]) -> Payment:
 
 _ATTEMPT_BY_KEY = text("""
     SELECT * FROM payment_attempts WHERE event_id = :event_id AND booking_id = :id AND idempotency_key = :key
+""")
+_ATTEMPTS = text("""
+    SELECT * FROM payment_attempts WHERE event_id = :event_id AND booking_id = :id ORDER BY attempt
 """)
 _NEWEST_ATTEMPT = text("""
     SELECT * FROM payment_attempts WHERE event_id = :event_id AND booking_id = :id ORDER BY attempt DESC LIMIT 1

@@ -49,6 +49,26 @@ def newest(connection: Connection, event_id: EventId, *, limit: int = 50) -> tup
     return tuple(Line(*row) for row in rows)
 
 
+def before(connection: Connection, event_id: EventId, *, before: int | None, limit: int = 50) -> tuple[Line, ...]:
+    """Lines before this one, newest first; None: from the newest on."""
+    rows = connection.execute(_BEFORE, {"event_id": event_id, "before": before, "limit": min(limit, PAGE_MAX)})
+    return tuple(Line(*row) for row in rows)
+
+
+def about(connection: Connection, event_id: EventId, name: str, *, limit: int = 50) -> tuple[Line, ...]:
+    """The lines that name this booking or person anywhere, oldest first; reads all lines of the event."""
+    rows = connection.execute(_ABOUT, {"event_id": event_id, "name": name, "limit": min(limit, PAGE_MAX)})
+    return tuple(Line(*row) for row in rows)
+
+
+_BEFORE = text("""
+    SELECT seq, at, actor, kind, body FROM sale_log
+     WHERE event_id = :event_id AND (CAST(:before AS bigint) IS NULL OR seq < :before) ORDER BY seq DESC LIMIT :limit
+""")
+_ABOUT = text("""
+    SELECT seq, at, actor, kind, body FROM sale_log
+     WHERE event_id = :event_id AND strpos(body::text, :name) > 0 ORDER BY seq LIMIT :limit
+""")
 _TAKE_TURNS = text("SELECT FROM events WHERE id = :event_id FOR NO KEY UPDATE")
 _APPEND = text("""
     INSERT INTO sale_log (event_id, seq, actor, kind, body)

@@ -63,6 +63,16 @@ def by_email(connection: Connection, email: str) -> Staff | None:
     return _one(connection, _BY_EMAIL, {"email": email})
 
 
+def name_of_actor(connection: Connection, actor: str) -> str:
+    """The e-mail of an actor of the sale log who is `staff:<id>`; of others, and of who is gone, the actor itself."""
+    kind, _, staff_id = actor.partition(":")
+    try:
+        found = by_id(connection, UUID(staff_id)) if kind == "staff" else None
+    except ValueError:
+        found = None
+    return found.email if found else actor
+
+
 def of_event(connection: Connection, staff_id: UUID, event_id: EventId) -> Staff | None:
     """The member of staff if the event is their organiser's; None otherwise, answered like an unknown event."""
     return _one(connection, _OF_EVENT, {"id": staff_id, "event_id": event_id})

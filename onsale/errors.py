@@ -215,6 +215,14 @@ class RefundChanged(OnsaleError):
 # Paying.
 
 
+class NothingToReport(OnsaleError):
+    """Nothing of this sale has been chained yet. A worker of `sweeps` does that every two seconds; try again."""
+
+
+class ReportKeyMissing(OnsaleError):
+    """No key is set to sign reports with. Make one with `onsale report-key --new` and set ONSALE_REPORT_KEY."""
+
+
 class ProviderUnavailable(OnsaleError):
     """The payment provider did not answer. Nothing is lost; it is tried again."""
 

@@ -16,7 +16,7 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 from onsale.db.ids import EventId
-from onsale.queue.keys import MAIL_WAKE, EventKeys
+from onsale.queue.keys import MAIL_WAKE, REPORTS_WAKE, EventKeys
 from onsale.queue.outage import Outage
 from onsale.queue.probes import KEPT_SECONDS
 
@@ -37,6 +37,7 @@ AUTHORISE = "onsale.authorise"
 RESUME = "onsale.resume"
 REFUND = "onsale.refund"
 SEND_MAIL = "onsale.send_mail"
+MAKE_REPORTS = "onsale.make_reports"
 PROBE = "onsale.probe"
 ROUTES = {
     WORK_LANE: {"queue": LANES.name},
@@ -45,6 +46,8 @@ ROUTES = {
     REFUND: {"queue": PAYMENTS.name},
     # Of their own: a mail server that takes its time must not keep a sweep waiting.
     SEND_MAIL: {"queue": MAIL.name},
+    # Takes its time as well, and nobody's tickets wait for it.
+    MAKE_REPORTS: {"queue": MAIL.name},
     "onsale.sweep": {"queue": SWEEPS.name},
     "onsale.reconcile": {"queue": SWEEPS.name},
     "onsale.resend": {"queue": SWEEPS.name},
@@ -54,6 +57,7 @@ ROUTES = {
     "onsale.watch_stuck": {"queue": SWEEPS.name},
     "onsale.waiting_lists": {"queue": SWEEPS.name},
     "onsale.reminders": {"queue": SWEEPS.name},
+    "onsale.chain": {"queue": SWEEPS.name},
     # Sent to every queue in turn, by name.
     PROBE: {"queue": SWEEPS.name},
 }
@@ -146,6 +150,22 @@ class Wakes:
         """Somebody begins to send letters: another wake-up brings another one."""
         try:
             self._queue_client.delete(MAIL_WAKE)
+        except RedisError:
+            return
+
+    def wake_reports(self) -> bool:
+        """There is a sale report to make; many wake-ups become one. False when nothing was sent."""
+        try:
+            if not self._queue_client.set(REPORTS_WAKE, b"1", nx=True, px=MAIL_WAKE_FLAG_MS):
+                return False
+        except RedisError:
+            return self._send(MAKE_REPORTS)
+        return self._send(MAKE_REPORTS)
+
+    def reports_started(self) -> None:
+        """Somebody begins to make reports: another wake-up brings another one."""
+        try:
+            self._queue_client.delete(REPORTS_WAKE)
         except RedisError:
             return
 

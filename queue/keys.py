@@ -103,6 +103,7 @@ SEATS_WATCHED = "q:seats:watched"
 
 # String: a wake-up of whoever sends letters is under way.
 MAIL_WAKE = "wake:{mail}"
+REPORTS_WAKE = "wake:{reports}"
 
 
 class CatalogueKeys:

@@ -195,7 +195,10 @@ STRIPE_SETTINGS = {
     "ONSALE_STRIPE_PUBLISHABLE_KEY": "pk_test_of_the_tests",
     "ONSALE_STRIPE_WEBHOOK_SECRET": "whsec_of_the_tests_with_32_characters",
 }
-SECRET_SETTINGS = {"ONSALE_SECRET_KEYS": "k1:a-test-key-of-32-characters-or-more"}
+SECRET_SETTINGS = {
+    "ONSALE_SECRET_KEYS": "k1:a-test-key-of-32-characters-or-more",
+    "ONSALE_REPORT_KEY": "7e" * 32,
+}
 # Port 9 is "discard": refused at once wherever nobody listens.
 NOWHERE = "127.0.0.1:9"
 

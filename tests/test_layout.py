@@ -28,10 +28,11 @@ FOR_ALL = {"onsale", "config", "errors", "logs", "breaker"}
 # The shared words: plain ids and states, without I/O. Everything else of a part is its own affair.
 WORDS = {"onsale.db.ids", "onsale.db.states"}
 BELOW = {"queue", "db", "search", "payments", "mail"}
-EVERYTHING = BELOW | {"verify", "live", "web", "workers", "sandbox", "cli", "printing"}
+EVERYTHING = BELOW | {"verify", "report", "live", "web", "workers", "sandbox", "cli", "printing"}
 ARROWS = {
-    "web": BELOW,
-    "workers": BELOW,
+    # The key that reports are signed with is published by the web; the workers make reports.
+    "web": BELOW | {"report"},
+    "workers": BELOW | {"report"},
     "queue": set(),
     "db": set(),
     "search": set(),
@@ -39,8 +40,9 @@ ARROWS = {
     "mail": set(),
     # Lets viewers wait: it reads the copy of the seats, and must stay small without the record.
     "live": {"queue"},
-    # Audits the record; asked by sandbox and cli alone.
+    # Audits the record; asked by sandbox and cli, and by a report that says what was found.
     "verify": BELOW,
+    "report": BELOW | {"verify"},
     "sandbox": EVERYTHING - {"cli"},
     "cli": EVERYTHING,
     # Standard output, for those who have one.

@@ -10,7 +10,7 @@ from werkzeug.exceptions import HTTPException
 
 from onsale.config import Config
 from onsale.errors import OnsaleError
-from onsale.web import api, docs, edge, health, limits, pages, problems, tokens
+from onsale.web import api, docs, edge, health, limits, pages, problems, tokens, trust
 from onsale.web.api.contract import Refused
 from onsale.web.box_office import EXTENSION, BoxOffice, open_box_office
 from onsale.web.edge import API_PREFIX
@@ -38,6 +38,7 @@ def create_app(config: Config, *, office: BoxOffice | None = None) -> Flask:
         # The API takes no cookie, so nobody else's page can speak for a buyer there.
         csrf.exempt(blueprint)
     docs.register(app)
+    trust.register(app)
     health.register(app)
     pages.register(app)
     edge.register(app, config)

@@ -66,6 +66,8 @@ STATUS: dict[type[e.OnsaleError], int] = {
     e.CancellationClosed: 409,
     e.TicketCheckedIn: 409,
     e.RefundChanged: 409,
+    e.NothingToReport: 409,
+    e.ReportKeyMissing: 409,
     e.ProviderUnavailable: 503,
     e.PaymentRefused: 422,
     e.BadWebhook: 400,

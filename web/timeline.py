@@ -11,6 +11,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from onsale.db.bookings import Booking, Move
+from onsale.db.queue_ways import QueueWay
 from onsale.db.states import ENDED, HOLDING
 from onsale.db.states import BookingState as S
 
@@ -35,6 +36,7 @@ class Step:
 
 
 DECLINED = "declined"
+JOINED, PASSED_OVER, ADMITTED = "joined", "passed_over", "admitted"
 
 WORDS = {
     S.WAITING: "Asked for; waiting for your number",
@@ -70,6 +72,16 @@ def timeline(booking: Booking, history: Sequence[Move]) -> tuple[Step, ...]:
     if made and booking.state not in ENDED:
         made[-1] = replace(made[-1], standing=Standing.NOW)
     return (*made, *_ahead(booking))
+
+
+def way_in(way: QueueWay) -> tuple[Step, ...]:
+    """The steps before a booking: through the queue, as far as they are on record."""
+    steps = (
+        (JOINED, f"Joined the queue as number {way.number:,}", way.joined_at),
+        (PASSED_OVER, "Called, and not there; the place was kept", way.passed_at),
+        (ADMITTED, f"Let in by run {way.run:,} of the queue" if way.run else "", way.admitted_at),
+    )
+    return tuple(Step(name, words, Standing.DONE, at) for name, words, at in steps if at is not None)
 
 
 def _made(booking: Booking, move: Move) -> Step:

@@ -40,6 +40,7 @@ SWEEPS = {
     "watch_stuck": {"task": "onsale.watch_stuck", "schedule": 15.0},
     "waiting_lists": {"task": "onsale.waiting_lists", "schedule": 1.0},
     "reminders": {"task": "onsale.reminders", "schedule": 10.0},
+    "chain": {"task": "onsale.chain", "schedule": 2.0},
 }
 
 

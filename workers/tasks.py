@@ -11,6 +11,7 @@ from onsale.config import Config
 from onsale.db.ids import BookingId, EventId
 from onsale.workers import (
     cancellations,
+    chaining,
     expiry,
     lanes,
     mail,
@@ -18,6 +19,7 @@ from onsale.workers import (
     reconcile,
     refunds,
     reminders,
+    reporting,
     resend,
     scheduled_prices,
     stuck,
@@ -117,6 +119,20 @@ def cancel_events() -> None:
 def change_prices() -> None:
     """Put in force the prices whose time has come."""
     scheduled_prices.sweep_prices(shop())
+
+
+@app.task(name="onsale.chain")
+def chain_sale_logs() -> None:
+    """Close what happened in every sale into hashed batches, and see that reports asked for are made."""
+    chaining.chain(shop().engine)
+    reporting.wake(shop())
+
+
+@app.task(name="onsale.make_reports")
+def make_reports() -> None:
+    """Make the sale reports that were asked for."""
+    shop().wakes.reports_started()
+    reporting.make(shop())
 
 
 @app.task(name="onsale.resend")

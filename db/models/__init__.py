@@ -5,6 +5,7 @@ Statements are written by hand beside the functions that need them; the constrai
 
 from onsale.db.models import (
     catalogue,
+    chain,
     changes,
     codes,
     letters,
@@ -23,6 +24,7 @@ metadata = Base.metadata
 __all__ = [
     "Base",
     "catalogue",
+    "chain",
     "changes",
     "codes",
     "letters",

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import ForeignKeyConstraint, Index, UniqueConstraint, text
-from sqlalchemy.orm import Mapped
+from sqlalchemy import BigInteger, FetchedValue, ForeignKeyConstraint, Index, UniqueConstraint, text
+from sqlalchemy.orm import Mapped, mapped_column
 
 from onsale.db.models.base import Base, Big, BigKey, Key, TextKey, UuidKey
 
@@ -82,12 +82,16 @@ class Capture(Base):
     """The money taken for a booking: at most one row, ever."""
 
     __tablename__ = "captures"
-    __table_args__ = (_of_booking("captures"),)
+    __table_args__ = (
+        _of_booking("captures"),
+        Index("captures_written", "written_in", postgresql_using="brin"),
+    )
 
     event_id: Mapped[BigKey]
     booking_id: Mapped[UuidKey]
     amount_minor: Mapped[Big]
     at: Mapped[datetime]
+    written_in: Mapped[int] = mapped_column(BigInteger, server_default=FetchedValue())
 
 
 class WebhookEvent(Base):

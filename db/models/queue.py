@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, ForeignKey, LargeBinary, UniqueConstraint, text
+from sqlalchemy import BigInteger, CheckConstraint, FetchedValue, ForeignKey, Index, LargeBinary, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from onsale.db.models.base import Base, Big, BigKey
@@ -68,6 +68,7 @@ class SaleLog(Base):
     """One line of what was done to a sale; append-only."""
 
     __tablename__ = "sale_log"
+    __table_args__ = (Index("sale_log_written", "written_in", postgresql_using="brin"),)
 
     event_id: Mapped[BigKey] = mapped_column(ForeignKey("events.id"))
     seq: Mapped[BigKey]
@@ -75,6 +76,7 @@ class SaleLog(Base):
     actor: Mapped[str]
     kind: Mapped[str]
     body: Mapped[dict[str, Any]]
+    written_in: Mapped[int] = mapped_column(BigInteger, server_default=FetchedValue())
 
 
 class NumberBlock(Base):
@@ -104,6 +106,7 @@ class AdmissionLog(Base):
     """One run of the queue; append-only."""
 
     __tablename__ = "admission_log"
+    __table_args__ = (Index("admission_log_written", "written_in", postgresql_using="brin"),)
 
     event_id: Mapped[BigKey]
     seq: Mapped[BigKey]
@@ -114,6 +117,7 @@ class AdmissionLog(Base):
     admitted: Mapped[int]
     passed: Mapped[list[Any]]
     at: Mapped[datetime]
+    written_in: Mapped[int] = mapped_column(BigInteger, server_default=FetchedValue())
 
 
 class QueueCheckpoint(Base):

@@ -6,7 +6,16 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, CheckConstraint, ForeignKeyConstraint, Index, LargeBinary, UniqueConstraint, text
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    FetchedValue,
+    ForeignKeyConstraint,
+    Index,
+    LargeBinary,
+    UniqueConstraint,
+    text,
+)
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -96,6 +105,7 @@ class BookingHistory(Base):
     """A move that was made; written by a trigger, append-only."""
 
     __tablename__ = "booking_history"
+    __table_args__ = (Index("booking_history_written", "written_in", postgresql_using="brin"),)
 
     event_id: Mapped[BigKey]
     booking_id: Mapped[UuidKey]
@@ -104,6 +114,7 @@ class BookingHistory(Base):
     to_state: Mapped[str]
     at: Mapped[datetime]
     reason: Mapped[str | None]
+    written_in: Mapped[int] = mapped_column(BigInteger, server_default=FetchedValue())
 
 
 class BookingTicket(Base):

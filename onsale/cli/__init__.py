@@ -39,6 +39,7 @@ SERVE = {
     "index": Entry("onsale.cli.index:index", "Make the search index anew, and compare it with the record."),
     "migrate": Entry("onsale.cli.migrate:migrate", "Bring the record's schema up to date."),
     "config": Entry("onsale.cli.settings:config", "Show the settings in force, with secrets hidden."),
+    "why": Entry("onsale.cli.why:why", "Tell what happened to a booking or a buyer, and why, in sentences."),
     "mail": Entry("onsale.cli.mail:mail", "See which letters wait or failed, and send one once more."),
     "staff": Entry("onsale.cli.staff:staff", "Create the people who run events."),
     "cancel-event": Entry("onsale.cli.cancel_event:cancel_event", "Call a show off, and refund everyone."),
@@ -50,6 +51,10 @@ PROVE = {
     "tokens": Entry("onsale.sandbox.rehearsal.command:tokens", "Mint JWTs for a crowd that comes from elsewhere."),
     "verify": Entry("onsale.cli.verify:verify_command", "Check what must hold on the record of an event."),
     "draw": Entry("onsale.cli.draw:draw", "Announce a draw, give its beacon, export its list, verify one."),
+    "report": Entry("onsale.cli.report:report_command", "Write the signed report of a sale, for anyone to check."),
+    "report-key": Entry(
+        "onsale.cli.report:report_key_command", "Show the key that reports are signed with, or make one."
+    ),
     "bench": Entry("onsale.sandbox.bench.command:bench", "Measure, as ratios in one run."),
 }
 SECTIONS = {"Try it": TRY, "Operate it": SERVE, "Prove it": PROVE}

@@ -78,6 +78,8 @@ class Config:
     # Who writes; with a server it must be set, for a letter from nobody's domain ends as spam.
     mail_from: str
     outbox_dir: Path
+    # What sale reports are signed with, 32 bytes in hexadecimal; empty: none can be made.
+    report_key: str = field(repr=False)
     # Guards a negative control switches off; refused outside the sandbox.
     guards_off: frozenset[str]
 
@@ -118,6 +120,7 @@ class Config:
             smtp_url=(smtp_url := read("smtp_url", _smtp_url, default="")),
             mail_from=read("mail_from", _sender, default=None if smtp_url else "Onsale <tickets@onsale.example>"),
             outbox_dir=read("outbox_dir", _folder, default=".onsale/outbox"),
+            report_key=read("report_key", _report_key, default=""),
             guards_off=read("guards_off", _guards(sandbox), default=""),
         )
 
@@ -137,7 +140,7 @@ _SMTP_WANTED = "a mail server such as smtp://user:password@host:587 or smtps://u
 # Our own, so the plain form will do.
 _ADDRESS = re.compile(r"[A-Za-z0-9._%+-]+@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*")
 _NOT_IN_A_NAME = frozenset('",;:()[]<>@\\')
-_SECRET_FIELDS = {"secret_keys", "stripe_secret_key", "stripe_webhook_secret"}
+_SECRET_FIELDS = {"secret_keys", "stripe_secret_key", "stripe_webhook_secret", "report_key"}
 
 
 def _environment(text: str) -> Environment:
@@ -221,6 +224,12 @@ def _database_url(text: str) -> str:
         raise Wanted(_DATABASE_WANTED, secret=True)
     # In SQLAlchemy 2.1 plain `postgresql://` means psycopg 3.
     return "postgresql+psycopg2" + text[len(parts.scheme) :]
+
+
+def _report_key(text: str) -> str:
+    if not text or re.fullmatch("[0-9a-fA-F]{64}", text):
+        return text.lower()
+    raise Wanted("64 hexadecimal digits, as `onsale report-key --new` makes them", secret=True)
 
 
 def _web_url(sandbox: bool) -> Callable[[str], str]:

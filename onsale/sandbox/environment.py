@@ -48,6 +48,7 @@ def sandbox_secrets(folder: Path) -> dict[str, str]:
         "ONSALE_STRIPE_SECRET_KEY": f"sk_test_{secrets.token_hex(16)}",
         "ONSALE_STRIPE_PUBLISHABLE_KEY": f"pk_test_{secrets.token_hex(16)}",
         "ONSALE_STRIPE_WEBHOOK_SECRET": f"whsec_{secrets.token_hex(24)}",
+        "ONSALE_REPORT_KEY": secrets.token_hex(32),
     }
     if made.keys() - known.keys():
         known = made | known

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
+from itertools import islice
 from typing import Any
 
 from sqlalchemy import Connection, Engine, text
@@ -19,7 +20,7 @@ from onsale.db.ids import EventId
 from onsale.db.states import ENDED, FIRST, LEGAL_MOVES, NEW
 from onsale.errors import ProviderUnavailable
 from onsale.payments.ledger import Ledger
-from onsale.verify import admissions, copies, discounts, drawn, gaps, money, order, sql
+from onsale.verify import admissions, chain, copies, discounts, drawn, gaps, money, order, sql
 from onsale.verify.admissions import Run
 from onsale.verify.copies import Copies
 from onsale.verify.findings import Findings
@@ -112,6 +113,7 @@ def _on_record(connection: Connection, event_id: EventId, findings: Findings) ->
                 findings.add(invariant, _violations(connection, rule, event_id))
     with findings.timed("I12"):
         findings.add("I12", _moves_of_another_table(connection, event_id))
+        findings.add("I12", islice(chain.broken(connection, event_id), COUNTED_MAX))
     with findings.timed("I8"):
         bills = connection.execute(sql.load("i8_bills"), {"event_id": event_id})
         findings.add("I8", money.wrong_bills(money.Billed(*row) for row in bills))

@@ -12,6 +12,7 @@ import pytest
 import sqlalchemy
 
 from onsale.config import Config
+from tests.services.http_sale import HttpSale, a_sale_over_http
 from tests.services.paying import Receiver, Simulator
 from tests.services.serving import Web, serving
 from tests.services.small_sale import Sale, a_small_sale
@@ -92,3 +93,10 @@ def web(config: Config) -> Iterator[Web]:
 def sale(paying_shop: Any, engine: sqlalchemy.Engine) -> Sale:
     """A small sale with its bank, queue and cache, on a record of its own."""
     return a_small_sale(paying_shop, engine)
+
+
+@pytest.fixture
+def http_sale(paying_shop: Any, engine: sqlalchemy.Engine) -> Iterator[HttpSale]:
+    """A small sale made over HTTP, its web still running."""
+    with a_sale_over_http(paying_shop, engine) as made:
+        yield made

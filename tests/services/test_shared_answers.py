@@ -34,6 +34,8 @@ PUBLIC = {
     "/v1/openapi.json",
     "/v1/docs/<name>",
     "/static/<path:filename>",
+    "/.well-known/onsale-report-key",
+    "/.well-known/onsale-verify-report.py",
 }
 
 
@@ -89,6 +91,7 @@ def paths(web, event_id: EventId) -> dict[str, str]:
         "ticket_id": str(seat(event_id, 1)),
         "booking_id": str(uuid4()),
         "letter_id": str(uuid4()),
+        "report_id": str(uuid4()),
         "filename": "css/base.css",
         "version": web.http.get(f"/v1/events/{event_id}/seats").json()["version"],
     }

@@ -16,7 +16,9 @@ from onsale.web.api.draws import draws
 from onsale.web.api.events import events
 from onsale.web.api.prices import prices
 from onsale.web.api.queue import waiting_room
+from onsale.web.api.receipts import receipts
 from onsale.web.api.refunds import refunds
+from onsale.web.api.reports import reports
 from onsale.web.api.scheduled_prices import scheduled_prices
 from onsale.web.api.search import search
 from onsale.web.api.seats import house
@@ -33,12 +35,14 @@ NOUNS = (
     lists,
     bookings,
     saved_cards,
+    receipts,
     refunds,
     provider,
     admin,
     prices,
     codes,
     draws,
+    reports,
     scheduled_prices,
     ticket_limits,
 )

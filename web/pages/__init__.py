@@ -14,6 +14,7 @@ from onsale.web.admin.console import console
 from onsale.web.admin.draw import console_draw
 from onsale.web.admin.prices import prices as console_prices
 from onsale.web.admin.refunds import refunds as console_refunds
+from onsale.web.admin.sale_log import sale_log
 from onsale.web.admin.waiting import lists as console_lists
 from onsale.web.pages import context, price_words, shows, tier_choice, words
 from onsale.web.pages.accounts import accounts
@@ -24,6 +25,7 @@ from onsale.web.pages.demo import demo
 from onsale.web.pages.draws import draws
 from onsale.web.pages.events import events
 from onsale.web.pages.home import home
+from onsale.web.pages.receipts import receipts
 from onsale.web.pages.searching import search
 from onsale.web.pages.waiting import waiting
 from onsale.web.pages.waiting_list import lists
@@ -38,6 +40,8 @@ BLUEPRINTS = (
     choosing,
     codes,
     bookings,
+    receipts,
+    sale_log,
     accounts,
     demo,
     console,

@@ -9,9 +9,14 @@ WITH wanted (name, place, function, fires, only_when) AS (
            ('append_only', 'captures', 'is_append_only', 58, NULL),
            ('append_only', 'join_journal', 'is_append_only', 58, NULL),
            ('append_only', 'admission_log', 'is_append_only', 58, NULL),
-           ('append_only', 'sale_log', 'is_append_only', 58, NULL)
+           ('append_only', 'sale_log', 'is_append_only', 58, NULL),
+           ('append_only', 'refund_history', 'is_append_only', 58, NULL),
+           ('append_only', 'sale_chain_lines', 'is_append_only', 58, NULL),
+           ('append_only', 'sale_chain_batches', 'is_append_only', 58, NULL),
+           ('refund_moved', 'refunds', 'refund_history_is_kept', 21, NULL)
 ), functions (name, source_hash) AS (
     VALUES ('booking_history_is_kept', 'affff34af3537bfd740e12f604088ed71cfdfddb3deb27189370dce173421028'),
+           ('refund_history_is_kept', 'edebe9314e92fc1b16b87b33209033e48da80563bf17788bc6ef4960a08f48ae'),
            ('is_append_only', 'cd0a68eb0da7c28168513a0abe0535c37a058390bce3b44a95988146c2085aa6')
 )
 SELECT format('the trigger %s on %s is missing, switched off or another one', wanted.name, wanted.place) AS what

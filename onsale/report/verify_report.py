@@ -1,0 +1,400 @@
+"""Checks a sale report of Onsale: python3 verify_report.py REPORT [--key KEY] [--find PSEUDONYM].
+
+One file that needs Python 3.10 and nothing else; docs/sale-report.md says what it checks. It shares no code with the
+shop: what it works out, it works out from the report alone. Exits with 1 at any difference, and says where it is.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import heapq
+import json
+import sys
+from collections import Counter, defaultdict
+from dataclasses import dataclass, field
+from datetime import datetime
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+FORMAT = "onsale-sale-report/1"
+MARK_CHARACTERS = 8
+# The shop's clocks may differ by this much, and a changed rate takes this long to be in force, in microseconds.
+SKEW_US, EFFECT_US, BURST_US, TURN = 1_000_000, 10_000_000, 2_000_000, 60_000_000
+DIALS = ("rate_per_minute", "phase", "opens_at")
+Line = dict[str, Any]
+Point = tuple[int, int, int, int]
+Steps = list[tuple[int, int]]
+
+
+class Different(Exception):
+    """Something is not as it must be; says what, and where."""
+
+
+@dataclass
+class Report:
+    """What the lines of the file say, each with the number of its line."""
+
+    header: Line
+    totals: Line = field(default_factory=dict)
+    moves: dict[str, dict[int, Line]] = field(default_factory=lambda: defaultdict(dict))
+    captures: list[Line] = field(default_factory=list)
+    refunds: dict[str, list[Line]] = field(default_factory=lambda: defaultdict(list))
+    runs: dict[int, Line] = field(default_factory=dict)
+    log: list[Line] = field(default_factory=list)
+    batches: int = 0
+    lines: int = 0
+    head: str = "0" * 64
+
+
+def check(raw: bytes, *, key: str | None = None) -> Report:
+    """Everything the file can be held to. Raises Different at the first difference."""
+    lines = raw.split(b"\n")
+    if len(lines) < 4 or lines.pop() != b"":
+        raise Different("the file is cut off: it must end with a signature and a newline")
+    try:
+        report = read_chain(lines)
+        for rule in (histories, money, tickets, order, admissions, totals):
+            rule(report)
+    except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
+        raise Different(f"a line does not say what it must: {type(error).__name__} {error}") from None
+    check_signature(raw, lines[-1], key)
+    return report
+
+
+def told(raw: bytes, number: int) -> Line:
+    try:
+        document: Line = dict(json.loads(raw))
+    except (ValueError, TypeError):
+        raise Different(f"line {number} of the file is no JSON object") from None
+    return document
+
+
+def canonical(document: Line) -> bytes:
+    return json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+def read_chain(lines: list[bytes]) -> Report:
+    """Header, lines and batches, totals: each batch's hash is over its head and its lines."""
+    report, pending = Report(told(lines[0], 1)), list[tuple[int, bytes, Line]]()
+    if report.header.get("format") != FORMAT:
+        raise Different(f"line 1 of the file: this is no {FORMAT}")
+    for number, raw in enumerate(lines[1:-2], start=2):
+        line = told(raw, number)
+        if line["t"] == "batch":
+            close_batch(report, line, raw, pending, number)
+            pending = []
+        else:
+            pending.append((number, raw, line))
+    if pending:
+        raise Different(f"line {pending[0][0]} of the file is in no batch")
+    report.totals = told(lines[-2], len(lines) - 1)
+    if (report.totals["t"], report.totals["head"]) != ("totals", report.head):
+        raise Different(f"line {len(lines) - 1} of the file: the chain ends with {report.head}, the totals say another")
+    return report
+
+
+def close_batch(report: Report, batch: Line, raw: bytes, pending: list[tuple[int, bytes, Line]], number: int) -> None:
+    where, event = f"batch {batch['batch']} (line {number} of the file)", report.header["event"]["id"]
+    report.batches += 1
+    if (batch["batch"], batch["event"]) != (report.batches, event) or canonical(batch) != raw:
+        raise Different(f"{where}: batch {report.batches} of event {event} was to come")
+    if batch["previous"] != report.head:
+        raise Different(f"{where} does not name the batch before it")
+    for index, (at, line_raw, line) in enumerate(pending):
+        position, mark = report.lines + 1 + index, hashlib.sha256(line_raw).hexdigest()[:MARK_CHARACTERS]
+        if line["n"] != position or batch["marks"][index * MARK_CHARACTERS :][:MARK_CHARACTERS] != mark:
+            raise Different(f"{where}: line {position} of the log (line {at} of the file) is not what was chained")
+    if (batch["first"], batch["last"]) != (report.lines + 1, report.lines + len(pending)):
+        raise Different(f"{where} says it has lines {batch['first']} to {batch['last']}, which it has not")
+    head = canonical({name: value for name, value in batch.items() if name != "hash"})
+    hashed = hashlib.sha256(b"".join(each + b"\n" for each in [head, *(raw for _, raw, _ in pending)])).hexdigest()
+    if hashed != batch["hash"]:
+        raise Different(f"{where}: the hash is {hashed}, the batch says {batch['hash']}")
+    report.head, report.lines = hashed, batch["last"]
+    for each in pending:
+        sort_in(report, each[2], each[0])
+
+
+def sort_in(report: Report, line: Line, at: int) -> None:
+    line["file line"], kind = at, line["t"]
+    if "unreadable" in line or kind not in ("move", "capture", "refund", "run", "log"):
+        raise Different(f"{place(line)} cannot be read: {kind}")
+    if kind == "move":
+        report.moves[line["booking"]][line["version"]] = line
+    elif kind == "run":
+        report.runs[line["run"]] = line
+    else:
+        refund = report.refunds[line["refund"]] if kind == "refund" else []
+        {"refund": refund, "capture": report.captures, "log": report.log}[kind].append(line)
+
+
+def place(line: Line) -> str:
+    return f"line {line['n']} of the log (line {line['file line']} of the file)"
+
+
+def histories(report: Report) -> None:
+    """Every booking's moves are whole: from `new` on, each begins where the one before ended; so is the log of acts."""
+    for moves in report.moves.values():
+        state = "new"
+        for version, (seen, line) in enumerate(sorted(moves.items()), start=1):
+            if seen != version or line["from"] != state:
+                raise Different(f"{place(line)}: the booking moved from {line['from']}, and was {state}")
+            state = line["to"]
+    for seq, line in enumerate(sorted(report.log, key=lambda each: each["line"]), start=1):
+        if line["line"] != seq:
+            raise Different(f"{place(line)}: line {seq} of what was done to the sale is missing")
+
+
+def held(moves: dict[int, Line]) -> Line:
+    return next((line for line in moves.values() if line["from"] == "queued" and line["to"] == "held"), {})
+
+
+def money(report: Report) -> None:
+    """What was taken is the price at the hold, once; what was given back was taken before."""
+    left: dict[str, int] = {}
+    for line in report.captures:
+        price = held(report.moves.get(line["booking"], {}))
+        if line["booking"] in left:
+            raise Different(f"{place(line)}: money was taken twice for one booking")
+        if (line["amount_minor"], line["currency"]) != (price.get("amount_minor"), price.get("currency")):
+            raise Different(f"{place(line)}: what was taken is not the price, {price.get('amount_minor')}")
+        left[line["booking"]] = line["amount_minor"]
+    for steps in report.refunds.values():
+        booking, given = steps[0]["booking"], steps[0]["amount_minor"]
+        left[booking] = left.get(booking, 0) - given
+        if left[booking] < 0:
+            raise Different(f"{place(steps[0])}: {given} is given back, and less than that was taken")
+
+
+def tickets(report: Report) -> None:
+    """A ticket is sold to one booking at a time: from its commit until it is given back."""
+    sold: dict[int, list[tuple[int, Line, Line | None]]] = defaultdict(list)
+    given_back = [(steps[0], each) for steps in report.refunds.values() for each in steps[0].get("tickets", [])]
+    back = {(line["booking"], ticket): line for line, ticket in given_back}
+    for booking, moves in report.moves.items():
+        for line in moves.values():
+            if line["to"] == "committed":
+                for ticket, _ in held(moves)["tickets"]:
+                    sold[ticket].append((micros(line["at"]), line, back.get((booking, ticket))))
+    for ticket, sales in sold.items():
+        sales.sort(key=lambda each: each[0])
+        for (_, _, returned), (at, line, _) in pairwise(sales):
+            if returned is None or micros(returned["at"]) > at + SKEW_US:
+                raise Different(f"{place(line)}: ticket {ticket} is sold, and was sold before")
+
+
+def micros(text: str) -> int:
+    since = datetime.fromisoformat(text.replace("Z", "+00:00")) - datetime.fromisoformat("1970-01-01T00:00:00+00:00")
+    return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
+
+
+def sees(snapshot: str, xid: int) -> bool:
+    low, high, running = snapshot.split(":")
+    return xid < int(low) or (xid < int(high) and str(xid) not in running.split(","))
+
+
+def order(report: Report) -> None:
+    """First come, first served: no batch decided a booking while one with a lower number that it saw was undecided."""
+    coming, batches = list[Line](), defaultdict[Any, list[Line]](list)
+    for moves in report.moves.values():
+        queued = next((line for line in moves.values() if line["to"] == "queued"), None)
+        if queued is None:
+            continue
+        left = next((line for line in moves.values() if line["from"] == "queued"), {})
+        rank = (moves[1]["number"], queued["created_at"])
+        coming.append({"rank": rank, "xid": queued["queued_in"], "left": left, "line": queued})
+        if "batch" in left:
+            low, high, running = left["batch"].split(":")
+            when = (int(high), int(low), -len(running), left["decided_at"], left["batch"])
+            batches[when].append(coming[-1])
+    coming.sort(key=lambda each: -int(each["xid"]))
+    unseen, waiting, decided = list[Line](), list[tuple[Any, int, Line]](), set[int]()
+    for when, of_batch in sorted(batches.items()):
+        while coming and coming[-1]["xid"] < when[0]:
+            unseen.append(coming.pop())
+        for each in unseen:
+            if sees(when[4], each["xid"]):
+                heapq.heappush(waiting, (each["rank"], id(each), each))
+        unseen = [each for each in unseen if not sees(when[4], each["xid"])]
+        decided.update(id(each) for each in of_batch)
+        last = max(of_batch, key=lambda each: each["rank"])
+        while waiting and (waiting[0][1] in decided or waiting[0][0] < last["rank"]):
+            first = heapq.heappop(waiting)[2]
+            if id(first) not in decided and not left_undecided(first["left"], micros(when[3])):
+                raise Different(f"{place(last['left'])}: decided before the one of {place(first['line'])}")
+
+
+def left_undecided(line: Line, at: int) -> bool:
+    return bool(line) and "batch" not in line and micros(line["at"]) <= at + SKEW_US
+
+
+def admissions(report: Report) -> None:
+    """People were let in by their numbers, and never more than the rate that was set (with a burst of two seconds)."""
+    steps = rates(report)
+    switched = [micros(line["at"]) for line in report.log if (line["body"].get("enabled") or {}).get("to") is True]
+    before, credits, last = (0, 0), full(max(rate for _, rate in steps)), {"": 0, "return_": 0}
+    for seq, run in sorted(report.runs.items()):
+        at = micros(run["at"])
+        jumps = seq != before[0] + 1 or any(before[1] - EFFECT_US <= each <= at + SKEW_US for each in switched)
+        for kind in last:
+            first, until = run[f"{kind}first"], run[f"{kind}last"]
+            if until and (first <= last[kind] or (first > last[kind] + 1 and not jumps)):
+                raise Different(f"{place(run)}: numbers {first} to {until} were called after {last[kind]}")
+            last[kind] = max(last[kind], until)
+        credits = filled(steps, credits, before[1], at)
+        if run["admitted"] * TURN > credits + TURN // 100:
+            raise Different(f"{place(run)}: {run['admitted']} people were let in, the rate allowed {credits // TURN}")
+        credits, before = max(0, credits - run["admitted"] * TURN), (seq, at)
+
+
+def full(rate: int) -> int:
+    return max(BURST_US * rate, min(2 * TURN, TURN + BURST_US * rate)) if rate > 0 else 0
+
+
+def rate_at(steps: Steps, at: int) -> int:
+    """The highest rate that may have been in force: a change takes a while, and clocks differ."""
+    since, until = max(at - EFFECT_US, 0), at + SKEW_US
+    begun = [rate for begins, rate in steps if begins <= since]
+    return max([begun[-1], *(rate for begins, rate in steps if since < begins <= until)])
+
+
+def filled(steps: Steps, credits: int, start: int, end: int) -> int:
+    cuts = {begins + shift for begins, _ in steps for shift in (-SKEW_US, 0, EFFECT_US)}
+    for begin, until in pairwise([start, *sorted(each for each in cuts if start < each < end), max(start, end)]):
+        rate = rate_at(steps, begin)
+        credits = min(credits + (until - begin) * rate, full(rate))
+    return min(credits, full(rate_at(steps, end)))
+
+
+def rates(report: Report) -> Steps:
+    """From when on so many a minute could be let in, read backwards from how the dials stood at the end."""
+    dials, steps, end = dict(report.header["dials"]), list[tuple[int, int]](), 2**63
+    turned = [line for line in report.log if line["kind"] in ("queue_changed", "queue_opened")]
+    for line in [*sorted(turned, key=lambda each: -int(each["line"])), None]:
+        at, opens, rate = micros(line["at"]) if line else 0, micros(dials["opens_at"]), dials["rate_per_minute"]
+        if dials["phase"] in ("scheduled", "pre_queue") and opens < end:
+            steps.insert(0, (max(at, opens), rate))
+        steps.insert(0, (at, rate if dials["phase"] == "open" else 0))
+        end = at
+        if line is not None:
+            body = {"phase": {"from": "scheduled"}} if line["kind"] == "queue_opened" else line["body"]
+            for name in [name for name in DIALS if name in body]:
+                if body[name].get("to", dials[name]) != dials[name]:
+                    raise Different(f"{place(line)}: {name} was set to another value than {dials[name]}")
+                dials[name] = body[name]["from"]
+    return sorted(steps, key=lambda each: each[0])
+
+
+def totals(report: Report) -> None:
+    """The totals are what the lines add up to."""
+    captured, refunded = Counter[str](), Counter[str]()
+    for line in report.captures:
+        captured[line["currency"]] += line["amount_minor"]
+    for steps in report.refunds.values():
+        if steps[-1]["state"] == "succeeded":
+            refunded[steps[0]["currency"]] += steps[0]["amount_minor"]
+    paid = [moves for moves in report.moves.values() if any(line["to"] == "committed" for line in moves.values())]
+    back = sum(len(steps[0].get("tickets", [])) for steps in report.refunds.values())
+    found: Line = {"lines": report.lines, "batches": report.batches, "bookings": len(report.moves)}
+    found |= {"bookings_by_state": Counter(moves[max(moves)]["to"] for moves in report.moves.values())}
+    found |= {"tickets_sold": sum(len(held(moves)["tickets"]) for moves in paid) - back}
+    found |= {"captures": len(report.captures), "captured_minor": captured, "refunded_minor": refunded}
+    found |= {"admitted": sum(run["admitted"] for run in report.runs.values())}
+    for name, value in found.items():
+        if report.totals["sale"][name] != value:
+            raise Different(f"totals: {name} is {report.totals['sale'][name]}, the lines add up to {value}")
+
+
+def check_signature(raw: bytes, last: bytes, key: str | None) -> None:
+    """Ed25519, over the SHA-256 of every byte before the last line."""
+    signed = told(last, raw.count(b"\n"))
+    try:
+        public, signature = bytes.fromhex(signed["key"]), bytes.fromhex(signed["signature"])
+    except (KeyError, TypeError, ValueError):
+        raise Different("the last line of the file is no signature") from None
+    # Written anew: not one byte of this line may be another, though the signature cannot be over itself.
+    once = {"t": "signature", "algorithm": "Ed25519", "key": public.hex(), "signature": signature.hex()}
+    if canonical(once) != last:
+        raise Different("the last line of the file is not written the one way there is")
+    if key is not None and public.hex() != key.strip().lower():
+        raise Different(f"signed with the key {public.hex()}, not with the one you gave")
+    message = f"{FORMAT}\n{hashlib.sha256(raw[: -len(last) - 1]).hexdigest()}".encode()
+    if not ed25519(public, message, signature):
+        raise Different("the signature is not this file's: something in it is not what was signed")
+
+
+# Ed25519 as in RFC 8032, 5.1.7: points are (X, Y, Z, T) with x = X/Z, y = Y/Z, xy = T/Z.
+P = 2**255 - 19
+L = 2**252 + 27742317777372353535851937790883648493
+D = -121665 * pow(121666, P - 2, P) % P
+ROOT = pow(2, (P - 1) // 4, P)
+
+
+def add(a: Point, b: Point) -> Point:
+    one, two = (a[1] - a[0]) * (b[1] - b[0]) % P, (a[1] + a[0]) * (b[1] + b[0]) % P
+    three, four = 2 * a[3] * b[3] * D % P, 2 * a[2] * b[2] % P
+    e, f, g, h = two - one, four - three, four + three, two + one
+    return e * f % P, g * h % P, f * g % P, e * h % P
+
+
+def times(scalar: int, point: Point) -> Point:
+    result = (0, 1, 1, 0)
+    while scalar:
+        result = add(result, point) if scalar & 1 else result
+        point, scalar = add(point, point), scalar >> 1
+    return result
+
+
+def point_of(encoded: bytes) -> Point | None:
+    sign, y = divmod(int.from_bytes(encoded, "little"), 1 << 255)
+    if y >= P or len(encoded) != 32:
+        return None
+    square = (y * y - 1) * pow(D * y * y + 1, P - 2, P) % P
+    x = pow(square, (P + 3) // 8, P)
+    if (x * x - square) % P:
+        x = x * ROOT % P
+    if (x * x - square) % P or (x == 0 and sign):
+        return None
+    x = P - x if x & 1 != sign else x
+    return x, y, 1, x * y % P
+
+
+def ed25519(key: bytes, message: bytes, signature: bytes) -> bool:
+    """Whether this is the key's signature of the message."""
+    public, commitment = point_of(key), point_of(signature[:32])
+    scalar = int.from_bytes(signature[32:], "little")
+    base = point_of((4 * pow(5, P - 2, P) % P).to_bytes(32, "little"))
+    if not (public and commitment and base and scalar < L):
+        return False
+    challenge = int.from_bytes(hashlib.sha512(signature[:32] + key + message).digest(), "little") % L
+    left, right = times(scalar, base), add(commitment, times(challenge, public))
+    return not ((left[0] * right[2] - right[0] * left[2]) % P or (left[1] * right[2] - right[1] * left[2]) % P)
+
+
+def main() -> int:
+    asked = argparse.ArgumentParser(description="Check a sale report of Onsale. Exits with 1 at a difference.")
+    asked.add_argument("report", type=Path, help="the file, sale-report-....jsonl")
+    asked.add_argument("--key", help="the shop's public key, as it publishes it; else the report's own is believed")
+    asked.add_argument("--find", metavar="PSEUDONYM", help="show the lines with this pseudonym, from your receipt")
+    given = asked.parse_args()
+    raw = given.report.read_bytes()
+    try:
+        report = check(raw, key=given.key)
+    except Different as difference:
+        print(f"DIFFERENT  {given.report}: {difference}")
+        return 1
+    print(f"OK  {given.report}: {report.lines} lines in {report.batches} batches, chain head {report.head}")
+    signed = json.loads(raw.splitlines()[-1])["key"]
+    print(f"    signed with {signed}" + ("" if given.key else ", which was compared with nothing: give --key"))
+    for name, value in [*report.totals["sale"].items(), *sorted(report.totals["verify"].items())]:
+        print(f"    {name}: {value}")
+    if given.find:
+        found = [line for line in raw.split(b"\n")[1:-2] if f'"{given.find}"'.encode() in line]
+        print("\n".join(line.decode() for line in found) or f"No line has {given.find}.")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

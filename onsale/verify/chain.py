@@ -1,0 +1,54 @@
+"""Is the chained log of a sale what it was when it was chained, and does it still tell what is on record (I12)?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from sqlalchemy import Connection
+
+from onsale.db import chain_lines, sale_chain
+from onsale.db.chain_lines import Batch
+from onsale.db.ids import EventId
+from onsale.db.sale_chain import Chained
+from onsale.verify import sql
+
+
+def broken(connection: Connection, event_id: EventId) -> Iterator[str]:
+    """What is wrong with the chain: batches that do not follow, lines that were changed, and rows whose line says
+    something else, or that were passed over.
+    """
+    before: Batch | None = None
+    while page := sale_chain.batches(connection, event_id, after=before.seq if before else 0):
+        for batch in page:
+            lines = list(sale_chain.lines(connection, event_id, first=batch.first, last=batch.last))
+            yield from _of_batch(batch, [each.line for each in lines], before)
+            yield from _of_record(connection, event_id, lines)
+            before = batch
+    asked = {"event_id": event_id, "last": before.last if before else 0, "seen": sale_chain.seen(connection)}
+    yield from connection.execute(sql.load("i12_passed_over"), asked).scalars()
+
+
+def _of_batch(batch: Batch, lines: Sequence[str], before: Batch | None) -> Iterator[str]:
+    again = chain_lines.close(batch.event_id, lines, after=before, at=batch.at)
+    if again == batch:
+        return
+    size = chain_lines.MARK_CHARACTERS
+    marks = [batch.marks[size * number :][:size] for number in range(len(lines))]
+    other = [number for number, line in enumerate(lines) if chain_lines.mark(line) != marks[number]]
+    for number in other:
+        yield f"line {batch.first + number} in batch {batch.seq} of the chained log is not the one that was chained"
+    if not other:
+        yield f"batch {batch.seq} of the chained log does not have its hash, or does not follow the one before"
+
+
+def _of_record(connection: Connection, event_id: EventId, lines: Sequence[Chained]) -> Iterator[str]:
+    """Every line, made anew from its row."""
+    key = sale_chain.known_key(connection, event_id)
+    facts = sale_chain.facts(connection, [each.row for each in lines])
+    for each in lines:
+        fact = facts.get(each.row)
+        what = f"line {each.position} of the chained log, a {each.row.source}"
+        if fact is None:
+            yield f"what {what}, tells of is not on record"
+        elif key is not None and sale_chain.line_of(each.row, fact, position=each.position, key=key) != each.line:
+            yield f"{what}, says something else than the record"
