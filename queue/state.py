@@ -50,7 +50,11 @@ class SlotKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class QueueRules:
-    """What the organiser set; the seconds are what a buyer gets to enter, to choose and to pay. 0 as a limit: none."""
+    """What the organiser set; the seconds are what a buyer gets to enter, to choose and to pay. 0 as a limit: none.
+
+    `rate_per_minute` is the rate in force. `because` says why it is lower than the one set, `ceiling_per_minute`, which
+    is None where nothing can lower it (queue/auto_rate.py).
+    """
 
     phase: Phase
     opens_at: datetime
@@ -65,6 +69,13 @@ class QueueRules:
     pay_seconds: int = 600
     address_limit: int = 0
     handsfree_per_minute: int = 0
+    ceiling_per_minute: int | None = None
+    because: str = ""
+
+    @property
+    def ceiling(self) -> int:
+        """The rate that was set."""
+        return self.rate_per_minute if self.ceiling_per_minute is None else self.ceiling_per_minute
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +159,7 @@ class SlotState:
 class QueueState:
     """How an event's queue stands at `now_ms` of Redis' clock. Stock is None until it was told once.
 
-    Counters only grow. `admitted_last_minute` is measured, `rate_per_minute` is the ceiling that was set.
+    Counters only grow. `admitted_last_minute` is measured. `stopped`: for a moment nobody is let in, whatever the rate.
     `recovering`: Redis lost or replaced the queue and it is being restored; the numbers may be incomplete.
     """
 
@@ -171,6 +182,7 @@ class QueueState:
     free: int | None
     held: int | None
     sections: tuple[SectionStock, ...]
+    stopped: bool = False
 
     @property
     def active(self) -> int:

@@ -56,6 +56,7 @@ def state_of(answer: Sequence[Any]) -> QueueState:
         free=counter("free") if "free" in values else None,
         held=counter("held") if "held" in values else None,
         sections=tuple(SectionStock(**section) for section in orjson.loads(values.get("sections", b"[]"))),
+        stopped=now_ms < int(values.get("stopped_until_ms", b"0")),
     )
 
 

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 
 import structlog
 
-from onsale.db import queue_settings, staff, stats
+from onsale.db import queue_settings, rate_control, staff, stats
 from onsale.db.engine import reading, transaction
 from onsale.db.ids import EventId
 from onsale.db.queue_settings import QueueChange, QueueSettings
+from onsale.db.rate_control import RateControl, rate_in_force, version_in_force
 from onsale.db.stats import SaleNumbers
 from onsale.errors import NotAllowed, NotFound, OnsaleError
 from onsale.queue.state import Phase, QueueRules
@@ -27,6 +28,12 @@ class Sale:
     settings: QueueSettings
     status: Status | None
     numbers: SaleNumbers
+    control: RateControl
+
+    @property
+    def version(self) -> int:
+        """What a queue that obeys the newest settings and the newest rate goes by."""
+        return version_in_force(self.settings.version, self.control)
 
 
 def sale(office: BoxOffice, event_id: EventId, member: StaffMember) -> Sale:
@@ -38,7 +45,8 @@ def sale(office: BoxOffice, event_id: EventId, member: StaffMember) -> Sale:
         if settings is None:
             raise NotFound
         numbers = stats.sale_numbers(connection, event_id)
-    return Sale(settings, office.statuses.known(event_id), numbers)
+        control = rate_control.get(connection, event_id)
+    return Sale(settings, office.statuses.known(event_id), numbers, control)
 
 
 def change(
@@ -77,7 +85,10 @@ def put_in_force(office: BoxOffice, event_id: EventId) -> None:
 def _turn(office: BoxOffice, settings: QueueSettings) -> None:
     """Put the settings in force now; whoever admits would do it within a second, and does so when Redis is away."""
     try:
-        office.store.configure(settings.event_id, rules_of(settings), version=settings.version)
+        with reading(office.engine) as connection:
+            control = rate_control.get(connection, settings.event_id)
+        version = version_in_force(settings.version, control)
+        office.store.configure(settings.event_id, rules_of(settings, control), version=version)
     except OnsaleError as error:
         log.warning("settings_not_pushed", event_id=settings.event_id, why=type(error).__name__)
     office.statuses.forget(settings.event_id)
@@ -85,12 +96,12 @@ def _turn(office: BoxOffice, settings: QueueSettings) -> None:
         office.wakes.wake_lane(settings.event_id)
 
 
-def rules_of(settings: QueueSettings) -> QueueRules:
+def rules_of(settings: QueueSettings, control: RateControl | None = None) -> QueueRules:
     """The settings on record, as the queue takes them."""
     return QueueRules(
         phase=Phase(settings.phase.value),
         opens_at=settings.opens_at,
-        rate_per_minute=settings.rate_per_minute,
+        rate_per_minute=rate_in_force(settings.rate_per_minute, control),
         max_active=settings.max_active,
         enabled=settings.enabled,
         selling=settings.selling,
@@ -101,4 +112,6 @@ def rules_of(settings: QueueSettings) -> QueueRules:
         pay_seconds=settings.pay_seconds,
         address_limit=settings.address_limit,
         handsfree_per_minute=settings.handsfree_per_minute,
+        ceiling_per_minute=settings.rate_per_minute,
+        because=control.because if control else "",
     )

@@ -3,7 +3,7 @@
 Statements are written by hand beside the functions that need them; the constraints are explained in the migrations.
 """
 
-from onsale.db.models import catalogue, changes, letters, payments, people, queue, refunds, sales, search
+from onsale.db.models import catalogue, changes, letters, payments, people, queue, rates, refunds, sales, search
 from onsale.db.models.base import Base
 
 metadata = Base.metadata
@@ -17,6 +17,7 @@ __all__ = [
     "payments",
     "people",
     "queue",
+    "rates",
     "refunds",
     "sales",
     "search",

@@ -47,15 +47,26 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True)
+class Held:
+    """A line of `rate_steps`: from `at_us` on the rate was held down to `per_minute`; None: no longer."""
+
+    at_us: int
+    per_minute: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class Rates:
     """The highest rate that may have been in force at each moment; steps in order, the first from the beginning."""
 
     steps: tuple[Step, ...]
 
     @classmethod
-    def of(cls, turned: Sequence[Turned], now: Dials) -> Rates:
-        """From the log in its order and the dials as they are: before its first line they were what it says."""
-        exact = list(_in_force(turned, now))
+    def of(cls, turned: Sequence[Turned], now: Dials, held: Sequence[Held] = ()) -> Rates:
+        """From the log in its order and the dials as they are: before its first line they were what it says.
+
+        `held`, in order: to what checkout or a ramp held the rate down meanwhile.
+        """
+        exact = list(_held_down(list(_in_force(turned, now)), held))
         moments = {0} | {
             max(0, step.at_us + shift) for step in exact for shift in (-SKEW_US_MAX, 0, EFFECT_US_MAX) if step.at_us
         }
@@ -103,6 +114,16 @@ def _in_force(turned: Sequence[Turned], now: Dials) -> Iterator[Step]:
         yield Step(at_us, 0)
         if set_to.phase in WAITING and (end_us is None or set_to.opens_at_us < end_us):
             yield Step(max(at_us, set_to.opens_at_us), set_to.per_minute)
+
+
+def _held_down(steps: Sequence[Step], held: Sequence[Held]) -> Iterator[Step]:
+    """The lower of both at each moment at which either changed."""
+    moments = sorted({step.at_us for step in steps} | {one.at_us for one in held})
+    for at_us in moments:
+        here = max((step for step in steps if step.at_us <= at_us), key=lambda step: step.at_us)
+        down = [one.per_minute for one in held if one.at_us <= at_us][-1:]
+        most = down[0] if down and down[0] is not None else here.per_minute
+        yield Step(at_us, min(here.per_minute, most))
 
 
 def _before(line: Turned, after: Dials) -> Dials:

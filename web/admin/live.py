@@ -64,7 +64,7 @@ def live(sale: Sale) -> Live | None:
         free=stock.free,
         held=stock.held,
         sold=stock.sold,
-        obeyed=state.version >= sale.settings.version,
+        obeyed=state.version >= sale.version,
         limited_by=_limited_by(state, stock.free),
     )
 

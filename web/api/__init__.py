@@ -14,6 +14,7 @@ from onsale.web.api.contract import Operation
 from onsale.web.api.events import events
 from onsale.web.api.prices import prices
 from onsale.web.api.queue import waiting_room
+from onsale.web.api.rate_control import rates
 from onsale.web.api.refunds import refunds
 from onsale.web.api.search import search
 from onsale.web.api.seats import house
@@ -31,6 +32,7 @@ NOUNS = (
     provider,
     admin,
     prices,
+    rates,
 )
 DOCUMENT = "onsale-openapi"
 
