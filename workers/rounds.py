@@ -114,7 +114,7 @@ def watch(
         if version_in_force(0, known.control) < version_in_force(0, control):
             known.look_at = 0.0
         # What this process has just decided itself may be newer than what was read.
-        known.control = max(known.control, control, key=lambda one: version_in_force(0, one)) if control else None
+        known.control = max(control, known.control, key=lambda one: version_in_force(0, one)) if control else None
         found[settings.event_id] = known
     return found
 

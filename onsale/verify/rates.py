@@ -117,13 +117,15 @@ def _in_force(turned: Sequence[Turned], now: Dials) -> Iterator[Step]:
 
 
 def _held_down(steps: Sequence[Step], held: Sequence[Held]) -> Iterator[Step]:
-    """The lower of both at each moment at which either changed."""
-    moments = sorted({step.at_us for step in steps} | {one.at_us for one in held})
-    for at_us in moments:
-        here = max((step for step in steps if step.at_us <= at_us), key=lambda step: step.at_us)
-        down = [one.per_minute for one in held if one.at_us <= at_us][-1:]
-        most = down[0] if down and down[0] is not None else here.per_minute
-        yield Step(at_us, min(here.per_minute, most))
+    """The lower of both, from each moment on at which either changed."""
+    changes = sorted([*steps, *held], key=lambda change: change.at_us)
+    set_to, most = 0, None
+    for change in changes:
+        if isinstance(change, Step):
+            set_to = change.per_minute
+        else:
+            most = change.per_minute
+        yield Step(change.at_us, set_to if most is None else min(set_to, most))
 
 
 def _before(line: Turned, after: Dials) -> Dials:
@@ -138,6 +140,7 @@ def _before(line: Turned, after: Dials) -> Dials:
 
 
 def _highest(exact: Sequence[Step], since_us: int, until_us: int) -> int:
-    """The highest rate in force at any time between two moments."""
-    held_at_start = max((step for step in exact if step.at_us <= max(since_us, 0)), key=lambda step: step.at_us)
-    return max([held_at_start.per_minute, *(step.per_minute for step in exact if since_us < step.at_us <= until_us)])
+    """The highest rate in force at any time between two moments; `exact` in order."""
+    first = bisect_right(exact, max(since_us, 0), key=lambda step: step.at_us)
+    last = bisect_right(exact, until_us, key=lambda step: step.at_us)
+    return max(step.per_minute for step in exact[max(0, first - 1) : max(first, last)])
