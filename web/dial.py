@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 import structlog
 
-from onsale.db import queue_settings, rate_control, staff, stats
+from onsale.db import checkout_signs, queue_settings, rate_control, staff, stats
+from onsale.db.checkout_signs import CheckoutSigns
 from onsale.db.engine import reading, transaction
 from onsale.db.ids import EventId
 from onsale.db.queue_settings import QueueChange, QueueSettings
@@ -29,6 +30,7 @@ class Sale:
     status: Status | None
     numbers: SaleNumbers
     control: RateControl
+    signs: CheckoutSigns
 
     @property
     def version(self) -> int:
@@ -46,7 +48,8 @@ def sale(office: BoxOffice, event_id: EventId, member: StaffMember) -> Sale:
             raise NotFound
         numbers = stats.sale_numbers(connection, event_id)
         control = rate_control.get(connection, event_id)
-    return Sale(settings, office.statuses.known(event_id), numbers, control)
+        signs = checkout_signs.read(connection, event_id)
+    return Sale(settings, office.statuses.known(event_id), numbers, control, signs)
 
 
 def change(

@@ -118,8 +118,9 @@ def _in_force(turned: Sequence[Turned], now: Dials) -> Iterator[Step]:
 
 def _held_down(steps: Sequence[Step], held: Sequence[Held]) -> Iterator[Step]:
     """The lower of both, from each moment on at which either changed."""
-    changes = sorted([*steps, *held], key=lambda change: change.at_us)
-    set_to, most = 0, None
+    changes: list[Step | Held] = sorted([*steps, *held], key=lambda change: change.at_us)
+    set_to = 0
+    most: int | None = None
     for change in changes:
         if isinstance(change, Step):
             set_to = change.per_minute

@@ -10,6 +10,7 @@ from werkzeug.routing import IntegerConverter
 
 from onsale.web.admin.bookings import staff_bookings
 from onsale.web.admin.console import console
+from onsale.web.admin.rates import rates as console_rates
 from onsale.web.admin.refunds import refunds as console_refunds
 from onsale.web.pages import context, price_words, shows, words
 from onsale.web.pages.accounts import accounts
@@ -32,6 +33,7 @@ BLUEPRINTS = (
     demo,
     console,
     console_refunds,
+    console_rates,
     staff_bookings,
 )
 
