@@ -23,7 +23,7 @@ class RateControl:
     """How it stands; `per_minute` is the rate in force by it, None where the one that was set is.
 
     `ramp` is as its maker wrote it; it begins at `ramp_from`, None: at the opening. `because`, `share_ppm`,
-    `usual_paying` and `looks` are the rule's own.
+    `strain`, `usual_paying` and `looks` are the rule's own.
     """
 
     event_id: EventId
@@ -31,11 +31,14 @@ class RateControl:
     ramp: Mapping[str, Any] | None = None
     ramp_from: datetime | None = None
     share_ppm: int = 1_000_000
+    strain: float = 0.0
     usual_paying: float = 0.0
     looks: int = 0
     per_minute: int | None = None
     because: str = ""
     version: int = 0
+    # When the share was last another.
+    changed_at: datetime | None = None
     decided_at: datetime | None = None
 
     @property
@@ -149,8 +152,9 @@ _TAKE_TURN = text("""
 _PUT = text("""
     UPDATE rate_control
        SET auto = :auto, ramp = CAST(:ramp AS jsonb), ramp_from = :ramp_from, share_ppm = :share_ppm,
-           usual_paying = :usual_paying, looks = :looks, per_minute = :per_minute, because = :because,
-           version = :version, decided_at = clock_timestamp()
+           strain = :strain, usual_paying = :usual_paying, looks = :looks, per_minute = :per_minute, because = :because,
+           version = :version, decided_at = clock_timestamp(),
+           changed_at = CASE WHEN share_ppm = :share_ppm THEN changed_at ELSE clock_timestamp() END
      WHERE event_id = :event_id
     RETURNING *
 """)

@@ -10,10 +10,10 @@ import math
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-# Decided no more often; so a rate changes at most so often, and the journal of rates grows at most so fast.
-DECIDE_SECONDS = 3.0
+# Looked at so often; changed no more often than the second, and the journal of rates grows no faster.
+LOOK_SECONDS, REST_SECONDS = 1.0, 3.0
 WHOLE_PPM = 1_000_000
-# From nothing back to everything in so many calm decisions: a minute.
+# From nothing back to everything in so many steps: a minute.
 RECOVERY_STEPS = 20
 # A strained checkout is left with so many a minute: without anybody in it nobody learns that it is well again.
 FLOOR_PER_MINUTE = 6
@@ -23,8 +23,9 @@ KEPT_LEAST = 0.2
 # A booking is decided within a tenth of a second; one that has waited so long says that the lane is behind, or dead.
 BACKLOG_SECONDS = 2.0
 DEAD_SECONDS = 15.0
-# A payment that no worker carries on yet waits like a booking does. A few are between two steps, or try again.
-UNCARRIED_SECONDS, UNCARRIED_LEAST = 2.0, 4
+# A payment that no worker carries on yet waits like a booking does. A few are between two steps, or try again. More of
+# them than are carried are a whole round of the workers behind, which shows earlier than their age, and how far.
+UNCARRIED_SECONDS, UNCARRIED_LEAST, ROUND_SECONDS = 1.0, 4, 0.5
 # One that is carried waits for a bank, which takes up to 25 seconds now and then; so long in the mean is slow for any.
 SLOW_SECONDS, SLOW_LEAST, PAY_SHARE = 12.0, 4, 0.25
 # Payments at once are too many at some times what is usual. What is usual is learnt by some looks first; fewer than two
@@ -82,28 +83,31 @@ class Signs:
 
 @dataclass(frozen=True, slots=True)
 class AutoRate:
-    """Of the ceiling so many millionths; what is usual is learnt while checkout is calm."""
+    """Of the ceiling so many millionths; `strain` is the last decision's, what is usual is learnt in calm."""
 
     share_ppm: int = WHOLE_PPM
     because: Because = Because.NOTHING
+    strain: float = 0.0
     usual_paying: float = 0.0
     looks: int = 0
 
 
-def decided(state: AutoRate, signs: Signs, *, pay_seconds: int) -> AutoRate:
-    """The state after one look; worse signs never give a higher share."""
+def decided(state: AutoRate, signs: Signs, *, pay_seconds: int, rested: bool = True) -> AutoRate:
+    """The state after one look; worse signs never give a higher share. Not `rested`: it was changed a moment ago."""
     strain, because = worst(state, signs, pay_seconds=pay_seconds)
     if because in STOPS:
         return replace(state, share_ppm=0, because=because)
+    if not rested:
+        return state
     if strain >= 1:
-        return replace(state, share_ppm=int(state.share_ppm * max(KEPT_LEAST, 1 / (1 + strain))), because=because)
-    learnt = _learnt(state, signs)
+        # Who was let in before goes on coming: while it gets better what was taken away is enough.
+        kept = 1.0 if strain < state.strain and state.share_ppm < WHOLE_PPM else max(KEPT_LEAST, 1 / (1 + strain))
+        return replace(state, share_ppm=int(state.share_ppm * kept), because=because, strain=strain)
+    state = replace(_learnt(state, signs), strain=strain)
     if strain >= CALM:
-        return replace(learnt, because=because if state.share_ppm < WHOLE_PPM else Because.NOTHING)
+        return replace(state, because=because if state.share_ppm < WHOLE_PPM else Because.NOTHING)
     share_ppm = min(WHOLE_PPM, state.share_ppm + WHOLE_PPM // RECOVERY_STEPS)
-    return replace(
-        learnt, share_ppm=share_ppm, because=Because.RECOVERING if share_ppm < WHOLE_PPM else Because.NOTHING
-    )
+    return replace(state, share_ppm=share_ppm, because=Because.RECOVERING if share_ppm < WHOLE_PPM else Because.NOTHING)
 
 
 def per_minute(state: AutoRate, ceiling: int) -> int:
@@ -125,11 +129,16 @@ def worst(state: AutoRate, signs: Signs, *, pay_seconds: int) -> tuple[float, Be
         return math.inf, Because.PROVIDER_AWAY
     return max(
         (signs.backlog_seconds / BACKLOG_SECONDS, Because.LANE_BEHIND),
-        (max(waits / UNCARRIED_SECONDS, _slowness(signs, pay_seconds)), Because.PAYMENTS_SLOW),
+        (max(_waiting(signs, waits), _slowness(signs, pay_seconds)), Because.PAYMENTS_SLOW),
         (_piled_up(state, signs), Because.PAYMENTS_PILED_UP),
         (_failing(signs), Because.PAYMENTS_FAILING),
         key=lambda found: found[0],
     )
+
+
+def _waiting(signs: Signs, waits: float) -> float:
+    rounds = signs.uncarried / max(signs.carried, UNCARRIED_LEAST) if waits >= ROUND_SECONDS else 0.0
+    return max(waits / UNCARRIED_SECONDS, rounds if rounds >= 1 else 0.0)
 
 
 def _slowness(signs: Signs, pay_seconds: int) -> float:

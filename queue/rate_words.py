@@ -23,6 +23,8 @@ def why(because: str, *, per_minute: int, ceiling: int) -> str:
     if not because or (per_minute >= ceiling and because not in STOPS):
         return ""
     said = WORDS[Because(because)]
+    if per_minute == 0 and because == Because.RAMP:
+        return f"{said}: nobody for the moment."
     if per_minute == 0:
         return f"{said}: nobody is let in until that is over."
     if because == Because.RECOVERING:

@@ -7,7 +7,7 @@ process that is killed in it leaves nothing behind. Without the record nobody is
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import structlog
 from sqlalchemy import Connection
@@ -19,7 +19,7 @@ from onsale.db.queue_settings import Phase, QueueSettings
 from onsale.db.rate_control import RateControl
 from onsale.errors import QueueUnavailable
 from onsale.queue import auto_rate
-from onsale.queue.auto_rate import DECIDE_SECONDS, AutoRate, Because, Signs
+from onsale.queue.auto_rate import LOOK_SECONDS, REST_SECONDS, AutoRate, Because, Signs
 from onsale.queue.ramps import Ramp
 from onsale.queue.rate_in_force import in_force
 from onsale.workers.rounds import Watched
@@ -35,13 +35,13 @@ log = structlog.get_logger(__name__)
 
 def decide(shop: Shop, one: Watched, now: float) -> None:
     """Decide the event's rate if it is time, and know it. Raises RecordUnavailable."""
-    one.rate_at = now + DECIDE_SECONDS / 3
+    one.rate_at = now + LOOK_SECONDS
     if one.control is None or not _due(one.control, one.settings):
         return
     event_id = one.settings.event_id
     away, sold = _provider_away(shop), one.sold_lately(now, seconds=checkout_signs.LATELY_SECONDS)
     with record.transaction(shop.engine) as connection:
-        turn = rate_control.take_turn(connection, event_id, every_seconds=DECIDE_SECONDS)
+        turn = rate_control.take_turn(connection, event_id, every_seconds=LOOK_SECONDS)
         settings = queue_settings.get(connection, event_id) if turn else None
         if turn is None or settings is None:
             return
@@ -62,7 +62,8 @@ def followed(control: RateControl, settings: QueueSettings, signs: Signs | None,
     """What is decided at this moment; without signs what checkout allows stays as it is."""
     auto = auto_of(control)
     if auto and signs:
-        auto = auto_rate.decided(auto, signs, pay_seconds=settings.pay_seconds)
+        rested = control.changed_at is None or at - control.changed_at >= timedelta(seconds=REST_SECONDS)
+        auto = auto_rate.decided(auto, signs, pay_seconds=settings.pay_seconds, rested=rested)
     found = in_force(
         settings.rate_per_minute,
         auto=auto,
@@ -74,6 +75,7 @@ def followed(control: RateControl, settings: QueueSettings, signs: Signs | None,
     return replace(
         control,
         share_ppm=state.share_ppm,
+        strain=state.strain,
         usual_paying=state.usual_paying,
         looks=state.looks,
         per_minute=found.per_minute,
@@ -89,6 +91,7 @@ def auto_of(control: RateControl) -> AutoRate | None:
     return AutoRate(
         control.share_ppm,
         Because.NOTHING if because is Because.RAMP else because,
+        control.strain,
         control.usual_paying,
         control.looks,
     )

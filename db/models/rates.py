@@ -22,11 +22,13 @@ class RateControl(Base):
     ramp: Mapped[dict[str, Any] | None] = mapped_column(JSONB)
     ramp_from: Mapped[datetime | None]
     share_ppm: Mapped[int]
+    strain: Mapped[float]
     usual_paying: Mapped[float]
     looks: Mapped[int]
     per_minute: Mapped[int | None]
     because: Mapped[str]
     version: Mapped[int]
+    changed_at: Mapped[datetime]
     decided_at: Mapped[datetime]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -18,7 +19,7 @@ from onsale.db.queue_settings import Phase, QueueChange
 from onsale.db.rate_control import RateControl
 from onsale.db.wishes import Wish
 from onsale.queue import status
-from onsale.queue.auto_rate import DECIDE_SECONDS, FLOOR_PER_MINUTE, RECOVERY_STEPS, WHOLE_PPM, Because
+from onsale.queue.auto_rate import FLOOR_PER_MINUTE, LOOK_SECONDS, RECOVERY_STEPS, WHOLE_PPM, Because
 from onsale.queue.ramps import Ramp, Step
 from onsale.workers import following, recovery
 from onsale.workers.admissions import Admitter
@@ -29,6 +30,7 @@ from tests.builders import a_booking, an_event, open_queue, run_sql, seat, set_q
 from tests.services.waiting_room import EVENT, MINUTE_MS, RULES, Room
 
 VISA = "pm_card_visa"
+_numbers = itertools.count(100)
 RATE = 600
 
 
@@ -55,7 +57,12 @@ def control(engine: Engine, event_id: EventId) -> RateControl:
 
 def its_time(engine: Engine, event_id: EventId) -> None:
     """As if the last decision were long ago."""
-    run_sql(engine, "UPDATE rate_control SET decided_at = now() - interval '1 hour' WHERE event_id = :id", id=event_id)
+    long_ago = "now() - interval '1 hour'"
+    run_sql(
+        engine,
+        f"UPDATE rate_control SET decided_at = {long_ago}, changed_at = {long_ago} WHERE event_id = :id",
+        id=event_id,
+    )
 
 
 def go_round(shop: Shop, engine: Engine, event_id: EventId, *, times: int = 1) -> None:
@@ -70,7 +77,7 @@ def go_round(shop: Shop, engine: Engine, event_id: EventId, *, times: int = 1) -
 
 def left_lying(engine: Engine, event_id: EventId, *, seconds: float) -> None:
     """Bookings that no lane has decided for so long."""
-    a_booking(engine, event_id, Wish(quantity=1), number=1)
+    a_booking(engine, event_id, Wish(quantity=1), number=next(_numbers))
     run_sql(
         engine,
         "UPDATE bookings SET queued_at = clock_timestamp() - :seconds * interval '1 second' WHERE event_id = :id",
@@ -192,18 +199,33 @@ def test_many_copies_decide_once(shop, engine, event_id):
     assert after.share_ppm == pytest.approx(WHOLE_PPM / (1 + 3 / 2), rel=0.2)
 
 
+def test_a_rate_that_was_changed_rests_for_seconds_and_a_checkout_that_dies_meanwhile_stops_it(shop, engine, event_id):
+    left_lying(engine, event_id, seconds=8)
+    go_round(shop, engine, event_id)
+    a_moment_ago = "UPDATE rate_control SET decided_at = now() - interval '1 hour' WHERE event_id = :id"
+
+    run_sql(engine, a_moment_ago, id=event_id)
+    Admitter(shop).go_round(time.monotonic())
+    rests = control(engine, event_id).per_minute
+    left_lying(engine, event_id, seconds=20)
+    run_sql(engine, a_moment_ago, id=event_id)
+    Admitter(shop).go_round(time.monotonic())
+
+    assert (rests, control(engine, event_id).per_minute) == (120, 0)
+
+
 def test_a_process_killed_in_its_decision_keeps_nobody_from_the_next(shop, engine, event_id):
     its_time(engine, event_id)
     dying = engine.connect()
-    assert rate_control.take_turn(dying, event_id, every_seconds=DECIDE_SECONDS)
+    assert rate_control.take_turn(dying, event_id, every_seconds=LOOK_SECONDS)
     with transaction(engine) as connection:
-        meanwhile = rate_control.take_turn(connection, event_id, every_seconds=DECIDE_SECONDS)
+        meanwhile = rate_control.take_turn(connection, event_id, every_seconds=LOOK_SECONDS)
     pid = dying.execute(text("SELECT pg_backend_pid()")).scalar_one()
     run_sql(engine, "SELECT pg_terminate_backend(:pid, 5000)", pid=pid)
     dying.invalidate()
 
     with transaction(engine) as connection:
-        found = rate_control.take_turn(connection, event_id, every_seconds=DECIDE_SECONDS)
+        found = rate_control.take_turn(connection, event_id, every_seconds=LOOK_SECONDS)
     assert (meanwhile, found is not None) == (None, True)
 
 

@@ -48,6 +48,7 @@ signs = st.builds(
 states = st.builds(
     AutoRate,
     share_ppm=st.integers(0, WHOLE_PPM),
+    strain=st.floats(0, 200),
     usual_paying=st.floats(0, 500),
     looks=st.integers(0, LEARNING_LOOKS),
 )
@@ -64,6 +65,16 @@ def test_a_slow_provider_takes_the_rate_down_to_a_fifth_at_once_and_to_the_floor
 
     assert (per_minute(once, 600), once.because) == (120, Because.PAYMENTS_SLOW)
     assert per_minute(thrice, 600) == FLOOR_PER_MINUTE
+
+
+def test_while_a_strained_checkout_gets_better_nothing_more_is_taken_away() -> None:
+    once = after(AutoRate(), SLOW)
+
+    better = after(once, replace(SLOW, uncarried_seconds=5.0))
+    as_bad = after(better, replace(SLOW, uncarried_seconds=5.0))
+
+    assert better.share_ppm == once.share_ppm
+    assert as_bad.share_ppm < better.share_ppm
 
 
 def test_checkout_that_is_well_again_has_the_whole_rate_within_a_minute() -> None:
@@ -190,7 +201,8 @@ def test_after_whatever_happened_it_recovers_fully_in_bounded_time(state: AutoRa
 def test_in_between_nothing_changes_and_a_rate_that_was_never_lowered_needs_no_reason() -> None:
     nearly = Signs(backlog_seconds=1.6)
 
-    assert after(AutoRate(), nearly) == AutoRate()
+    assert after(AutoRate(), nearly).share_ppm == WHOLE_PPM
+    assert after(AutoRate(), nearly).because is Because.NOTHING
     assert after(AutoRate(share_ppm=500_000), nearly).share_ppm == 500_000
 
 
