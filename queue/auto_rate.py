@@ -99,13 +99,15 @@ def decided(state: AutoRate, signs: Signs, *, pay_seconds: int, rested: bool = T
         return replace(state, share_ppm=0, because=because)
     if not rested:
         return state
-    if strain >= 1:
-        # Who was let in before goes on coming: while it gets better what was taken away is enough.
-        kept = 1.0 if strain < state.strain and state.share_ppm < WHOLE_PPM else max(KEPT_LEAST, 1 / (1 + strain))
-        return replace(state, share_ppm=int(state.share_ppm * kept), because=because, strain=strain)
-    state = replace(_learnt(state, signs), strain=strain)
+    # Who was let in before goes on coming: while it gets better what was taken away is enough.
+    better = strain < state.strain and state.share_ppm < WHOLE_PPM
+    if strain >= 1 and not better:
+        share_ppm = int(state.share_ppm * max(KEPT_LEAST, 1 / (1 + strain)))
+        return replace(state, share_ppm=share_ppm, because=because, strain=strain)
+    state = replace(state if strain >= 1 else _learnt(state, signs), strain=strain)
     if strain >= CALM:
-        return replace(state, because=because if state.share_ppm < WHOLE_PPM else Because.NOTHING)
+        # The reason stays, but for one that stops everything: that is over.
+        return replace(state, because=because) if state.because in STOPS else state
     share_ppm = min(WHOLE_PPM, state.share_ppm + WHOLE_PPM // RECOVERY_STEPS)
     return replace(state, share_ppm=share_ppm, because=Because.RECOVERING if share_ppm < WHOLE_PPM else Because.NOTHING)
 

@@ -45,6 +45,7 @@ class Admitter:
         self.watched: dict[EventId, Watched] = {}
         self._events_at = 0.0
         self._away: set[str] = set()
+        self._provider_away = False
 
     def run(self, stop: threading.Event) -> None:
         """Go round until told to stop; then write the journal once more."""
@@ -84,6 +85,8 @@ class Admitter:
         else:
             self._say("record", away=False)
             self.watched = rounds.watch(self.watched, running, moved, controls)
+            if any(control.auto for control in controls.values()):
+                self._provider_away = following.provider_away(self.shop)
 
     def _attempt(self, one: Watched, what: Callable[[], object]) -> None:
         event_id = one.settings.event_id
@@ -146,7 +149,7 @@ class Admitter:
                 following.stop_without_record(self.shop, one, now)
             else:
                 following.go_on(self.shop, one)
-                following.decide(self.shop, one, now)
+                following.decide(self.shop, one, now, provider_away=self._provider_away)
         except RecordUnavailable:
             self._say("record", away=True)
             one.rate_at = now

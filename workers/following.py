@@ -33,13 +33,13 @@ STOP_AGAIN_SECONDS = 0.5
 log = structlog.get_logger(__name__)
 
 
-def decide(shop: Shop, one: Watched, now: float) -> None:
+def decide(shop: Shop, one: Watched, now: float, *, provider_away: bool = False) -> None:
     """Decide the event's rate if it is time, and know it. Raises RecordUnavailable."""
     one.rate_at = now + LOOK_SECONDS
     if one.control is None or not _due(one.control, one.settings):
         return
     event_id = one.settings.event_id
-    away, sold = _provider_away(shop), one.sold_lately(now, seconds=checkout_signs.LATELY_SECONDS)
+    sold = one.sold_lately(now, seconds=checkout_signs.LATELY_SECONDS)
     with record.transaction(shop.engine) as connection:
         turn = rate_control.take_turn(connection, event_id, every_seconds=LOOK_SECONDS)
         settings = queue_settings.get(connection, event_id) if turn else None
@@ -48,7 +48,7 @@ def decide(shop: Shop, one: Watched, now: float) -> None:
         before, at = turn
         signs = None
         if before.auto and settings.phase is Phase.OPEN:
-            signs = _signs(connection, event_id, sold=sold, provider_away=away)
+            signs = _signs(connection, event_id, sold=sold, provider_away=provider_away)
         after = followed(before, settings, signs, at=at)
         rate_control.say(connection, before, after, actor="admit", ceiling=settings.rate_per_minute)
         after = rate_control.put(connection, before, after, ceiling=settings.rate_per_minute)
@@ -112,6 +112,14 @@ def go_on(shop: Shop, one: Watched) -> None:
         one.stopped = False
 
 
+def provider_away(shop: Shop) -> bool:
+    """Whether some process spares the provider; without the cache's Redis nobody knows."""
+    try:
+        return shop.circuits.spared().processes > 0
+    except QueueUnavailable:
+        return False
+
+
 def _due(control: RateControl, settings: QueueSettings) -> bool:
     """Whether there may be something to decide. By this host's clock, which decides nothing: it spares statements."""
     if control.auto or not control.ramp:
@@ -132,11 +140,3 @@ def _signs(connection: Connection, event_id: EventId, *, sold: int | None, provi
         sold=sold,
         provider_away=provider_away,
     )
-
-
-def _provider_away(shop: Shop) -> bool:
-    """Whether some process spares the provider; without the cache's Redis nobody knows."""
-    try:
-        return shop.circuits.spared().processes > 0
-    except QueueUnavailable:
-        return False

@@ -13,7 +13,7 @@ import pytest
 from sqlalchemy import Engine, text
 
 from onsale.db import checkout_signs, clock, rate_control, sale_log
-from onsale.db.engine import reading, transaction
+from onsale.db.engine import make_engine, reading, transaction
 from onsale.db.ids import EventId
 from onsale.db.queue_settings import Phase, QueueChange
 from onsale.db.rate_control import RateControl
@@ -148,7 +148,7 @@ def test_payments_under_way_are_told_from_those_that_wait_for_a_worker(shop, eng
         seen = checkout_signs.read(connection, event_id)
 
     assert (seen.carried, seen.uncarried, seen.declined) == (2, 4, 0)
-    assert seen.uncarried_seconds == pytest.approx(9, abs=3)
+    assert seen.uncarried_seconds >= 9
 
 
 def test_a_card_just_refused_counts_and_its_buyer_is_not_waited_for(shop, engine, event_id):
@@ -313,6 +313,22 @@ def test_while_the_record_is_away_nobody_is_let_in_and_when_it_is_back_they_are(
     assert (away.stopped, told["rate_per_minute"], told["pace_per_minute"]) == (True, 0, 0)
     assert told["why"] == "Bookings cannot be taken for the moment: nobody is let in until that is over."
     assert not shop.store.snapshot(event_id).stopped
+
+
+def test_a_copy_that_loses_the_record_stops_the_queue_and_lets_it_go_on_when_it_is_back(shop, engine, event_id):
+    nowhere = make_engine("postgresql+psycopg2://nobody@127.0.0.1:9/none", application_name="test")
+    admitter = Admitter(shop)
+    admitter.go_round(time.monotonic())
+
+    admitter.shop = replace(shop, engine=nowhere)
+    for later in (2, 4):
+        admitter.go_round(time.monotonic() + later)
+    away = shop.store.snapshot(event_id).stopped
+    admitter.shop = shop
+    for later in (6, 8):
+        admitter.go_round(time.monotonic() + later)
+
+    assert (away, shop.store.snapshot(event_id).stopped) == (True, False)
 
 
 def test_a_queue_that_was_stopped_for_a_moment_goes_on_by_itself(redis_client):
