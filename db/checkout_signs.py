@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
-from onsale.db import sql
+from onsale.db import sql, stuck
 from onsale.db.ids import EventId
 from onsale.errors import NotFound
 
@@ -35,6 +35,7 @@ class CheckoutSigns:
 def read(connection: Connection, event_id: EventId) -> CheckoutSigns:
     """The signs now. Raises NotFound."""
     asked = {"event_id": event_id, "rows_max": ROWS_MAX, "lately_seconds": LATELY_SECONDS}
+    asked["stuck_seconds"] = stuck.SETTLE_SECONDS
     row = connection.execute(sql.load("checkout_signs"), asked).one_or_none()
     if row is None:
         raise NotFound

@@ -20,6 +20,8 @@ WITH queued AS (
            claimed_until IS NOT NULL AND claimed_until > clock_timestamp() AS carried
       FROM paying
      WHERE processing_until IS NULL AND (state <> 'held' OR tried_at IS NULL)
+       -- Sold and not paid for so long is an alarm (db/stuck.py), and may stay for ever: it says nothing about now.
+       AND (state <> 'committed' OR tried_at > clock_timestamp() - :stuck_seconds * interval '1 second')
 ), refused AS (
     SELECT count(*) AS many
       FROM (SELECT id FROM bookings
