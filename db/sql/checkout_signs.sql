@@ -1,5 +1,6 @@
 -- How an event's checkout is doing: bookings that wait to be decided, payments under way, cards just refused.
--- Raw: three bounded walks, each down an index that holds nothing but what is on its way.
+-- Raw: three bounded walks, each down an index that holds nothing but what is on its way. `event_id + 0`: else a table without
+-- statistics is read by its keys too, all of the event's bookings.
 WITH queued AS (
     SELECT count(*) AS many, min(queued_at) AS since
       FROM (SELECT queued_at FROM bookings WHERE event_id = :event_id AND state = 'queued'
@@ -7,7 +8,7 @@ WITH queued AS (
 ), paying AS (
     SELECT b.state, b.decided_at, b.claimed_until, a.created_at AS tried_at, a.processing_until
       FROM (SELECT id, state, decided_at, claimed_until, payment_method FROM bookings
-             WHERE event_id = :event_id AND NOT voiding
+             WHERE event_id + 0 = :event_id AND NOT voiding
                AND state IN ('held', 'authorising', 'requires_action', 'authorised', 'committed')
                AND (state IN ('authorising', 'authorised', 'committed') OR (state = 'held' AND payment_method IS NOT NULL))
              ORDER BY hold_until LIMIT :rows_max) AS b
@@ -25,7 +26,7 @@ WITH queued AS (
 ), refused AS (
     SELECT count(*) AS many
       FROM (SELECT id FROM bookings
-             WHERE event_id = :event_id AND state IN ('held', 'authorising', 'requires_action', 'authorised', 'committed')
+             WHERE event_id + 0 = :event_id AND state IN ('held', 'authorising', 'requires_action', 'authorised', 'committed')
                AND state = 'held' ORDER BY hold_until DESC LIMIT :rows_max) AS b
       JOIN LATERAL (SELECT outcome, updated_at FROM payment_attempts
                      WHERE event_id = :event_id AND booking_id = b.id ORDER BY attempt DESC LIMIT 1) AS a ON true
