@@ -35,6 +35,7 @@ NAMES = (
     "listen",
     "follow",
     "configure",
+    "stop_briefly",
     "set_stock",
     "grant_block",
     "close_entries",

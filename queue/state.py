@@ -55,7 +55,11 @@ class SlotKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class QueueRules:
-    """What the organiser set; the seconds are what a buyer gets to enter, to choose and to pay. 0 as a limit: none."""
+    """What the organiser set; the seconds are what a buyer gets to enter, to choose and to pay. 0 as a limit: none.
+
+    `rate_per_minute` is the rate in force. `because` says why it is lower than the one set, `ceiling_per_minute`, which
+    is None where nothing can lower it (queue/auto_rate.py).
+    """
 
     phase: Phase
     opens_at: datetime
@@ -72,6 +76,13 @@ class QueueRules:
     handsfree_per_minute: int = 0
     # None: first come, first served.
     draw: DrawState | None = None
+    ceiling_per_minute: int | None = None
+    because: str = ""
+
+    @property
+    def ceiling(self) -> int:
+        """The rate that was set."""
+        return self.rate_per_minute if self.ceiling_per_minute is None else self.ceiling_per_minute
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,7 +188,7 @@ class SlotState:
 class QueueState:
     """How an event's queue stands at `now_ms` of Redis' clock. Stock is None until it was told once.
 
-    Counters only grow. `admitted_last_minute` is measured, `rate_per_minute` is the ceiling that was set.
+    Counters only grow. `admitted_last_minute` is measured. `stopped`: for a moment nobody is let in, whatever the rate.
     `recovering`: Redis lost or replaced the queue and it is being restored; the numbers may be incomplete.
     """
 
@@ -202,6 +213,7 @@ class QueueState:
     sections: tuple[SectionStock, ...]
     # Whether tickets that come back are a waiting list's.
     waiting_list: bool = False
+    stopped: bool = False
 
     @property
     def active(self) -> int:

@@ -58,6 +58,7 @@ def state_of(answer: Sequence[Any]) -> QueueState:
         held=counter("held") if "held" in values else None,
         sections=tuple(SectionStock(**section) for section in orjson.loads(values.get("sections", b"[]"))),
         waiting_list=values.get("list") == b"1",
+        stopped=now_ms < int(values.get("stopped_until_ms", b"0")),
     )
 
 

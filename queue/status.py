@@ -15,6 +15,8 @@ from typing import Any
 
 import orjson
 
+from onsale.queue import rate_words
+from onsale.queue.auto_rate import Because
 from onsale.queue.state import Phase, QueueState
 
 # A heartbeat counts for two to three slices of 60 s; this leaves room for two that get lost.
@@ -54,7 +56,7 @@ def derived_phase(state: QueueState) -> Phase:
 
 def pace_per_minute(state: QueueState) -> int:
     """How many come in per minute for now: the rate, or what was measured where slots or tickets limit it."""
-    if derived_phase(state) is not Phase.OPEN:
+    if derived_phase(state) is not Phase.OPEN or state.stopped:
         return 0
     rules, choosing = state.rules, state.admitted + state.entered
     slots_full = rules.max_active > 0 and state.active >= rules.max_active
@@ -64,13 +66,22 @@ def pace_per_minute(state: QueueState) -> int:
     return rules.rate_per_minute
 
 
+def why(state: QueueState) -> str:
+    """Why fewer come in than the organiser set, in words; empty where as many do."""
+    rules = state.rules
+    if state.stopped:
+        return rate_words.why(Because.RECORD_AWAY, per_minute=0, ceiling=rules.ceiling)
+    return rate_words.why(rules.because, per_minute=rules.rate_per_minute, ceiling=rules.ceiling)
+
+
 def document(state: QueueState) -> dict[str, Any]:
     """The public status document, ready for JSON; the largest `serving` a client has seen counts for it.
 
     `heartbeat.up_to`: numbers up to it show presence every `every_seconds` (return numbers always do). `poll`:
     with at most `ahead` people ahead ask every `seconds`, the first that fits (`ahead` null fits all); `poll_ms` is for
-    who has no number. `pace_per_minute`: what the wait is reckoned with; 0: nobody can say. `draw`: null where it is
-    first come, first served. Nothing in it is the time of day, so that an unchanged queue keeps its ETag.
+    who has no number. `rate_per_minute` is in force, `ceiling_per_minute` was set, `why` says why it is lower.
+    `pace_per_minute`: what the wait is reckoned with; 0: nobody can say. `draw`: null where it is first come, first
+    served. Nothing in it is the time of day, so that an unchanged queue keeps its ETag.
     """
     rules, phase, pace = state.rules, derived_phase(state), pace_per_minute(state)
     return {
@@ -80,7 +91,9 @@ def document(state: QueueState) -> dict[str, Any]:
         "return_serving": state.return_serving,
         "issued": state.issued,
         "waiting": state.waiting,
-        "rate_per_minute": rules.rate_per_minute,
+        "rate_per_minute": 0 if state.stopped else rules.rate_per_minute,
+        "ceiling_per_minute": rules.ceiling,
+        "why": why(state),
         "admitted_per_minute": state.admitted_last_minute,
         "pace_per_minute": pace,
         "returns_waiting": state.return_issued > state.return_serving,

@@ -190,9 +190,14 @@ class QueueStore:
             rules.address_limit,
             int(rules.enabled),
             rules_json(rules),
+            rules.ceiling,
             *_draw_fields(draw),
         ]
         return bool(self._run("configure", [EventKeys(event_id).queue], [*arguments, *_us(now_ms)])[0])
+
+    def stop_briefly(self, event_id: EventId, *, seconds: float, now_ms: int | None = None) -> None:
+        """Let nobody in for so long, whatever the rate; it ends by itself, unless it is said again."""
+        self._run("stop_briefly", [EventKeys(event_id).queue], [int(seconds * 1000), *_now(now_ms)])
 
     def close_entries(self, event_id: EventId) -> int:
         """How many numbers will be drawn: who joins from now on comes after them. Again: the same answer.

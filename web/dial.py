@@ -6,10 +6,12 @@ from dataclasses import dataclass
 
 import structlog
 
-from onsale.db import queue_settings, staff, stats
+from onsale.db import checkout_signs, queue_settings, rate_control, staff, stats
+from onsale.db.checkout_signs import CheckoutSigns
 from onsale.db.engine import reading, transaction
 from onsale.db.ids import EventId
 from onsale.db.queue_settings import QueueChange, QueueSettings
+from onsale.db.rate_control import RateControl, rate_in_force, version_in_force
 from onsale.db.stats import SaleNumbers
 from onsale.errors import NotAllowed, NotFound, OnsaleError
 from onsale.queue.draw import DrawState
@@ -28,6 +30,13 @@ class Sale:
     settings: QueueSettings
     status: Status | None
     numbers: SaleNumbers
+    control: RateControl
+    signs: CheckoutSigns
+
+    @property
+    def version(self) -> int:
+        """What a queue that obeys the newest settings and the newest rate goes by."""
+        return version_in_force(self.settings.version, self.control)
 
 
 def sale(office: BoxOffice, event_id: EventId, member: StaffMember) -> Sale:
@@ -39,7 +48,9 @@ def sale(office: BoxOffice, event_id: EventId, member: StaffMember) -> Sale:
         if settings is None:
             raise NotFound
         numbers = stats.sale_numbers(connection, event_id)
-    return Sale(settings, office.statuses.known(event_id), numbers)
+        control = rate_control.get(connection, event_id)
+        signs = checkout_signs.read(connection, event_id)
+    return Sale(settings, office.statuses.known(event_id), numbers, control, signs)
 
 
 def change(
@@ -78,7 +89,10 @@ def put_in_force(office: BoxOffice, event_id: EventId) -> None:
 def _turn(office: BoxOffice, settings: QueueSettings) -> None:
     """Put the settings in force now; whoever admits would do it within a second, and does so when Redis is away."""
     try:
-        office.store.configure(settings.event_id, rules_of(settings), version=settings.version)
+        with reading(office.engine) as connection:
+            control = rate_control.get(connection, settings.event_id)
+        version = version_in_force(settings.version, control)
+        office.store.configure(settings.event_id, rules_of(settings, control), version=version)
     except OnsaleError as error:
         log.warning("settings_not_pushed", event_id=settings.event_id, why=type(error).__name__)
     office.statuses.forget(settings.event_id)
@@ -87,12 +101,12 @@ def _turn(office: BoxOffice, settings: QueueSettings) -> None:
         office.wakes.wake_lane(settings.event_id)
 
 
-def rules_of(settings: QueueSettings) -> QueueRules:
+def rules_of(settings: QueueSettings, control: RateControl | None = None) -> QueueRules:
     """The settings on record, as the queue takes them."""
     return QueueRules(
         phase=Phase(settings.phase.value),
         opens_at=settings.opens_at,
-        rate_per_minute=settings.rate_per_minute,
+        rate_per_minute=rate_in_force(settings.rate_per_minute, control),
         max_active=settings.max_active,
         enabled=settings.enabled,
         selling=settings.selling,
@@ -104,4 +118,6 @@ def rules_of(settings: QueueSettings) -> QueueRules:
         address_limit=settings.address_limit,
         handsfree_per_minute=settings.handsfree_per_minute,
         draw=DrawState(**settings.draw.public()) if settings.draw else None,
+        ceiling_per_minute=settings.rate_per_minute,
+        because=control.because if control else "",
     )

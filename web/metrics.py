@@ -147,7 +147,8 @@ _BY_EVENT: tuple[tuple[str, str, Callable[[QueueState], float]], ...] = (
     ("onsale_queue_admitted", "People let in who have not come yet.", lambda state: state.admitted),
     ("onsale_queue_entered", "People inside who choose, or wait for a decision.", lambda state: state.entered),
     ("onsale_holds", "People inside with tickets held.", lambda state: state.holding),
-    ("onsale_queue_rate_per_minute", "The rate that is set.", lambda state: state.rules.rate_per_minute),
+    ("onsale_queue_rate_per_minute", "The rate in force.", lambda state: state.rules.rate_per_minute),
+    ("onsale_queue_ceiling_per_minute", "The rate that is set.", lambda state: state.rules.ceiling),
     ("onsale_tickets_free", "Tickets free, as last told to the queue.", lambda state: state.free or 0),
     ("onsale_tickets_held", "Tickets held, as last told to the queue.", lambda state: state.held or 0),
 )

@@ -19,11 +19,11 @@ import structlog
 from onsale import logs
 from onsale.config import Config
 from onsale.db import engine as record
-from onsale.db import number_blocks, queue_settings, selling_out, stats, waiting_lists
+from onsale.db import number_blocks, queue_settings, rate_control, selling_out, stats, waiting_lists
 from onsale.db.ids import EventId
 from onsale.errors import QueueRecovering, QueueUnavailable, RecordUnavailable
 from onsale.queue.state import QueueState, SectionStock
-from onsale.workers import drawing, journaling, recovery, rounds
+from onsale.workers import drawing, following, journaling, recovery, rounds
 from onsale.workers.rounds import Watched
 from onsale.workers.shop import Shop, open_shop
 
@@ -45,6 +45,7 @@ class Admitter:
         self.watched: dict[EventId, Watched] = {}
         self._events_at = 0.0
         self._away: set[str] = set()
+        self._provider_away = False
 
     def run(self, stop: threading.Event) -> None:
         """Go round until told to stop; then write the journal once more."""
@@ -64,6 +65,8 @@ class Admitter:
         for one in self.watched.values():
             if now >= one.look_at:
                 self._attempt(one, lambda: self._look(one, now))  # noqa: B023 - called at once
+            if now >= one.rate_at and one.control is not None and one.control.on:
+                self._follow(one, now)
             if now >= one.advance_at and rounds.may_admit(one.settings, clock):
                 self._attempt(one, lambda: self._advance(one, now))  # noqa: B023 - called at once
 
@@ -72,14 +75,18 @@ class Admitter:
         try:
             with record.reading(self.shop.engine) as connection:
                 running = queue_settings.running(connection, limit=EVENTS_MAX)
-                moved = stats.stock_changes(connection, [one.event_id for one in running])
+                event_ids = [one.event_id for one in running]
+                moved = stats.stock_changes(connection, event_ids)
+                controls = rate_control.of_events(connection, event_ids)
         except RecordUnavailable:
             self._say("record", away=True)
         except Exception:
             log.exception("events_not_read")
         else:
             self._say("record", away=False)
-            self.watched = rounds.watch(self.watched, running, moved)
+            self.watched = rounds.watch(self.watched, running, moved, controls)
+            if any(control.auto for control in controls.values()):
+                self._provider_away = following.provider_away(self.shop)
 
     def _attempt(self, one: Watched, what: Callable[[], object]) -> None:
         event_id = one.settings.event_id
@@ -119,9 +126,9 @@ class Admitter:
         event_id, store = one.settings.event_id, self.shop.store
         if rounds.opening_due(one.settings, datetime.now(UTC)):
             self._open(one)
-        if one.settings.version > one.version:
-            store.configure(event_id, rounds.rules_of(one.settings), version=one.settings.version)
-            one.version = one.settings.version
+        if one.version_set > one.version:
+            store.configure(event_id, rounds.rules_of(one.settings, one.control), version=one.version_set)
+            one.version = one.version_set
         queue = store.snapshot(event_id)
         if queue.recovering:
             raise QueueRecovering
@@ -129,11 +136,28 @@ class Admitter:
         moving = one.busy
         one.looked(now, queue)
         if moving or one.busy or now >= one.stock_at:
-            tell_stock(self.shop, event_id)
+            one.sold.append((now, tell_stock(self.shop, event_id)))
             one.stock_at = now + rounds.STOCK_SECONDS
         if moving or one.busy:
             journaling.write_journal(self.shop, event_id)
             journaling.write_checkpoint(self.shop, event_id, queue)
+
+    def _follow(self, one: Watched, now: float) -> None:
+        """Let the rate follow checkout; with the record away nobody could book, and nobody is let in."""
+        try:
+            if "record" in self._away:
+                following.stop_without_record(self.shop, one, now)
+            else:
+                following.go_on(self.shop, one)
+                following.decide(self.shop, one, now, provider_away=self._provider_away)
+        except RecordUnavailable:
+            self._say("record", away=True)
+            one.rate_at = now
+        except (QueueUnavailable, QueueRecovering):
+            # Whoever advances it says so, and restores it.
+            one.rate_at = now + AWAY_SECONDS
+        except Exception:
+            log.exception("rate_not_decided", event_id=one.settings.event_id)
 
     def _open(self, one: Watched) -> None:
         if one.settings.draw is not None:
@@ -164,8 +188,11 @@ class Admitter:
             log.info("part_back", part=part)
 
 
-def tell_stock(shop: Shop, event_id: EventId) -> None:
-    """Tell the queue what is left, so that nobody is let in for nothing; and everybody when nothing will be."""
+def tell_stock(shop: Shop, event_id: EventId) -> int:
+    """Tell the queue what is left, so that nobody is let in for nothing; and everybody when nothing will be.
+
+    Returns how many are sold.
+    """
     with record.reading(shop.engine) as connection:
         stock = stats.stock(connection, event_id)
         noted = selling_out.is_noted(connection, event_id)
@@ -184,6 +211,7 @@ def tell_stock(shop: Shop, event_id: EventId) -> None:
     ]
     asks_to = listed.asked_to if listed.active else None
     shop.store.set_stock(event_id, sections, free=free, held=stock.held, list_asks_to=asks_to)
+    return stock.sold
 
 
 @click.command()

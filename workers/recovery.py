@@ -15,9 +15,10 @@ import structlog
 from sqlalchemy import Connection
 
 from onsale.db import engine as record
-from onsale.db import journal, locks, number_blocks, queue_settings, restoring, sale_log
+from onsale.db import journal, locks, number_blocks, queue_settings, rate_control, restoring, sale_log
 from onsale.db.ids import BuyerId, EventId
 from onsale.db.queue_settings import Phase, QueueSettings
+from onsale.db.rate_control import RateControl, version_in_force
 from onsale.db.restoring import Marks, UsedPlace
 from onsale.queue import recovery as rules
 from onsale.queue.keys import PlaceId, number_place, return_place
@@ -42,6 +43,7 @@ class Known:
     """All that the record knows of the queue."""
 
     settings: QueueSettings
+    control: RateControl
     marks: Marks
     state: Restored
     live: tuple[LiveBooking, ...]
@@ -57,7 +59,10 @@ def recover(shop: Shop, event_id: EventId) -> bool:
         if known is None:
             return False
         found = shop.store.begin_recovery(
-            event_id, known.state, rules_of(known.settings), version=known.settings.version
+            event_id,
+            known.state,
+            rules_of(known.settings, known.control),
+            version=version_in_force(known.settings.version, known.control),
         )
         if found is None:
             return False
@@ -103,7 +108,8 @@ def _read(connection: Connection, event_id: EventId) -> Known | None:
     for one in used:
         if one.return_number:
             returns[one.number] = max(returns.get(one.number, 0), one.return_number)
-    return Known(settings, marks, state, live, tuple(returns.items()))
+    control = rate_control.get(connection, event_id)
+    return Known(settings, control, marks, state, live, tuple(returns.items()))
 
 
 def _write_down(connection: Connection, event_id: EventId, known: Known, *, found: str, joins: int) -> None:

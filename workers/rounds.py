@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from onsale.db.ids import EventId
 from onsale.db.queue_settings import Phase, QueueSettings
+from onsale.db.rate_control import RateControl, rate_in_force, version_in_force
 from onsale.queue.draw import DrawState
 from onsale.queue.state import Phase as QueuePhase
 from onsale.queue.state import QueueRules, QueueState
@@ -27,6 +29,8 @@ EARLY_SECONDS = 5.0
 # Numbers kept ahead of the last one given out, and the joining speed a new block must be enough for.
 NUMBERS_AHEAD = 5_000
 JOIN_SECONDS_AHEAD = 4
+# How many counts of what was sold are remembered, one a look.
+SALES_KEPT = 60
 BLOCK_MAX = 1_000_000
 
 
@@ -35,6 +39,7 @@ class Watched:
     """One event the loop looks after, and when it is next due (seconds of a monotonic clock)."""
 
     settings: QueueSettings
+    control: RateControl | None = None
     advance_at: float = 0.0
     look_at: float = 0.0
     stock_at: float = 0.0
@@ -47,6 +52,22 @@ class Watched:
     issued: int = 0
     looked_at: float = 0.0
     counters: tuple[int, ...] = field(default=())
+    # When its rate is next looked at, and how many tickets were sold when, for how many were sold lately.
+    rate_at: float = 0.0
+    stopped: bool = False
+    sold: deque[tuple[float, int]] = field(default_factory=lambda: deque(maxlen=SALES_KEPT))
+
+    @property
+    def version_set(self) -> int:
+        """What the record wants in force."""
+        return version_in_force(self.settings.version, self.control)
+
+    def sold_lately(self, now: float, *, seconds: float) -> int | None:
+        """How many tickets were sold in so many seconds before now; None when nobody looked for so long."""
+        if not self.sold or now - self.sold[0][0] < seconds:
+            return None
+        before = [sold for at, sold in self.sold if now - at >= seconds]
+        return max(0, self.sold[-1][1] - before[-1])
 
     def failed(self, now: float) -> None:
         """Leave the event alone for a while."""
@@ -71,7 +92,10 @@ class Watched:
 
 
 def watch(
-    watched: dict[EventId, Watched], running: Iterable[QueueSettings], stock_changes: Mapping[EventId, int]
+    watched: dict[EventId, Watched],
+    running: Iterable[QueueSettings],
+    stock_changes: Mapping[EventId, int],
+    controls: Mapping[EventId, RateControl] | None = None,
 ) -> dict[EventId, Watched]:
     """The events to look after now: those known keep their place in the rounds.
 
@@ -87,6 +111,11 @@ def watch(
             known.look_at = known.stock_at = 0.0
         known.stock_changes = changes
         known.settings = settings
+        control = (controls or {}).get(settings.event_id)
+        if version_in_force(0, known.control) < version_in_force(0, control):
+            known.look_at = 0.0
+        # What this process has just decided itself may be newer than what was read.
+        known.control = max(control, known.control, key=lambda one: version_in_force(0, one)) if control else None
         found[settings.event_id] = known
     return found
 
@@ -111,12 +140,12 @@ def block_wanted(queue: QueueState, *, issued_before: int, seconds: float) -> in
     return 0 if queue.block_end - queue.issued >= ahead else min(2 * ahead, BLOCK_MAX)
 
 
-def rules_of(settings: QueueSettings) -> QueueRules:
+def rules_of(settings: QueueSettings, control: RateControl | None = None) -> QueueRules:
     """The organiser's settings as the queue takes them."""
     return QueueRules(
         phase=QueuePhase(settings.phase.value),
         opens_at=settings.opens_at,
-        rate_per_minute=settings.rate_per_minute,
+        rate_per_minute=rate_in_force(settings.rate_per_minute, control),
         max_active=settings.max_active,
         enabled=settings.enabled,
         selling=settings.selling,
@@ -128,4 +157,6 @@ def rules_of(settings: QueueSettings) -> QueueRules:
         address_limit=settings.address_limit,
         handsfree_per_minute=settings.handsfree_per_minute,
         draw=DrawState(**settings.draw.public()) if settings.draw else None,
+        ceiling_per_minute=settings.rate_per_minute,
+        because=control.because if control else "",
     )

@@ -45,6 +45,7 @@ class Shop:
     ticket_cache: TicketCache
     wakes: Wakes
     probes: Probes
+    circuits: Circuits
     provider: PaymentProvider
     pace: Pace
     houses: Houses
@@ -64,6 +65,7 @@ def open_shop(config: Config) -> Shop:
     """The shop of one process; connects lazily, so a part that is away now may come up later."""
     queue_client, cache_client = connect(config.queue_url), connect(config.cache_url)
     probing_client = connect(config.cache_url, answer_seconds=ANSWER_SECONDS)
+    circuits = Circuits(probing_client)
     return Shop(
         config=config,
         engine=record.make_engine(
@@ -83,10 +85,11 @@ def open_shop(config: Config) -> Shop:
         ticket_cache=TicketCache(cache_client),
         wakes=Wakes(config.broker_url, queue_client),
         probes=Probes(probing_client),
+        circuits=circuits,
         provider=StripeProvider(
             secret_key=config.stripe_secret_key,
             api_base=config.stripe_api_base,
-            breaker=Breaker(told=Circuits(probing_client).told),
+            breaker=Breaker(told=circuits.told),
             methods=config.payment_methods,
         ),
         pace=Pace(queue_client, name="provider", per_second=config.payment_rate_per_second),

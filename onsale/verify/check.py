@@ -26,7 +26,7 @@ from onsale.verify.copies import Copies
 from onsale.verify.findings import Findings
 from onsale.verify.gaps import Mark
 from onsale.verify.order import QueuedBooking
-from onsale.verify.rates import Dials, Rates, Turned
+from onsale.verify.rates import Dials, Held, Rates, Turned
 from onsale.verify.verdict import Verdict
 
 # Beyond so many violations of one rule nobody counts on.
@@ -53,7 +53,7 @@ RULES = {
     "I3": ("i3_every_booking_ends",),
     "I4": ("i4_one_booking_per_key",),
     "I5": ("i5_provable", "i5_nobody_before_their_turn", "i5_numbers_as_joined", "i5_waiting_list"),
-    "I6": ("i6_one_hold_per_admission", "i6_set_as_logged"),
+    "I6": ("i6_one_hold_per_admission", "i6_set_as_logged", "i6_held_as_logged"),
     "I7": ("i7_nothing_out_of_sale_for_nothing",),
     "I8": ("i8_price_at_hold", "i8_terms_at_hold"),
     "I9": ("i9_limit_per_buyer", "i9_limit_per_card", "i9_limit_per_address", "i9_code_uses"),
@@ -166,7 +166,8 @@ def _check_runs(connection: Connection, event_id: EventId, findings: Findings) -
         marked = connection.execute(sql.load("mark"), asked).one_or_none()
         findings.add("I5", gaps.lost_runs(runs, turned, dials.per_minute, Mark(*marked) if marked else None))
     with findings.timed("I6"):
-        rates = Rates.of(turned, dials)
+        held = [Held(*row) for row in connection.execute(sql.load("rates_held"), asked)]
+        rates = Rates.of(turned, dials, held)
         findings.add("I6", admissions.over_the_rate(runs, rates))
         error = admissions.rate_error(runs, rates)
     if error is not None:

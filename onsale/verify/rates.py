@@ -47,15 +47,26 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True)
+class Held:
+    """A line of `rate_steps`: from `at_us` on the rate was held down to `per_minute`; None: no longer."""
+
+    at_us: int
+    per_minute: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class Rates:
     """The highest rate that may have been in force at each moment; steps in order, the first from the beginning."""
 
     steps: tuple[Step, ...]
 
     @classmethod
-    def of(cls, turned: Sequence[Turned], now: Dials) -> Rates:
-        """From the log in its order and the dials as they are: before its first line they were what it says."""
-        exact = list(_in_force(turned, now))
+    def of(cls, turned: Sequence[Turned], now: Dials, held: Sequence[Held] = ()) -> Rates:
+        """From the log in its order and the dials as they are: before its first line they were what it says.
+
+        `held`, in order: to what checkout or a ramp held the rate down meanwhile.
+        """
+        exact = list(_held_down(list(_in_force(turned, now)), held))
         moments = {0} | {
             max(0, step.at_us + shift) for step in exact for shift in (-SKEW_US_MAX, 0, EFFECT_US_MAX) if step.at_us
         }
@@ -105,6 +116,19 @@ def _in_force(turned: Sequence[Turned], now: Dials) -> Iterator[Step]:
             yield Step(max(at_us, set_to.opens_at_us), set_to.per_minute)
 
 
+def _held_down(steps: Sequence[Step], held: Sequence[Held]) -> Iterator[Step]:
+    """The lower of both, from each moment on at which either changed."""
+    changes: list[Step | Held] = sorted([*steps, *held], key=lambda change: change.at_us)
+    set_to = 0
+    most: int | None = None
+    for change in changes:
+        if isinstance(change, Step):
+            set_to = change.per_minute
+        else:
+            most = change.per_minute
+        yield Step(change.at_us, set_to if most is None else min(set_to, most))
+
+
 def _before(line: Turned, after: Dials) -> Dials:
     before = after
     if line.per_minute:
@@ -117,6 +141,7 @@ def _before(line: Turned, after: Dials) -> Dials:
 
 
 def _highest(exact: Sequence[Step], since_us: int, until_us: int) -> int:
-    """The highest rate in force at any time between two moments."""
-    held_at_start = max((step for step in exact if step.at_us <= max(since_us, 0)), key=lambda step: step.at_us)
-    return max([held_at_start.per_minute, *(step.per_minute for step in exact if since_us < step.at_us <= until_us)])
+    """The highest rate in force at any time between two moments; `exact` in order."""
+    first = bisect_right(exact, max(since_us, 0), key=lambda step: step.at_us)
+    last = bisect_right(exact, until_us, key=lambda step: step.at_us)
+    return max(step.per_minute for step in exact[max(0, first - 1) : max(first, last)])

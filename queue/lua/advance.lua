@@ -6,7 +6,7 @@
 local ADMIT_MAX, REAP_MAX, STEPS_MAX, GRACE_MS, LISTEN_MS, TURN_CREDITS, BURST_US, LOG_MAX = 500, 1000, 400, 120000, 1000, 60000000, 2000000, 1000000
 local NAMES = {'opens_at_ms', 'rate', 'max_active', 'enter_ms', 'choose_ms', 'issued', 'serving', 'return_issued', 'return_serving',
   'unknown_first', 'unknown_last', 'return_unknown_first', 'return_unknown_last', 'credits', 'credits_at_us', 'grace_until_ms',
-  'asked_3', 'heard', 'listened_at_ms', 'free', 'taken', 'return_turn'}
+  'asked_3', 'heard', 'listened_at_ms', 'free', 'taken', 'return_turn', 'stopped_until_ms'}
 local call, min, max, floor = redis.call, math.min, math.max, math.floor
 local raw, q = call('HMGET', KEYS[1], 'run_id', 'state', 'phase', unpack(NAMES)), {}
 -- guard: run id
@@ -33,7 +33,7 @@ end
 local full = q.rate > 0 and max(BURST_US * q.rate, min(2 * TURN_CREDITS, TURN_CREDITS + BURST_US * q.rate)) or 0
 local elapsed_us = phase == 'open' and q.rate > 0 and max(0, now_us - q.credits_at_us) or 0
 q.credits = min(full, q.credits + (elapsed_us > 0 and min(elapsed_us, floor(full / q.rate) + 1) * q.rate or 0))
-local want = phase == 'open' and min(tonumber(ARGV[1]), ADMIT_MAX, floor(q.credits / TURN_CREDITS)) or 0
+local want = phase == 'open' and now_ms >= (q.stopped_until_ms or 0) and min(tonumber(ARGV[1]), ADMIT_MAX, floor(q.credits / TURN_CREDITS)) or 0
 if q.max_active > 0 then want = min(want, q.max_active - slots[2] - slots[3] - slots[4]) end
 if q.free then want = min(want, q.free - q.taken - slots[2] - slots[3]) end
 want = max(0, want)

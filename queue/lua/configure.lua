@@ -1,20 +1,16 @@
--- configure(KEYS: queue; ARGV: version, phase, opens_at_ms, rate, max_active, enter_ms, choose_ms, address_limit, enabled, rules,
+-- configure(KEYS: queue; ARGV: version, phase, opens_at_ms, rate, max_active, enter_ms, choose_ms, address_limit, enabled, rules, ceiling,
 --   draw_size, draw_key, now_us?) -> OK changed | RECOVER
 -- queue: hash.   rules: the settings as JSON, shown by the status.   draw_size: '' no draw, -1 entries are open; draw_key: '' not held.
 -- Why one script: the old rate must be settled at the moment the new one begins, and an older version must never win.
 local TURN_CREDITS, BURST_US, GRACE_MS = 60000000, 2000000, 120000
 local raw = redis.call('HMGET', KEYS[1], 'run_id', 'version', 'phase', 'rate', 'credits', 'credits_at_us', 'grace_until_ms', 'enabled',
-  'issued', 'return_issued')
+  'issued', 'return_issued', 'ceiling')
 local info = redis.call('INFO', 'server')
 local found = string.find(info, 'run_id:', 1, true)
-if raw[1] ~= string.sub(info, found + 7, found + 46) then
-  return {'RECOVER'}
-end
-if tonumber(ARGV[1]) <= tonumber(raw[2]) then
-  return {'OK', 0}
-end
+if raw[1] ~= string.sub(info, found + 7, found + 46) then return {'RECOVER'} end
+if tonumber(ARGV[1]) <= tonumber(raw[2]) then return {'OK', 0} end
 local time = redis.call('TIME')
-local now_us = tonumber(ARGV[13]) or tonumber(time[1]) * 1000000 + tonumber(time[2])
+local now_us = tonumber(ARGV[14]) or tonumber(time[1]) * 1000000 + tonumber(time[2])
 local now_ms = math.floor(now_us / 1000)
 
 local function full(rate)
@@ -35,22 +31,23 @@ if phase == 'open' and raw[3] ~= 'open' then
   -- Who waited through a pause was asked to show presence all along; who waited for the opening was not.
   grace_until_ms = raw[3] == 'paused' and grace_until_ms or now_ms + GRACE_MS
 end
-if phase == 'open' and rate > old_rate then
+-- What rises below the ceiling comes back from a strained checkout. It needs no grace: beyond whom advance knows to have been
+-- asked everybody counts as present, and with one every few seconds nobody would ever be passed over.
+if phase == 'open' and tonumber(ARGV[11]) > (tonumber(raw[11]) or old_rate) then
   grace_until_ms = now_ms + GRACE_MS
 end
-redis.call('HSET', KEYS[1], 'version', ARGV[1], 'phase', phase, 'opens_at_ms', ARGV[3], 'rate', rate, 'max_active', ARGV[5],
+redis.call('HSET', KEYS[1], 'version', ARGV[1], 'phase', phase, 'opens_at_ms', ARGV[3], 'rate', rate, 'ceiling', ARGV[11], 'max_active', ARGV[5],
   'enter_ms', ARGV[6], 'choose_ms', ARGV[7], 'address_limit', ARGV[8], 'enabled', ARGV[9], 'rules', ARGV[10],
   'credits', string.format('%.0f', credits), 'credits_at_us', string.format('%.0f', now_us), 'configured_at_us',
-  string.format('%.0f', now_us),
-  'grace_until_ms', string.format('%.0f', grace_until_ms))
-if ARGV[11] == '' then
+  string.format('%.0f', now_us), 'grace_until_ms', string.format('%.0f', grace_until_ms))
+if ARGV[12] == '' then
   redis.call('HDEL', KEYS[1], 'draw_size', 'draw_key')
 else
   -- Entries that were closed here stay closed, also when these settings do not know it yet.
-  local size = ARGV[11] == '-1' and redis.call('HGET', KEYS[1], 'draw_size') or ARGV[11]
-  redis.call('HSET', KEYS[1], 'draw_size', size, 'draw_key', ARGV[12])
+  local size = ARGV[12] == '-1' and redis.call('HGET', KEYS[1], 'draw_size') or ARGV[12]
+  redis.call('HSET', KEYS[1], 'draw_size', size, 'draw_key', ARGV[13])
   -- Numbers nobody is known to own were drawn among the others: only latecomers' are still in a row.
-  local first = math.max(tonumber(redis.call('HGET', KEYS[1], 'unknown_first')), ARGV[12] ~= '' and size + 1 or 0)
+  local first = math.max(tonumber(redis.call('HGET', KEYS[1], 'unknown_first')), ARGV[13] ~= '' and size + 1 or 0)
   redis.call('HSET', KEYS[1], 'unknown_first', string.format('%.0f', first))
 end
 -- While the queue was off, everybody came in by themselves.

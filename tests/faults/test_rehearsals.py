@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import pytest
 
 from onsale.sandbox.rehearsal import faults, guards
 from onsale.sandbox.rehearsal.faults import Faults
-from onsale.sandbox.rehearsal.plan import Kill, Plan
+from onsale.sandbox.rehearsal.plan import Arrivals, Kill, Plan
 from onsale.sandbox.rehearsal.rehearsal import SETTLE_SECONDS_MORE, Director, Sale
 from onsale.sandbox.rehearsal.results import Results
+from onsale.sandbox.rehearsal.slowness import SlowProvider
 from onsale.sandbox.visitor.buyer import Manners
 from onsale.sandbox.visitor.habits import Shares
 
@@ -34,14 +35,21 @@ SLOW_LANES = (
 )
 
 
-def rehearsed(plan: Plan, sale: Sale, *, without: Sequence[str] = (), sabotage: Sequence[str] = ()) -> Results:
+def rehearsed(
+    plan: Plan,
+    sale: Sale,
+    *,
+    without: Sequence[str] = (),
+    sabotage: Sequence[str] = (),
+    settings: Mapping[str, str] | None = None,
+) -> Results:
     """The results of one rehearsal, with guards taken out."""
     said: list[str] = []
     director = Director(
         plan,
         said.append,
         lambda progress, sample: None,
-        settings=guards.settings_without(without),
+        settings={**guards.settings_without(without), **(settings or {})},
         sabotage=[*guards.statements_without(without), *sabotage],
         settle_seconds=SETTLE_SECONDS - sale.choose_seconds - sale.pay_seconds if without else SETTLE_SECONDS_MORE,
     )
@@ -73,6 +81,44 @@ def test_a_bank_that_fails_now_and_then_charges_nobody_without_tickets() -> None
     assert found.faults is not None
     assert found.faults["late"], found.faults
     assert found.faults["webhook_doubled"], found.faults
+
+
+# Some four calls of a second each, nine at a time, for five buyers a second: it falls behind by three a second.
+SLOW_BANK = {"ONSALE_PAYMENT_CONCURRENCY": "9"}
+SLOW_SALE = Sale(seats=400, rate_per_minute=300, choose_seconds=10, pay_seconds=12)
+SLOW_PLAN = Plan(
+    buyers=150,
+    arrivals=Arrivals.POISSON,
+    arrive_seconds=30,
+    seed=13,
+    manners=QUICK,
+    shares=EAGER,
+    slow=SlowProvider(3, 27),
+    seconds_max=40,
+)
+
+
+@pytest.mark.slow
+def test_a_bank_ten_times_slower_in_mid_sale_lets_fewer_in_and_nobodys_hold_runs_out_while_paying() -> None:
+    found = rehearsed(SLOW_PLAN, replace(SLOW_SALE, auto=True), settings=SLOW_BANK)
+
+    assert (found.late_payments, found.lost_bookings, found.double_sold) == (0, 0, 0)
+    assert {name for name, holds in found.verify.items() if not holds} == set()
+    assert found.lowest_rate_per_minute is not None
+    assert found.last_rate_per_minute is not None
+    assert found.lowest_rate_per_minute <= SLOW_SALE.rate_per_minute // 5
+    assert any(why.startswith("The payment provider answers slowly") for why in found.why_slower)
+    # It comes back by a twentieth every three seconds, and the crowd goes home a few seconds after the bank is well.
+    assert found.last_rate_per_minute > found.lowest_rate_per_minute
+
+
+@pytest.mark.slow
+def test_without_auto_the_same_bank_lets_holds_run_out_while_they_are_paid() -> None:
+    found = rehearsed(SLOW_PLAN, SLOW_SALE, settings=SLOW_BANK)
+
+    assert found.lowest_rate_per_minute == SLOW_SALE.rate_per_minute
+    assert found.late_payments
+    assert any("ran out while their payment was under way" in why for why in found.why_not)
 
 
 @pytest.mark.slow

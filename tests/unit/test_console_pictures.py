@@ -9,8 +9,9 @@ from werkzeug.datastructures import MultiDict
 
 from onsale.db.queue_settings import Phase, QueueSettings
 from onsale.errors import BadRequest
+from onsale.queue.ramps import Ramp, Step
 from onsale.sandbox.rooms import Room, room
-from onsale.web.admin import chart, steering
+from onsale.web.admin import chart, ramp_picture, rates, steering
 from onsale.web.pages import house
 
 NOW = datetime(2026, 11, 23, 20, 0, tzinfo=UTC)
@@ -144,3 +145,72 @@ def _settings(**changed: object) -> QueueSettings:
         "updated_by": "",
     }
     return QueueSettings(**{**values, **changed})
+
+
+RAMP = Ramp.made([Step(0, 300), Step(300, 600), Step(900, 1_200)])
+
+
+def test_what_checkout_held_down_is_a_line_of_its_own_below_the_rate_set():
+    rates = [(NOW - timedelta(minutes=20), 600), (NOW - timedelta(minutes=2), 60)]
+    held = [(NOW - timedelta(minutes=5), 120), (NOW - timedelta(minutes=1), None)]
+
+    in_force = chart.lower(rates, held)
+    drawn = chart.draw([(NOW - timedelta(minutes=9), 5)], rates, in_force, now=NOW)
+
+    assert [rate for _, rate in in_force] == [600, 120, 60, 60]
+    assert drawn.in_force_path.count("V") == 3
+    assert drawn.words.endswith("60 set, 60 in force")
+
+
+def test_a_ramp_is_drawn_with_what_was_in_force_until_now():
+    picture = ramp_picture.draw(
+        RAMP,
+        [(NOW, 300), (NOW + timedelta(seconds=301), 120)],
+        begins=NOW,
+        rate_set=1_000,
+        now=NOW + timedelta(minutes=9),
+    )
+
+    assert picture.planned_path.count("V") == 2
+    assert picture.in_force_path.count("V") == 1
+    assert picture.now_x == pytest.approx((chart.WIDTH + chart.LEFT) / 2)
+    # The rate set cuts the plan off.
+    assert picture.grid[-1].label == "1,000"
+    assert "300 from minute 0, 600 from minute 5, 1,200 from minute 15" in picture.words
+
+
+def test_a_ramp_that_has_not_begun_shows_no_rate_in_force():
+    picture = ramp_picture.draw(RAMP, [(NOW, 300)], begins=NOW + timedelta(hours=1), rate_set=1_200, now=NOW)
+
+    assert (picture.in_force_path, picture.now_x) == ("", None)
+
+
+def test_the_form_of_a_ramp_takes_rows_in_any_order_and_leaves_empty_ones_out():
+    form = {
+        "minutes_1": "5",
+        "per_minute_1": "600",
+        "minutes_2": "",
+        "per_minute_2": "",
+        "minutes_3": "0.5",
+        "per_minute_3": "300",
+        "linear": "yes",
+    }
+
+    assert rates.asked(form) == Ramp((Step(30, 300), Step(300, 600)), linear=True)
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        {},
+        {"minutes_1": "soon", "per_minute_1": "600"},
+        {"minutes_1": "-1", "per_minute_1": "600"},
+        {"minutes_1": "1.", "per_minute_1": ""},
+        {"minutes_1": "0", "per_minute_1": "600001"},
+        {"minutes_1": "1441", "per_minute_1": "600"},
+        {"minutes_1": "", "per_minute_1": "600"},
+    ],
+)
+def test_a_form_of_a_ramp_that_does_not_fit_says_so(form):
+    with pytest.raises(BadRequest):
+        rates.asked(form)

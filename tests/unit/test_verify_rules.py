@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from onsale.queue import rate
 from onsale.verify.admissions import Run, disorder, over_the_rate, rate_error
 from onsale.verify.order import CLOCKS_SECONDS_MAX, Inversion, QueuedBooking, Snapshot, inversions
-from onsale.verify.rates import EFFECT_US_MAX, SKEW_US_MAX, Dials, Rates, Turned
+from onsale.verify.rates import EFFECT_US_MAX, SKEW_US_MAX, Dials, Held, Rates, Turned
 
 SECOND_US = 1_000_000
 
@@ -259,3 +259,28 @@ def test_what_was_lost_with_the_queue_is_no_error() -> None:
     restored = [replace(run, seq=run.seq + 40, at_us=run.at_us + MINUTE) for run in after]
 
     assert rate_error([*before, *restored], always(600)) == pytest.approx(0)
+
+
+def test_a_rate_held_down_by_checkout_is_the_one_that_counts_and_a_change_has_ten_seconds() -> None:
+    held = [Held(MOMENT, 60), Held(MOMENT + 2 * MINUTE, None)]
+    rates = Rates.of([], Dials(6_000, "open", 0), held)
+
+    assert a_minute_of(rates, MOMENT - 2 * MINUTE) == pytest.approx(6_000)
+    assert a_minute_of(rates, MOMENT + EFFECT_US_MAX) == pytest.approx(60)
+    assert a_minute_of(rates, MOMENT + 2 * MINUTE) == pytest.approx(6_000)
+
+
+def test_who_lets_in_at_the_rate_set_while_checkout_holds_it_down_is_seen() -> None:
+    later = MOMENT + EFFECT_US_MAX + SECOND_US
+    runs = [Run(n, later + n * SECOND_US, n, n, 0, 0, 10) for n in range(1, 30)]
+    dials = Dials(600, "open", 0)
+
+    assert over_the_rate(runs, Rates.of([], dials)) == []
+    assert over_the_rate(runs, Rates.of([], dials, [Held(MOMENT, 60)])) != []
+
+
+def test_a_dial_below_what_checkout_allows_is_what_counts() -> None:
+    turned = [Turned(MOMENT, per_minute=(6_000, 30))]
+    rates = Rates.of(turned, Dials(30, "open", 0), [Held(MOMENT - MINUTE, 60)])
+
+    assert a_minute_of(rates, MOMENT + EFFECT_US_MAX) == pytest.approx(30)

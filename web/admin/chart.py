@@ -44,15 +44,23 @@ class Chart:
     bars: tuple[Bar, ...]
     grid: tuple[GridLine, ...]
     set_path: str
+    in_force_path: str
     from_words: str
     words: str
 
 
-def draw(admitted: Sequence[tuple[datetime, int]], rates: Sequence[tuple[datetime, int]], *, now: datetime) -> Chart:
+def draw(
+    admitted: Sequence[tuple[datetime, int]],
+    rates: Sequence[tuple[datetime, int]],
+    in_force: Sequence[tuple[datetime, int]] = (),
+    *,
+    now: datetime,
+) -> Chart:
     """The chart of the last ten minutes.
 
     `admitted`: when how many came in. `rates`: from when on which rate per minute was set, oldest first; the one in
-    force at the beginning included.
+    force at the beginning included. `in_force`: the same of what checkout or a ramp left of it; empty where they never
+    held it down.
     """
     start = now - timedelta(minutes=MINUTES)
     rates = _since_it_began(rates, admitted[0][0] if admitted else now)
@@ -62,10 +70,25 @@ def draw(admitted: Sequence[tuple[datetime, int]], rates: Sequence[tuple[datetim
         if 0 <= index < BARS:
             counts[index] += count
     per_minute = [count * 60 / BAR_SECONDS for count in counts]
-    top = _round_up(max([SCALE_LEAST, *per_minute, *(rate for _, rate in rates)]))
+    top = round_up(max([SCALE_LEAST, *per_minute, *(rate for _, rate in rates)]))
+    usable = HEIGHT - TOP - BOTTOM
+    grid = tuple(GridLine(round(TOP + usable * (1 - share), 1), f"{round(top * share):,}") for share in (0, 0.5, 1))
+    last_minute = sum(counts[-60 // BAR_SECONDS :])
+    set_now = rates[-1][1] if rates else 0
+    held = f", {in_force[-1][1]:,} in force" if in_force else ""
+    words = (
+        f"Admitted per minute over the last {MINUTES} minutes; {last_minute:,} in the last one, {set_now:,} set{held}"
+    )
+    set_path, in_force_path = _path(rates, start, now, top), _path(in_force, start, now, top)
+    return Chart(
+        WIDTH, HEIGHT, LEFT, _bars(per_minute, top), grid, set_path, in_force_path, f"{MINUTES} minutes ago", words
+    )
+
+
+def _bars(per_minute: Sequence[float], top: int) -> tuple[Bar, ...]:
     usable = HEIGHT - TOP - BOTTOM
     step = (WIDTH - LEFT) / BARS
-    bars = tuple(
+    return tuple(
         Bar(
             round(LEFT + index * step + 1, 1),
             round(TOP + usable * (1 - value / top), 1),
@@ -75,11 +98,18 @@ def draw(admitted: Sequence[tuple[datetime, int]], rates: Sequence[tuple[datetim
         for index, value in enumerate(per_minute)
         if value
     )
-    grid = tuple(GridLine(round(TOP + usable * (1 - share), 1), f"{round(top * share):,}") for share in (0, 0.5, 1))
-    last_minute = sum(counts[-60 // BAR_SECONDS :])
-    set_now = rates[-1][1] if rates else 0
-    words = f"Admitted per minute over the last {MINUTES} minutes; {last_minute:,} in the last one, {set_now:,} set"
-    return Chart(WIDTH, HEIGHT, LEFT, bars, grid, _path(rates, start, now, top), f"{MINUTES} minutes ago", words)
+
+
+def lower(
+    rates: Sequence[tuple[datetime, int]], held: Sequence[tuple[datetime, int | None]]
+) -> list[tuple[datetime, int]]:
+    """The lower of a rate set and of what held it down (None: nothing), from each moment at which either changed."""
+    found = []
+    for at in sorted({at for at, _ in rates} | {at for at, _ in held}):
+        set_to = [rate for since, rate in rates if since <= at][-1:] or [rates[0][1]]
+        most = [rate for since, rate in held if since <= at][-1:]
+        found.append((at, set_to[0] if not most or most[0] is None else min(set_to[0], most[0])))
+    return found
 
 
 def _since_it_began(rates: Sequence[tuple[datetime, int]], began: datetime) -> Sequence[tuple[datetime, int]]:
@@ -88,7 +118,8 @@ def _since_it_began(rates: Sequence[tuple[datetime, int]], began: datetime) -> S
     return rates[max(obeyed, default=0) :]
 
 
-def _round_up(value: float) -> int:
+def round_up(value: float) -> int:
+    """The least round top of a scale that this fits under."""
     power = 1
     while value > 10 * power:
         power *= 10

@@ -13,7 +13,7 @@ from onsale.db.ids import EventId
 from onsale.db.queue_settings import QueueSettings
 from onsale.errors import NotFound, NotSignedIn, OnsaleError, TooManyRequests, WrongCredentials
 from onsale.web import auth, dial, limits, waiting_list
-from onsale.web.admin import live, steering, stuck, waiting
+from onsale.web.admin import live, rates, steering, stuck, waiting
 from onsale.web.auth import StaffMember
 from onsale.web.box_office import BoxOffice, box_office
 from onsale.web.pages import going, shows
@@ -95,6 +95,7 @@ def show(event_id: int) -> Response:
             settings=settings,
             live=numbers,
             stuck=stuck.groups(office, event.id),
+            rate=rates.view(office, event.id, member),
             chart=live.admission_chart(office, event.id, settings, now=now),
             may_change=member.may_change,
             listed=waiting_list.as_staff_see(office, event.id, member),

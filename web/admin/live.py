@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from onsale.db import admissions, sale_log
+from onsale.db import admissions, rate_control, sale_log
 from onsale.db.engine import reading
 from onsale.db.ids import EventId
 from onsale.db.queue_settings import QueueSettings
@@ -18,6 +18,8 @@ from onsale.web.dial import Sale
 
 BAR_UNITS = 1_000
 CHANGES_READ_MAX = 100
+# One every three seconds for the time that the chart shows.
+STEPS_READ_MAX = 250
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,15 @@ class Live:
     limited_by: str
     takings_minor: int
     currency: str
+    rate_in_force: int
+    admitted: int
+    entered: int
+    holding: int
+    undecided: int
+    oldest_undecided_seconds: float
+    paying: int
+    payments_seconds: float
+    declined: int
 
     @property
     def sold_x(self) -> int:
@@ -54,7 +65,7 @@ def live(sale: Sale) -> Live | None:
     """The numbers now; None while the queue does not answer."""
     if sale.status is None:
         return None
-    state, stock = sale.status.state, sale.numbers.stock
+    state, stock, signs = sale.status.state, sale.numbers.stock, sale.signs
     return Live(
         at=datetime.fromtimestamp(state.now_ms / 1000, UTC),
         phase=status.derived_phase(state).value,
@@ -66,10 +77,19 @@ def live(sale: Sale) -> Live | None:
         free=stock.free,
         held=stock.held,
         sold=stock.sold,
-        obeyed=state.version >= sale.settings.version,
+        obeyed=state.version >= sale.version,
         limited_by=_limited_by(state, stock.free),
         takings_minor=sale.numbers.takings_minor,
         currency=sale.numbers.currency,
+        rate_in_force=0 if state.stopped else state.rules.rate_per_minute,
+        admitted=state.admitted,
+        entered=state.entered,
+        holding=state.holding,
+        undecided=signs.backlog,
+        oldest_undecided_seconds=signs.backlog_seconds,
+        paying=signs.carried + signs.uncarried,
+        payments_seconds=max(signs.carried_seconds, signs.uncarried_seconds),
+        declined=signs.declined,
     )
 
 
@@ -77,6 +97,8 @@ def _limited_by(state: QueueState, free: int) -> str:
     """Why fewer come in than the rate allows, when something else is the limit."""
     if state.recovering:
         return "The queue is being restored after a loss of Redis; nobody is let in until it is."
+    if slowed := status.why(state):
+        return slowed
     if not state.waiting or state.rules.rate_per_minute == 0:
         return ""
     if state.active >= state.rules.max_active:
@@ -92,7 +114,10 @@ def admission_chart(office: BoxOffice, event_id: EventId, settings: QueueSetting
     with reading(office.engine) as connection:
         admitted = admissions.by_interval(connection, event_id, since=start, seconds=chart.BAR_SECONDS)
         lines = sale_log.newest(connection, event_id, limit=CHANGES_READ_MAX)
-    return chart.draw(admitted, _rates(lines, settings, start), now=now)
+        steps = rate_control.steps(connection, event_id, since=start, limit=STEPS_READ_MAX)
+    rates = _rates(lines, settings, start)
+    held = [(step.at, step.per_minute) for step in steps]
+    return chart.draw(admitted, rates, chart.lower(rates, held) if held else (), now=now)
 
 
 def _rates(lines: tuple[sale_log.Line, ...], settings: QueueSettings, start: datetime) -> list[tuple[datetime, int]]:

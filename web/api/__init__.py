@@ -16,6 +16,7 @@ from onsale.web.api.draws import draws
 from onsale.web.api.events import events
 from onsale.web.api.prices import prices
 from onsale.web.api.queue import waiting_room
+from onsale.web.api.rate_control import rates
 from onsale.web.api.receipts import receipts
 from onsale.web.api.refunds import refunds
 from onsale.web.api.reports import reports
@@ -42,6 +43,7 @@ NOUNS = (
     prices,
     codes,
     draws,
+    rates,
     reports,
     scheduled_prices,
     ticket_limits,

@@ -86,7 +86,8 @@ class StatusDocument(Told):
     """How the queue stands, alike for everybody: people ahead are your number - serving - 1.
 
     Keep the largest `serving` you have seen. `poll` tells how often to ask, the first band that fits; `pace_per_minute`
-    is what a wait is reckoned with, 0 where nobody can say.
+    is what a wait is reckoned with, 0 where nobody can say. `rate_per_minute` is in force now, `ceiling_per_minute`
+    is what the organiser set; `why` tells in a sentence why it is lower, and is empty where it is not.
     """
 
     phase: Phase
@@ -96,6 +97,8 @@ class StatusDocument(Told):
     issued: int
     waiting: int
     rate_per_minute: int
+    ceiling_per_minute: int
+    why: str
     admitted_per_minute: int
     pace_per_minute: int
     returns_waiting: bool

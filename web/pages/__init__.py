@@ -13,6 +13,7 @@ from onsale.web.admin.codes import codes as console_codes
 from onsale.web.admin.console import console
 from onsale.web.admin.draw import console_draw
 from onsale.web.admin.prices import prices as console_prices
+from onsale.web.admin.rates import rates as console_rates
 from onsale.web.admin.refunds import refunds as console_refunds
 from onsale.web.admin.sale_log import sale_log
 from onsale.web.admin.waiting import lists as console_lists
@@ -50,6 +51,7 @@ BLUEPRINTS = (
     console_codes,
     console_draw,
     console_lists,
+    console_rates,
     staff_bookings,
 )
 

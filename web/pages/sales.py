@@ -100,6 +100,8 @@ def _why(state: QueueState) -> str:
     """Where the band of a wait comes from."""
     if status.derived_phase(state) is not Phase.OPEN:
         return ""
+    if slowed := status.why(state):
+        return slowed
     pace, rate = status.pace_per_minute(state), state.rules.rate_per_minute
     if pace < rate:
         return f"About {pace:,} people per minute now: as many are inside as fit, and people come in as others finish."

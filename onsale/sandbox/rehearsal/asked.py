@@ -12,13 +12,15 @@ from typing import Any
 import click
 import orjson
 
+from onsale.sandbox.rehearsal.faults import Faults
 from onsale.sandbox.rehearsal.plan import KILLS_MAX, Kill
+from onsale.sandbox.rehearsal.slowness import SlowProvider
 from onsale.sandbox.visitor.habits import Shares
 
 # A header's value: what is in no JWT would break the request it is sent with.
 TOKEN = re.compile(r"[A-Za-z0-9._~+/=-]+")
 # What only a stack of the rehearsal's own has, and what only a shop that runs already needs.
-OWN_ONLY = {"kills": "--kill", "without": "--without-guard", "faults": "--faults"}
+OWN_ONLY = {"kills": "--kill", "without": "--without-guard", "faults": "--faults", "auto": "--auto"}
 SHOP_ONLY = {"event": "--event", "token_file": "--tokens"}
 
 
@@ -53,6 +55,16 @@ def shares(_: click.Context, __: click.Parameter, given: tuple[tuple[str, float]
         return dataclasses.replace(Shares(), **dict(given))
     except ValueError as error:
         raise click.BadParameter(str(error)) from None
+
+
+def faults(_: click.Context, __: click.Parameter, given: str | None) -> Faults | SlowProvider | None:
+    """A bank's bad day, or a while in which it is slow."""
+    if given is None or given == Faults.PAYMENTS:
+        return Faults.PAYMENTS if given else None
+    try:
+        return SlowProvider.parse(given)
+    except ValueError as error:
+        raise click.BadParameter(f"{error}; or {Faults.PAYMENTS}") from None
 
 
 def not_empty(_: click.Context, __: click.Parameter, given: str | None) -> str | None:

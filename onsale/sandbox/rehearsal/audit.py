@@ -34,12 +34,14 @@ class Audit:
     inversions: int | None = None
     rate_error: float | None = None
     lost_bookings: int | None = None
+    late_payments: int | None = None
     contradictions: tuple[str, ...] = ()
 
 
 def audit(engine: Engine, event_id: EventId, visits: Iterable[Visit], verdict: Verdict) -> Audit:
     """Compare every booking that was answered 202 with the record."""
     with reading(engine) as connection:
+        late = connection.execute(_LATE, {"event_id": event_id}).scalar_one()
         states = {str(booking): str(state) for booking, state in connection.execute(_STATES, {"event_id": event_id})}
     ended = {state.value for state in ENDED}
     lost, untrue = 0, []
@@ -58,6 +60,7 @@ def audit(engine: Engine, event_id: EventId, visits: Iterable[Visit], verdict: V
         inversions=numbers["inversions"],
         rate_error=numbers["rate_error"],
         lost_bookings=lost,
+        late_payments=late,
         contradictions=tuple(untrue[:CONTRADICTIONS_MAX]),
     )
 
@@ -72,3 +75,10 @@ def _is_so(told: str, visit: Visit, states: Mapping[str, str]) -> bool:
 
 
 _STATES = text("SELECT id, state FROM bookings WHERE event_id = :event_id")
+# A card was given in time, and the bank's word came too late or not at all.
+_LATE = text("""
+    SELECT count(*) FROM bookings b
+     WHERE b.event_id = :event_id AND b.state = 'expired'
+       AND EXISTS (SELECT FROM payment_attempts a WHERE a.event_id = b.event_id AND a.booking_id = b.id
+                    AND a.outcome IN ('pending', 'authorised'))
+""")

@@ -22,6 +22,7 @@ from onsale.sandbox.rehearsal.faults import Faults
 from onsale.sandbox.rehearsal.page import page
 from onsale.sandbox.rehearsal.plan import BUYERS_MAX, Arrivals, Plan
 from onsale.sandbox.rehearsal.rehearsal import Director, Rehearsed, Sale
+from onsale.sandbox.rehearsal.slowness import SlowProvider
 from onsale.sandbox.signals import StopAsked, StopSignals
 from onsale.sandbox.visitor.buyer import Manners
 from onsale.sandbox.visitor.habits import Shares
@@ -104,9 +105,14 @@ SALE = (
         "valkey-emptied comes back with nothing, valkey-older as it was three seconds before.",
     ),
     click.option(
+        "--auto", is_flag=True, help="Let the rate follow checkout: fewer come in while payments cannot keep up."
+    ),
+    click.option(
         "--faults",
-        type=click.Choice([each.value for each in Faults]),
-        help="A bank with a bad day: 2 % of its calls time out after their work, 2 % fail, 2 % of its webhooks are "
+        callback=asked.faults,
+        metavar="payments|slow-provider@FROMs..TOs",
+        help="slow-provider@30s..60s: a bank ten times slower for a while. payments: a bank with a bad day: 2 % of its "
+        "calls time out after their work, 2 % fail, 2 % of its webhooks are "
         "lost and 5 % come twice; 5 % of the cards are declined, 5 % want 3-D Secure.",
     ),
     click.option(
@@ -156,8 +162,9 @@ def rehearse(**given: Any) -> None:
       onsale rehearse --buyers 2000 --seats 1000 --rate 6000/min
       onsale rehearse --kill web@100 --kill lane@200 --html report.html
       onsale rehearse --standby --kill postgres@150
-    And with a bank that fails now and then:
+    And with a bank that fails now and then, or is ten times slower for a while:
       onsale rehearse --faults payments
+      onsale rehearse --auto --faults slow-provider@30s..60s --arrivals poisson --arrive-seconds 120
     The one that runs already (`onsale run` in another terminal):
       onsale rehearse --url http://127.0.0.1:8000 --event selling-now --buyers 100
 
@@ -209,11 +216,12 @@ def _plan(given: dict[str, Any]) -> Plan:
         arrivals=Arrivals(given["arrivals"]),
         arrive_seconds=given["arrive_seconds"],
         seed=given["seed"],
-        shares=faults.crowd(given["shares"]) if given["faults"] else given["shares"],
+        shares=faults.crowd(given["shares"]) if given["faults"] is Faults.PAYMENTS else given["shares"],
         manners=MANNERS,
         shared_cache=given["shared_cache"],
         kills=given["kills"],
-        faults=Faults(given["faults"]) if given["faults"] else None,
+        faults=Faults.PAYMENTS if given["faults"] is Faults.PAYMENTS else None,
+        slow=given["faults"] if isinstance(given["faults"], SlowProvider) else None,
         seconds_max=given["minutes"] * 60,
     )
 
@@ -225,6 +233,7 @@ def _rehearsed(director: Director, given: dict[str, Any], minted: Sequence[str])
             rate_per_minute=rate_per_minute(given["rate"]),
             max_active=given["max_active"],
             pay_seconds=given["pay_seconds"],
+            auto=given["auto"],
         )
         return director.on_a_stack_of_its_own(planned, folder=given["keep"], standby=given["standby"])
     url = given["url"].rstrip("/")

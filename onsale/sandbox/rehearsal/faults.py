@@ -52,6 +52,11 @@ def begin(config: Config, *, seed: int) -> None:
     _ask(config, "POST", "settings", {"chances": asdict(replace(BAD_DAY, seed=seed))})
 
 
+def slow_down(config: Config, delay_ms: int) -> None:
+    """From now on each call to the bank takes so long. PartFailed when it does not answer."""
+    _ask(config, "POST", "settings", {"delay_ms": delay_ms})
+
+
 def happened(config: Config) -> Mapping[str, int]:
     """How many faults of each kind there were. PartFailed when the bank does not answer."""
     return _ask(config, "GET", "faults", None)

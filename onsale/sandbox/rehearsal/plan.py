@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from onsale.sandbox.rehearsal.faults import Faults
+from onsale.sandbox.rehearsal.slowness import SlowProvider
 from onsale.sandbox.visitor.buyer import Manners
 from onsale.sandbox.visitor.habits import Shares
 
@@ -75,6 +76,7 @@ class Plan:
     shared_cache: bool = False
     kills: tuple[Kill, ...] = ()
     faults: Faults | None = None
+    slow: SlowProvider | None = None
     # Nobody is waited for longer than this.
     seconds_max: float = 900.0
 

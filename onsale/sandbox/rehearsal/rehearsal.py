@@ -30,6 +30,7 @@ from onsale.sandbox.rehearsal.house import sections_of
 from onsale.sandbox.rehearsal.journal import Progress
 from onsale.sandbox.rehearsal.plan import Plan
 from onsale.sandbox.rehearsal.results import Results, results
+from onsale.sandbox.rehearsal.slowness import SlowBank
 from onsale.sandbox.rehearsal.watching import Sample, status_at
 from onsale.sandbox.stack import Stack
 from onsale.verify.deployment import verify_with
@@ -52,6 +53,8 @@ class Sale:
     enter_seconds: int = 20
     choose_seconds: int = 30
     pay_seconds: int = 30
+    # Whether the rate follows checkout.
+    auto: bool = False
 
 
 @dataclass(frozen=True)
@@ -106,7 +109,7 @@ class Director:
             for statement in self.sabotage:
                 connection.execute(text(statement))
         event_id, tokens = open_doors(
-            stack, config, engine, seats=planned.seats, buyers=self.plan.buyers, change=change
+            stack, config, engine, seats=planned.seats, buyers=self.plan.buyers, change=change, auto=planned.auto
         )
         settle = planned.pay_seconds + planned.choose_seconds + self.settle_seconds
         conductor = Conductor(
@@ -114,6 +117,10 @@ class Director:
         )
         if self.plan.faults:
             faults.begin(config, seed=self.plan.seed)
+        if self.plan.slow:
+            bank = SlowBank(self.plan.slow, lambda delay_ms: faults.slow_down(config, delay_ms))
+            bank.look(0)
+            conductor.passing = bank.look
         conducted = conductor.run(settle_seconds=settle)
         if self.plan.faults:
             conducted = replace(conducted, faults=faults.happened(config))
@@ -146,12 +153,14 @@ def _audited(config: Config, engine: Engine, event_id: EventId, conducted: Condu
 
 
 def open_doors(
-    stack: Stack, config: Config, engine: Engine, *, seats: int, buyers: int, change: QueueChange
+    stack: Stack, config: Config, engine: Engine, *, seats: int, buyers: int, change: QueueChange, auto: bool = False
 ) -> tuple[EventId, list[str]]:
     """Put an event on sale where the parts run, start the rest, wait for its queue; the event and its buyers' JWTs."""
     now = datetime.now(UTC)
     with transaction(engine) as connection:
         event_id = sale.put_on_sale(connection, sections_of(seats), change=change, now=now)
+        if auto:
+            sale.follow_checkout(connection, event_id, ceiling=change.rate_per_minute or 0)
         tokens = sale.mint(connection, config, buyers, now=now)
     stack.say(f"Event {event_id}: {seats} tickets, {buyers} buyers")
     stack.start_lines()

@@ -22,7 +22,7 @@ CROWD_FLAGS = {"shared_cache": "--shared-cache"}
 OWN_SALE = {"seats": "--seats", "rate": "--rate", "max_active": "--max-active", "pay_seconds": "--pay-seconds"}
 OWN_SALE_MAYBE = {"faults": "--faults"}
 OWN_SALE_MANY = {"kills": "--kill", "without": "--without-guard"}
-OWN_SALE_FLAGS = {"standby": "--standby"}
+OWN_SALE_FLAGS = {"standby": "--standby", "auto": "--auto"}
 SHOP = {"url": "--url", "event": "--event"}
 
 

@@ -13,12 +13,14 @@ from onsale.sandbox.rehearsal.conducting import Conducted
 from onsale.sandbox.rehearsal.journal import Journal
 from onsale.sandbox.rehearsal.plan import Kill, Plan
 from onsale.sandbox.rehearsal.recovering import Killed, Recovered, recoveries
+from onsale.sandbox.rehearsal.watching import Sample
 from onsale.sandbox.visitor.visit import Visit
 
 RECOVERY_SECONDS_MAX = 30.0
 BROKEN_SHOWN_MAX = 50
 # Reasons have a server's own words in them: a bad one could say something else to everybody.
 GAVE_UP_REASONS_MAX = 20
+WHYS_SHOWN_MAX = 20
 GAVE_UP = "gave up"
 OTHER_REASONS = "other reasons"
 ACCEPTED = 202
@@ -74,6 +76,13 @@ class Results:
     generator_saturated: bool
     generator_cpu_share: float
     generator_late_ms_p99: float
+    # Where the bank was slow for a while: how low the rate went, what it was at the end, and what buyers read of it.
+    slow_provider: str | None = None
+    lowest_rate_per_minute: int | None = None
+    last_rate_per_minute: int | None = None
+    why_slower: Sequence[str] = ()
+    # Holds that ran out while their payment was under way.
+    late_payments: int | None = None
     ok: bool = field(default=False)
     why_not: Sequence[str] = ()
 
@@ -106,6 +115,8 @@ def results(plan: Plan, conducted: Conducted, audit: Audit, *, rate: int | None,
         faults=conducted.faults,
         kills=recoveries(conducted.journal, conducted.killed, conducted.samples),
         kills_missed=kills_missed(plan.kills, conducted.killed),
+        late_payments=audit.late_payments,
+        **_of_rates(plan, conducted.samples),
         **_of_visits(conducted),
         **_of_requests(conducted.journal),
     )
@@ -134,6 +145,20 @@ def _of_visits(conducted: Conducted) -> dict[str, Any]:
         "accepted_to_held_seconds": _spread(
             visit.held_at - visit.booked_at for visit in visits if visit.held_at and visit.booked_at
         ),
+    }
+
+
+def _of_rates(plan: Plan, samples: Sequence[Sample]) -> dict[str, Any]:
+    """The rates that were in force, as everybody could see them; told where the bank was made slow."""
+    if plan.slow is None:
+        return {}
+    told = [sample.status for sample in samples if sample.status]
+    rates = [int(status["rate_per_minute"]) for status in told]
+    return {
+        "slow_provider": str(plan.slow),
+        "lowest_rate_per_minute": min(rates, default=None),
+        "last_rate_per_minute": rates[-1] if rates else None,
+        "why_slower": list(dict.fromkeys(status["why"] for status in told if status["why"]))[:WHYS_SHOWN_MAX],
     }
 
 
@@ -192,6 +217,10 @@ def reasons(found: Results) -> list[str]:
         (
             found.faults is not None and not any(found.faults.values()),
             "the bank never failed: too few paid",
+        ),
+        (
+            found.slow_provider is not None and bool(found.late_payments),
+            f"{found.late_payments} holds ran out while their payment was under way",
         ),
         (not found.confirmed, "nothing was sold: no buyer was told of tickets"),
     ]

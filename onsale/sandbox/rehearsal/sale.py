@@ -5,12 +5,13 @@ from __future__ import annotations
 import secrets
 import uuid
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, text
 
 from onsale.config import Config
-from onsale.db import catalogue, queue_settings
+from onsale.db import catalogue, queue_settings, rate_control, sale_log
 from onsale.db.catalogue import NewEvent, NewSection, Venue
 from onsale.db.ids import EventId
 from onsale.db.queue_settings import Phase, QueueChange
@@ -70,6 +71,14 @@ def queue_change(*, rate_per_minute: int, max_active: int, seconds: tuple[int, i
         # The whole crowd comes from one address.
         address_limit=ADDRESS_LIMIT * 10,
     )
+
+
+def follow_checkout(connection: Connection, event_id: EventId, *, ceiling: int) -> None:
+    """Switch auto on, as staff do."""
+    before = rate_control.hold(connection, event_id)
+    rate_control.put(connection, before, replace(before, auto=True), ceiling=ceiling)
+    body = {"auto": {"from": False, "to": True}}
+    sale_log.append(connection, event_id, actor=ACTOR, kind="rate_control_changed", body=body)
 
 
 def mint(connection: Connection, config: Config, how_many: int, *, now: datetime) -> list[str]:

@@ -70,9 +70,18 @@ def report(found: Results) -> str:
     if found.faults is not None:
         counts = {name.replace("_", " "): count for name, count in found.faults.items()}
         lines += [_heading("What went wrong at the bank"), *_rows(counts), ""]
+    if found.slow_provider is not None:
+        lines += [_heading(f"While the bank was slow ({found.slow_provider})"), *_slowed(found), ""]
     if found.kills:
         lines += [_heading("Killed"), *_kills(found), ""]
     return "\n".join([*lines, *_verdict(found)])
+
+
+def _slowed(found: Results) -> list[str]:
+    rates = {"lowest": found.lowest_rate_per_minute, "last": found.last_rate_per_minute}
+    rows = [f"  {rate:>8}  a minute, the {name} rate in force" for name, rate in rates.items() if rate is not None]
+    late = "" if found.late_payments is None else f"  {found.late_payments:>8}  holds ran out while being paid"
+    return [*rows, *([late] if late else []), *(f"  {why}" for why in found.why_slower)]
 
 
 def compared(found: Results, before: Mapping[str, Any]) -> str:

@@ -63,4 +63,4 @@ def status_at(url: str) -> dict[str, Any]:
         return {}
     if not isinstance(status, dict) or not status.keys() >= set(KEPT):
         return {}
-    return {name: status[name] for name in KEPT}
+    return {name: status[name] for name in KEPT} | {"why": str(status.get("why", ""))}

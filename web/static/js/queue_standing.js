@@ -64,6 +64,7 @@ export class Standing {
 
   why(status) {
     if (status.phase !== 'open') return '';
+    if (status.why) return status.why;
     const slower = status.pace_per_minute < status.rate_per_minute;
     if (slower) return `About ${count(status.pace_per_minute)} people per minute now: as many are inside as fit, and people come in as others finish.`;
     return `At ${count(status.rate_per_minute)} people per minute, between everybody taking their turn and some staying away.`;
