@@ -36,6 +36,7 @@ NAMES = (
     "follow",
     "configure",
     "set_stock",
+    "keep_outlook",
     "grant_block",
     "snapshot",
     "begin_recovery",

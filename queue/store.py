@@ -19,6 +19,7 @@ from redis.exceptions import RedisError
 from onsale.db.ids import BuyerId, EventId
 from onsale.errors import NotInQueue, QueueRecovering, QueueUnavailable
 from onsale.queue.keys import EventKeys, PlaceId, address_digest, number_place, return_place, split_place
+from onsale.queue.outlook import Outlook, kept_bytes
 from onsale.queue.scripts import Scripts
 from onsale.queue.state import (
     AdmissionEntry,
@@ -32,9 +33,18 @@ from onsale.queue.state import (
     Restored,
     SectionStock,
     Slots,
+    SoFar,
     Standing,
 )
-from onsale.queue.state_text import admission_entry, buyer_text, join_entry, rules_json, sections_json, state_of
+from onsale.queue.state_text import (
+    admission_entry,
+    buyer_text,
+    join_entry,
+    rules_json,
+    sections_json,
+    so_far_json,
+    state_of,
+)
 
 ADMIT_MAX = 500
 FOLLOW_MAX = 1_000
@@ -178,9 +188,23 @@ class QueueStore:
         ]
         return bool(self._run("configure", [EventKeys(event_id).queue], [*arguments, *_us(now_ms)])[0])
 
-    def set_stock(self, event_id: EventId, sections: Sequence[SectionStock], *, free: int, held: int) -> None:
+    def set_stock(
+        self,
+        event_id: EventId,
+        sections: Sequence[SectionStock],
+        *,
+        free: int,
+        held: int,
+        so_far: SoFar | None = None,
+    ) -> None:
         """Tell how many tickets are free and held; until the first time stock limits nobody."""
-        self._run("set_stock", [EventKeys(event_id).queue], [free, held, sections_json(sections)])
+        told = so_far_json(so_far) if so_far else b""
+        self._run("set_stock", [EventKeys(event_id).queue], [free, held, sections_json(sections), told])
+
+    def keep_outlook(self, event_id: EventId, outlook: Outlook) -> bool:
+        """Remember what was promised; False when somebody has promised later than this."""
+        kept = kept_bytes(outlook)
+        return bool(self._run("keep_outlook", [EventKeys(event_id).queue], [outlook.at_ms, kept])[0])
 
     def grant_block(self, event_id: EventId, last: int) -> int:
         """Numbers up to `last` are reserved in the record and may be given out; returns the highest that may."""

@@ -23,7 +23,7 @@ from onsale.db import number_blocks, queue_settings, selling_out, stats
 from onsale.db.ids import EventId
 from onsale.errors import QueueRecovering, QueueUnavailable, RecordUnavailable
 from onsale.queue.state import QueueState, SectionStock
-from onsale.workers import journaling, recovery, rounds
+from onsale.workers import journaling, recovery, rounds, waiting
 from onsale.workers.rounds import Watched
 from onsale.workers.shop import Shop, open_shop
 
@@ -126,6 +126,7 @@ class Admitter:
         if queue.recovering:
             raise QueueRecovering
         self._grant_numbers(one, queue, now)
+        waiting.look_ahead(self.shop, one, queue)
         moving = one.busy
         one.looked(now, queue)
         if moving or one.busy or now >= one.stock_at:
@@ -167,8 +168,10 @@ def tell_stock(shop: Shop, event_id: EventId) -> None:
     with record.reading(shop.engine) as connection:
         stock = stats.stock(connection, event_id)
         noted = selling_out.is_noted(connection, event_id)
+        so_far = waiting.so_far(connection, event_id)
+    so_far = waiting.with_sections(shop, event_id, so_far, stock)
     sections = [SectionStock(one.section_id, one.name, one.price_minor, one.free, one.held) for one in stock.sections]
-    shop.store.set_stock(event_id, sections, free=stock.free, held=stock.held)
+    shop.store.set_stock(event_id, sections, free=stock.free, held=stock.held, so_far=so_far)
     if stock.sold_out != noted:
         with record.transaction(shop.engine) as connection:
             selling_out.note(connection, event_id, sold_out=stock.sold_out)

@@ -46,6 +46,8 @@ class Watched:
     issued: int = 0
     looked_at: float = 0.0
     counters: tuple[int, ...] = field(default=())
+    # The slot of time in which what is told of the wait was written down last.
+    told_slot: int = 0
 
     def failed(self, now: float) -> None:
         """Leave the event alone for a while."""

@@ -3,7 +3,7 @@
 Statements are written by hand beside the functions that need them; the constraints are explained in the migrations.
 """
 
-from onsale.db.models import catalogue, changes, letters, payments, people, queue, refunds, sales, search
+from onsale.db.models import catalogue, changes, letters, payments, people, queue, refunds, sales, search, waits
 from onsale.db.models.base import Base
 
 metadata = Base.metadata
@@ -20,4 +20,5 @@ __all__ = [
     "refunds",
     "sales",
     "search",
+    "waits",
 ]

@@ -47,6 +47,7 @@ PROVE = {
     "rehearse": Entry("onsale.sandbox.rehearsal.command:rehearse", "Rehearse a sale before the public comes."),
     "tokens": Entry("onsale.sandbox.rehearsal.command:tokens", "Mint JWTs for a crowd that comes from elsewhere."),
     "verify": Entry("onsale.cli.verify:verify_command", "Check what must hold on the record of an event."),
+    "waits": Entry("onsale.cli.waits:waits", "Say how often the waits that buyers were told came true."),
     "bench": Entry("onsale.sandbox.bench.command:bench", "Measure, as ratios in one run."),
 }
 SECTIONS = {"Try it": TRY, "Operate it": SERVE, "Prove it": PROVE}

@@ -12,7 +12,7 @@ from onsale.errors import OnsaleError
 from onsale.web import auth, joining
 from onsale.web.box_office import BoxOffice, box_office
 from onsale.web.joining import MyPlace
-from onsale.web.pages import cookies, going, guests, places, sales, shows, test_cards, words
+from onsale.web.pages import cookies, going, guests, places, queue_words, sales, shows, test_cards, words
 from onsale.web.pages.events import WishForm
 
 waiting = Blueprint("waiting", __name__)
@@ -33,6 +33,9 @@ class PlaceView:
     ahead: int = 0
     ahead_at_first: int = 0
     wait_words: str = ""
+    told: str = ""
+    odds: str = ""
+    odds_words: str = ""
     refresh_seconds: int = 0
     deadline: datetime | None = None
     hands_free: bool = False
@@ -51,7 +54,7 @@ def show(event_id: int) -> Response:
     event = shows.event(event_id)
     sale = sales.sale_if_known(office, event.id)
     place = _place(office, event.id)
-    view = _view(place)
+    view = _view(place, sale)
     response = make_response(
         render_template(
             "queue.html",
@@ -69,6 +72,8 @@ def show(event_id: int) -> Response:
         if view.standing == "ahead":
             here = place.return_number or place.number
             cookies.keep_way(response, event.id, cookies.Way(here, view.ahead_at_first, view.ahead))
+            if place.told:
+                cookies.keep_told(response, event.id, place.place_id, place.told)
     response.headers["Cache-Control"] = "no-store"
     return response
 
@@ -146,10 +151,13 @@ def leave(event_id: int) -> Response:
 def _place(office: BoxOffice, event_id: EventId) -> MyPlace | None:
     """My place; a page that is asked for shows being there just as a heartbeat does."""
     place = places.place_if_any(office, event_id)
-    if place is None or not place.heartbeat:
-        return place
+    if place is None:
+        return None
+    told = cookies.told_band(place.place_id)
+    if not place.heartbeat:
+        return place.keeping(told, joining.now_ms())
     buyer_id = auth.current_buyer().id
-    return places.with_token(lambda token: joining.heartbeat(office, event_id, buyer_id, queue_token=token))
+    return places.with_token(lambda token: joining.heartbeat(office, event_id, buyer_id, queue_token=token, told=told))
 
 
 TITLES = {
@@ -161,7 +169,7 @@ TITLES = {
 }
 
 
-def _view(place: MyPlace | None) -> PlaceView:
+def _view(place: MyPlace | None, sale: sales.Sale | None) -> PlaceView:
     if place is None:
         return PlaceView("none", "Queue")
     way = cookies.way(place.return_number or place.number)
@@ -175,6 +183,9 @@ def _view(place: MyPlace | None) -> PlaceView:
         ahead=ahead,
         ahead_at_first=max(ahead, way.first) if way else ahead,
         wait_words=words.band(place.wait_low_seconds, place.wait_high_seconds),
+        told=place.told.text if place.told else "",
+        odds=place.odds or "",
+        odds_words=queue_words.odds_words(place.odds, sale.held if sale else None),
         refresh_seconds=max(REFRESH_SECONDS_MIN, place.poll_seconds) if place.standing.value == "ahead" else 0,
         deadline=place.deadline,
         hands_free=place.hands_free,

@@ -3,8 +3,11 @@
 import { countDown, now } from './clock.js';
 import { refresh } from './part.js';
 import { post } from './post.js';
-import { bandWords, heartbeatWanted, peopleAhead, pollMs, serving, waitBand } from './queue_rules.js';
+import { odds } from './queue_odds.js';
+import { heartbeatWanted, peopleAhead, pollMs, serving, waitBand } from './queue_rules.js';
 import { Standing } from './queue_standing.js';
+import { bandWords, seconds } from './queue_wait.js';
+import { causeWords, oddsWords } from './queue_words.js';
 import { say, saySometimes } from './say.js';
 import { Watch } from './status.js';
 
@@ -24,8 +27,11 @@ function told(status) {
   standing.lost(null);
   const seen = standing.see(serving(standing.place, status));
   const ahead = peopleAhead(standing.place, status, seen);
-  const wait = bandWords(waitBand(standing.place, status, seen, now()));
-  standing.show(status, ahead, wait);
+  const band = standing.keep(waitBand(standing.place, status, seen, now()));
+  const wait = bandWords(band && seconds(band, now()));
+  const chance = odds(ahead, status);
+  standing.show(status, ahead, { wait, odds: chance, oddsWords: oddsWords(chance, status.held), cause: causeWords(status.wait) });
+  for (const words of standing.news(status, chance)) say(words);
   document.title = `${ahead.toLocaleString('en')} ahead · Onsale`;
   if (standing.phase && standing.phase !== status.phase) say(standing.phaseWords(status) || `The queue goes on. ${ahead} ahead of you.`);
   standing.phase = status.phase;
