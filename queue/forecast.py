@@ -16,11 +16,11 @@ from onsale.queue.state import QueueState
 
 # A band reaches from this part of the expected wait to that one: less than a factor of two.
 SOONEST, LATEST = 0.74, 1.38
-# While nobody has finished nobody knows how long people stay inside: then it is these minutes, and a wider band.
-STAY_MINUTES, STAY_SHORT, STAY_LONG = 3.0, 1.7, 6.0
+# While nobody has finished nobody knows how long people stay inside: between these minutes, in a wider band.
+STAY_SHORT, STAY_LONG = 1.7, 6.0
 LEFT_KNOWN = 12
 # Who is quick leaves first: only when so many have left for every slot is their stay not taken for longer than it is.
-LEFT_PER_SLOT = 0.8
+LEFT_PER_SLOT = 0.5
 # Of those waiting, before anybody was asked to show presence.
 PRESENT_PRIOR = 0.92
 ASKED_KNOWN = 20
@@ -50,6 +50,8 @@ class Forecast:
     returns_share: float
     slots_bind: bool
     tickets_bind: bool
+    # False while how long people stay inside is a guess, and that counts.
+    sure: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +81,7 @@ def forecast(state: QueueState, flow: Flow) -> Forecast:
         share,
         slots_bind=len(slots) > 1 or slots[0].middle < state.rules.rate_per_minute,
         tickets_bind=limit is not None and limit < waiting,
+        sure=len(slots) == 1 or _stay_known(state, flow),
     )
 
 
@@ -112,7 +115,7 @@ def _slots(state: QueueState, flow: Flow) -> list[_Admitting]:
         return []
     if most <= 0:
         return [_Admitting(math.inf, rate)]
-    if flow.left < LEFT_KNOWN or _left_per_slot(state) < LEFT_PER_SLOT or flow.stayed <= 0:
+    if not _stay_known(state, flow):
         return _slots_unknown(state, flow, rate, most)
     gone = flow.left / flow.stayed
     turnover = max(LEAST_PER_MINUTE, gone * most)
@@ -120,6 +123,10 @@ def _slots(state: QueueState, flow: Flow) -> list[_Admitting]:
         return [_Admitting(math.inf, rate)]
     until_full = max(0.0, _people_until_full(rate, gone, most, state.active))
     return [_Admitting(until_full, rate), _Admitting(math.inf, turnover)]
+
+
+def _stay_known(state: QueueState, flow: Flow) -> bool:
+    return flow.left >= LEFT_KNOWN and _left_per_slot(state) >= LEFT_PER_SLOT and flow.stayed > 0
 
 
 def _left_per_slot(state: QueueState) -> float:
@@ -131,6 +138,8 @@ def _left_per_slot(state: QueueState) -> float:
 def _slots_unknown(state: QueueState, flow: Flow, rate: float, most: int) -> list[_Admitting]:
     """While the first are inside: what has left of them so far is the least that will, and no upper end at all."""
     slow, fast = most / STAY_LONG, most / STAY_SHORT / SOONEST
+    if slow >= rate:
+        return [_Admitting(math.inf, rate)]
     if flow.left >= LEFT_KNOWN and flow.stayed > 0:
         seen = most * flow.left / flow.stayed
         slow, fast = max(slow, seen / LATEST), max(fast, seen / SOONEST / min(1.0, _left_per_slot(state)))

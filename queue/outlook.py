@@ -61,6 +61,7 @@ class Outlook:
     present: float
     returns_share: float
     slots_bind: bool
+    sure: bool = True
     pieces: tuple[Piece, ...] = ()
     returns: tuple[Piece, ...] = ()
     samples: tuple[Sample, ...] = ()
@@ -85,6 +86,7 @@ def following(before: Outlook | None, state: QueueState, phase: Phase) -> Outloo
         present=seen.present,
         returns_share=seen.returns_share,
         slots_bind=seen.slots_bind,
+        sure=seen.sure,
         pieces=seen.pieces,
         returns=seen.returns,
         samples=samples,
@@ -115,6 +117,7 @@ def document(outlook: Outlook) -> dict[str, Any]:
         "opens_at_ms": outlook.opens_at_ms,
         "pieces": _pieces(outlook.pieces),
         "returns": _pieces(outlook.returns),
+        "sure": outlook.sure,
         "cause": outlook.cause.value,
         "since": moment(outlook.since_ms).isoformat() if outlook.cause else None,
     }
@@ -161,8 +164,9 @@ def _explained(before: Outlook | None, now: Outlook, state: QueueState, *, ticke
         # Nothing is remembered of a queue that has moved: it was restored after a loss.
         return replace(now, cause=Cause.RECOVERED, since_ms=now.at_ms) if state.serving else now
     if now.phase is Phase.PAUSED:
-        since_ms = before.since_ms if before.phase is Phase.PAUSED else changed_ms
-        return replace(now, epoch=since_ms, cause=Cause.PAUSED, since_ms=since_ms)
+        if before.phase is Phase.PAUSED:
+            return now
+        return replace(now, epoch=_begin(before, changed_ms, now), cause=Cause.PAUSED, since_ms=changed_ms)
     if before.phase is Phase.PAUSED:
         # The pause was the reason, and since when is known; what is told from here on is told anew.
         return replace(now, epoch=now.at_ms)

@@ -22,8 +22,8 @@ from onsale.queue.state import Phase, QueueRules, QueueState, SoFar
 START_MS = 1_800_000_000_000
 MINUTE_MS = 60_000
 TICK_MS = 1_000
-LOOK_MS = 2_000
-TELL_MS = 10_000
+LOOK_MS = 4_000
+TELL_MS = 20_000
 
 
 @dataclass(frozen=True)
@@ -59,10 +59,9 @@ class Told:
     number: int
     at_ms: int
     band: band.Band | None
-    fresh: band.Band | None
     odds: odds.Odds | None
-    cause: str
-    phase: str
+    sure: bool
+    epoch: int
 
 
 @dataclass
@@ -155,7 +154,7 @@ class Sale:
                     self.random.random() < self.shape.hands_free,
                 )
             )
-        step = max(1, self.shape.people // 40)
+        step = max(1, self.shape.people // 30)
         self.tracked = [number for number in range(1, len(self.people) + 1) if number % step == 0]
 
     def _arrivals(self) -> None:
@@ -259,7 +258,8 @@ class Sale:
         per_minute = self.rules.rate_per_minute
         ask = self.serving + max(presence.ASKED_PEOPLE_MIN, per_minute * presence.ASKED_MINUTES)
         self.asked[0] = max(self.asked[0], ask)
-        self._listen()
+        if self.now_ms % LOOK_MS == 0:
+            self._listen()
         self.bucket = rate.settled(self.bucket, rate_per_minute=per_minute, now_us=self.now_ms * 1000)
         turns = rate.turns(self.bucket)
         if self.rules.max_active:
@@ -365,15 +365,15 @@ class Sale:
             ahead = status.people_ahead(number, self.body)
             self.ahead_shown.setdefault(number, []).append(ahead)
             fresh = status.wait_band(number, self.body, now=now)
-            self.kept[number] = band.kept(self.kept.get(number), fresh)
+            shown = band.kept(self.kept.get(number), fresh)
+            self.kept[number] = shown or self.kept.get(number)
             self.told.append(
                 Told(
                     number,
                     self.now_ms,
-                    self.kept[number],
-                    fresh,
+                    shown,
                     odds.odds(ahead, self.body),
-                    self.looked.cause.value,
-                    self.body["phase"],
+                    self.looked.sure,
+                    self.looked.epoch,
                 )
             )
