@@ -19,7 +19,8 @@ SOONEST, LATEST = 0.74, 1.38
 # While nobody has finished nobody knows how long people stay inside: between these minutes, in a wider band.
 STAY_SHORT, STAY_LONG = 1.7, 6.0
 LEFT_KNOWN = 12
-# Who is quick leaves first: only when so many have left for every slot is their stay not taken for longer than it is.
+# Who has only just come in has not had the time to leave: only when so many have left for every slot is their stay
+# known, and until each slot was used once it still looks longer than it is.
 LEFT_PER_SLOT = 0.5
 # Of those waiting, before anybody was asked to show presence.
 PRESENT_PRIOR = 0.92
@@ -117,7 +118,7 @@ def _slots(state: QueueState, flow: Flow) -> list[_Admitting]:
         return [_Admitting(math.inf, rate)]
     if not _stay_known(state, flow):
         return _slots_unknown(state, flow, rate, most)
-    gone = flow.left / flow.stayed
+    gone = flow.left / flow.stayed / (0.5 + 0.5 * min(1.0, _left_per_slot(state)))
     turnover = max(LEAST_PER_MINUTE, gone * most)
     if turnover >= rate:
         return [_Admitting(math.inf, rate)]

@@ -188,6 +188,6 @@ def from_the_set_rate_alone(state: QueueState, looked: Outlook) -> Outlook:
 def test_negative_control_an_estimate_from_the_set_rate_alone_does_not_hold(shape: Shape) -> None:
     def share(estimate: Callable[[QueueState, Outlook], Outlook] | None) -> float:
         counts = judged(Sale(shape, SEED, estimate=estimate).run())
-        return counts["good"] / max(1, counts["judged"])
+        return counts["held"] / max(1, counts["judged"])
 
     assert share(from_the_set_rate_alone) < GOOD_LEAST <= share(None)
