@@ -93,7 +93,7 @@ def _sale(event_id: EventId, found: Status) -> Sale:
         held=state.held,
         sections=_sections(found),
         wait_words=words.band(low, high),
-        why=_why(state),
+        why=_why(state) + ("" if found.document["wait"]["sure"] else f" {queue_words.ROUGH}"),
         cause_words=_cause_words(found.document["wait"]),
         odds_figures=found.document["odds"],
         reason=rules.reason,

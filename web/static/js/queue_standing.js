@@ -1,7 +1,7 @@
 // One person's place on the page: reads it out of what the server drew, and writes the numbers that change.
 
 import { kept, keptText, textOf } from './queue_wait.js';
-import { causeWords, oddsWords, soldOutWords } from './queue_words.js';
+import { ROUGH, causeWords, oddsWords, soldOutWords } from './queue_words.js';
 
 const SEEN_PREFIX = 'onsale-seen-';
 const TOLD_PREFIX = 'onsale-told-';
@@ -86,7 +86,7 @@ export class Standing {
     this.write('ahead', count(ahead));
     this.write('ahead-words', `${ahead === 1 ? 'person' : 'people'} ahead of you`);
     this.write('wait', mine.wait);
-    this.write('wait-why', this.why(status));
+    this.write('wait-why', `${this.why(status)}${status.wait?.sure === false ? ` ${ROUGH}` : ''}`);
     this.write('wait-cause', mine.cause);
     this.toggle('wait-cause', Boolean(mine.cause));
     this.write('odds', mine.oddsWords);

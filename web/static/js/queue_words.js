@@ -18,6 +18,8 @@ const ODDS = {
   none_left: 'none left for your number',
 };
 
+export const ROUGH = 'Few have finished yet, so nobody knows how long people stay inside: the band is wide.';
+
 const clock = (moment) => new Date(moment).toISOString().slice(11, 16);
 
 export function causeWords(wait) {
