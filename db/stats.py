@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, text
 
 from onsale.db.ids import EventId
-from onsale.db.states import BookingState
+from onsale.db.states import HOLDING, SOLD, BookingState
 from onsale.errors import NotFound
 
 
@@ -68,6 +68,12 @@ def stock(connection: Connection, event_id: EventId) -> Stock:
     )
 
 
+def buyers_so_far(connection: Connection, event_id: EventId) -> tuple[int, int]:
+    """(bookings that have tickets or hold some, their tickets): what those who decided took."""
+    buyers, tickets = connection.execute(_BUYERS, {"event_id": event_id, "states": sorted(HOLDING | SOLD)}).one()
+    return int(buyers), int(tickets)
+
+
 def stock_changes(connection: Connection, event_ids: Sequence[EventId]) -> Mapping[EventId, int]:
     """A number for each event that grows whenever tickets are taken or freed; held to sold does not move it."""
     rows = connection.execute(_STOCK_CHANGES, {"event_ids": list(event_ids)})
@@ -119,6 +125,10 @@ _STOCK = text("""
                         count(*) FILTER (WHERE state = 'sold') AS sold
                    FROM tickets WHERE event_id = :event_id GROUP BY section_id) t ON t.section_id = s.id
      WHERE s.event_id = :event_id ORDER BY s.id
+""")
+_BUYERS = text("""
+    SELECT count(*), coalesce(sum(tickets_taken), 0) FROM bookings
+     WHERE event_id = :event_id AND state = ANY (CAST(:states AS text[]))
 """)
 # A section more is a change too.
 _STOCK_CHANGES = text("""

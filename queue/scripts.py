@@ -37,6 +37,7 @@ NAMES = (
     "configure",
     "stop_briefly",
     "set_stock",
+    "keep_outlook",
     "grant_block",
     "close_entries",
     "snapshot",

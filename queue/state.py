@@ -97,6 +97,15 @@ class SectionStock:
 
 
 @dataclass(frozen=True, slots=True)
+class SoFar:
+    """What the record knows of the sale: who has tickets or holds some, how many; and when which section sold out."""
+
+    buyers: int
+    tickets: int
+    sold_out: tuple[tuple[int, int], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Joined:
     """A number in the queue; `created` is False when the buyer had it already.
 
@@ -214,6 +223,17 @@ class QueueState:
     # Whether tickets that come back are a waiting list's.
     waiting_list: bool = False
     stopped: bool = False
+    # Until when everyone counts as present, and up to which number presence was asked for long enough.
+    grace_until_ms: int = 0
+    asked_long: int = 0
+    # Of those asked to show presence: how many were asked, how many heard; None until it was first counted.
+    asked: int | None = None
+    heard: int | None = None
+    # When the organiser's settings last came into force.
+    configured_at_ms: int = 0
+    # What `queue/outlook.py` remembers, and what the record knows of the sale so far, as they are kept.
+    outlook: bytes = b""
+    so_far: SoFar | None = None
 
     @property
     def active(self) -> int:

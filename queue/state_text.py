@@ -11,7 +11,7 @@ import orjson
 
 from onsale.errors import QueueRecovering
 from onsale.queue.draw import DrawState
-from onsale.queue.state import AdmissionEntry, JoinEntry, Phase, QueueRules, QueueState, SectionStock
+from onsale.queue.state import AdmissionEntry, JoinEntry, Phase, QueueRules, QueueState, SectionStock, SoFar
 
 MINUTE_MS = 60_000
 
@@ -59,7 +59,19 @@ def state_of(answer: Sequence[Any]) -> QueueState:
         sections=tuple(SectionStock(**section) for section in orjson.loads(values.get("sections", b"[]"))),
         waiting_list=values.get("list") == b"1",
         stopped=now_ms < int(values.get("stopped_until_ms", b"0")),
+        grace_until_ms=counter("grace_until_ms"),
+        asked_long=counter("asked_3"),
+        asked=counter("asked") if "asked" in values else None,
+        heard=counter("heard_people") if "heard_people" in values else None,
+        configured_at_ms=int(values.get("configured_at_us", b"0")) // 1000,
+        outlook=values.get("outlook", b""),
+        so_far=_so_far(values.get("so_far", b"")),
     )
+
+
+def so_far_json(so_far: SoFar) -> bytes:
+    """What the record knows of the sale, as the queue's hash keeps it."""
+    return orjson.dumps(asdict(so_far))
 
 
 def buyer_text(number: int, joined_at_ms: int) -> bytes:
@@ -101,6 +113,13 @@ def _joined(ranges: Sequence[tuple[int, int]]) -> tuple[tuple[int, int], ...]:
         start = merged.pop()[0] if merged and merged[-1][1] == first - 1 else first
         merged.append((start, last))
     return tuple(merged)
+
+
+def _so_far(text: bytes) -> SoFar | None:
+    if not text:
+        return None
+    kept = orjson.loads(text)
+    return SoFar(kept["buyers"], kept["tickets"], tuple((section, at_ms) for section, at_ms in kept["sold_out"]))
 
 
 def _rules(text: bytes, phase: Phase) -> QueueRules:

@@ -6,17 +6,17 @@ person but `people_ahead`, `wait_band` and `poll_seconds`, which a browser compu
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from hashlib import blake2b
 from typing import Any
 
 import orjson
 
-from onsale.queue import rate_words
+from onsale.queue import band, odds, outlook, rate_words
 from onsale.queue.auto_rate import Because
+from onsale.queue.band import Band
+from onsale.queue.outlook import Outlook
 from onsale.queue.state import Phase, QueueState
 
 # A heartbeat counts for two to three slices of 60 s; this leaves room for two that get lost.
@@ -28,19 +28,7 @@ POLL_SECONDS_MAX = 60
 # While nobody moves; also for who has no number.
 POLL_SECONDS_STILL = 10
 POLL_SECONDS_OVER = 30
-# People ahead who left shorten the wait; pauses in the flow of admissions lengthen it.
-WAIT_LOW_FACTOR = 0.8
-WAIT_HIGH_FACTOR = 1.3
-WAIT_HIGH_SECONDS_MORE = 10
 _OVER = (Phase.SOLD_OUT, Phase.CLOSED)
-
-
-@dataclass(frozen=True, slots=True)
-class WaitBand:
-    """Between `low_seconds` and `high_seconds` to wait."""
-
-    low_seconds: int
-    high_seconds: int
 
 
 def derived_phase(state: QueueState) -> Phase:
@@ -74,16 +62,23 @@ def why(state: QueueState) -> str:
     return rate_words.why(rules.because, per_minute=rules.rate_per_minute, ceiling=rules.ceiling)
 
 
-def document(state: QueueState) -> dict[str, Any]:
+def looked_at(state: QueueState) -> Outlook:
+    """The outlook of a queue now, after the one that is kept beside it: what the document is made with."""
+    return outlook.current(outlook.kept_outlook(state.outlook), state, derived_phase(state))
+
+
+def document(state: QueueState, looked: Outlook | None = None) -> dict[str, Any]:
     """The public status document, ready for JSON; the largest `serving` a client has seen counts for it.
 
     `heartbeat.up_to`: numbers up to it show presence every `every_seconds` (return numbers always do). `poll`:
     with at most `ahead` people ahead ask every `seconds`, the first that fits (`ahead` null fits all); `poll_ms` is for
     who has no number. `rate_per_minute` is in force, `ceiling_per_minute` was set, `why` says why it is lower.
-    `pace_per_minute`: what the wait is reckoned with; 0: nobody can say. `draw`: null where it is first come, first
-    served. Nothing in it is the time of day, so that an unchanged queue keeps its ETag.
+    `pace_per_minute`: how many come in now; 0: nobody can say. `wait`: what each reckons the wait with (`band.told`),
+    `odds` the chances (`odds.odds`). `draw`: null where it is first come, first served. Nothing in it is the time of
+    day, so that an unchanged queue keeps its ETag.
     """
     rules, phase, pace = state.rules, derived_phase(state), pace_per_minute(state)
+    looked = looked or looked_at(state)
     return {
         "phase": phase.value,
         "draw": rules.draw.document() if rules.draw else None,
@@ -105,10 +100,9 @@ def document(state: QueueState) -> dict[str, Any]:
         "notice": rules.notice,
         "free": state.free,
         "held": state.held,
-        "tickets_left": [
-            {"section_id": one.section_id, "name": one.name, "price_minor": one.price_minor, "free": one.free}
-            for one in state.sections
-        ],
+        "tickets_left": _tickets_left(state),
+        "wait": outlook.document(looked),
+        "odds": odds.document(state, present=looked.present),
         "enter_seconds": rules.enter_seconds,
         "choose_seconds": rules.choose_seconds,
         "waiting_list": state.waiting_list,
@@ -130,32 +124,15 @@ def people_ahead(number: int, body: Mapping[str, Any], *, is_return: bool = Fals
 
 
 def wait_band(
-    number: int,
-    body: Mapping[str, Any],
-    *,
-    is_return: bool = False,
-    seen_serving: int = 0,
-    now: datetime | None = None,
-) -> WaitBand | None:
-    """How long until this place's turn, as a band; None where nobody can know (paused, closed, sold out, rate 0).
+    number: int, body: Mapping[str, Any], *, now: datetime, is_return: bool = False, seen_serving: int = 0
+) -> Band | None:
+    """When this place's turn comes, as a band; None where nobody can know (paused, closed, sold out, rate 0).
 
-    Before the opening only with `now`: the time until then is added. When a draw opens nobody knows before it was held.
+    `now`: the server's clock. Before the opening the time until then is part of the wait.
     """
-    if (body.get("draw") or {}).get("waits_for"):
-        return None
-    pace, until_open = int(body["pace_per_minute"]), 0.0
-    if body["phase"] in (Phase.SCHEDULED, Phase.PRE_QUEUE) and now is not None:
-        pace = int(body["rate_per_minute"])
-        until_open = max(0.0, (datetime.fromisoformat(body["opens_at"]) - now).total_seconds())
-    if pace <= 0:
-        return None
     # Including one's own turn, so that the first in line waits for one.
     turns = people_ahead(number, body, is_return=is_return, seen_serving=seen_serving) + 1
-    low = WAIT_LOW_FACTOR * turns * 60 / max(pace, int(body["rate_per_minute"]))
-    # Returns take half of the turns, at least while there are some.
-    share = 2 if is_return or body["returns_waiting"] else 1
-    high = WAIT_HIGH_FACTOR * share * turns * 60 / pace + WAIT_HIGH_SECONDS_MORE
-    return WaitBand(int(until_open + low), math.ceil(until_open + high))
+    return band.told(turns, body, now_ms=int(now.timestamp() * 1000), is_return=is_return)
 
 
 def poll_seconds(ahead: int, body: Mapping[str, Any]) -> int:
@@ -166,6 +143,20 @@ def poll_seconds(ahead: int, body: Mapping[str, Any]) -> int:
 def heartbeat_wanted(number: int, body: Mapping[str, Any], *, is_return: bool = False) -> bool:
     """Whether this place is near enough to be asked to show presence."""
     return is_return or number <= int(body["heartbeat"]["up_to"])
+
+
+def _tickets_left(state: QueueState) -> list[dict[str, Any]]:
+    gone = dict(state.so_far.sold_out) if state.so_far else {}
+    return [
+        {
+            "section_id": one.section_id,
+            "name": one.name,
+            "price_minor": one.price_minor,
+            "free": one.free,
+            "sold_out_at": outlook.moment(gone[one.section_id]).isoformat() if one.section_id in gone else None,
+        }
+        for one in state.sections
+    ]
 
 
 def _poll_bands(phase: Phase, pace: int) -> list[dict[str, int | None]]:

@@ -21,6 +21,7 @@ from onsale.db.ids import BuyerId, EventId
 from onsale.errors import NotInQueue, QueueRecovering, QueueUnavailable
 from onsale.queue.draw import DrawState, permutation
 from onsale.queue.keys import EventKeys, PlaceId, address_digest, number_place, return_place, split_place
+from onsale.queue.outlook import Outlook, kept_bytes
 from onsale.queue.scripts import NEVER_MS, Scripts
 from onsale.queue.state import (
     AdmissionEntry,
@@ -34,9 +35,18 @@ from onsale.queue.state import (
     Restored,
     SectionStock,
     Slots,
+    SoFar,
     Standing,
 )
-from onsale.queue.state_text import admission_entry, buyer_text, join_entry, rules_json, sections_json, state_of
+from onsale.queue.state_text import (
+    admission_entry,
+    buyer_text,
+    join_entry,
+    rules_json,
+    sections_json,
+    so_far_json,
+    state_of,
+)
 
 ADMIT_MAX = 500
 FOLLOW_MAX = 1_000
@@ -214,13 +224,21 @@ class QueueStore:
         free: int,
         held: int,
         list_asks_to: int | None = None,
+        so_far: SoFar | None = None,
     ) -> None:
         """Tell how many tickets are free and held; until the first time stock limits nobody.
 
         `list_asks_to`: there is a waiting list, and numbers up to this one show presence for it.
         """
         listed = [int(list_asks_to is not None), list_asks_to or 0]
-        self._run("set_stock", [EventKeys(event_id).queue], [free, held, sections_json(sections), *listed])
+        known = so_far_json(so_far) if so_far else b""
+        told = [free, held, sections_json(sections), *listed, known]
+        self._run("set_stock", [EventKeys(event_id).queue], told)
+
+    def keep_outlook(self, event_id: EventId, outlook: Outlook) -> bool:
+        """Remember what was promised; False when somebody has promised later than this."""
+        kept = kept_bytes(outlook)
+        return bool(self._run("keep_outlook", [EventKeys(event_id).queue], [outlook.at_ms, kept])[0])
 
     def grant_block(self, event_id: EventId, last: int) -> int:
         """Numbers up to `last` are reserved in the record and may be given out; returns the highest that may."""

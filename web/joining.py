@@ -7,12 +7,15 @@ signed here and travel in headers (API) or HttpOnly cookies (pages), never in a 
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from onsale.db.ids import BuyerId, EventId
 from onsale.errors import NotDrawnYet, NotInQueue, NotYourTurn
-from onsale.queue import status
+from onsale.queue import band, odds, status
+from onsale.queue.band import Band
+from onsale.queue.keys import PlaceId, number_place, return_place
+from onsale.queue.odds import Odds
 from onsale.queue.state import Place, Standing
 from onsale.queue.tokens import AdmissionToken, QueueToken
 from onsale.web.box_office import BoxOffice
@@ -32,9 +35,10 @@ class Joined:
 class MyPlace:
     """Where one buyer stands; `deadline` is until when to come in, to choose or to pay.
 
-    `ahead` counts the numbers before this one; the wait is a band in seconds, None where nobody can know. `heartbeat`
-    asks to show presence with every poll. `pre_queue_number`: what they joined a draw with; `number` is the drawn one
-    as soon as there is one, and until then the standing is `in_draw`.
+    `ahead` counts the numbers before this one; the wait is a band in seconds, None where nobody can know, and `told`
+    is it for keeping: handed in again it is never told later unexplained. `heartbeat` asks to show presence with every
+    poll. `pre_queue_number`: what they joined a draw with; `number` is the drawn one as soon as there is one, and until
+    then the standing is `in_draw`.
     """
 
     number: int
@@ -43,6 +47,8 @@ class MyPlace:
     ahead: int
     wait_low_seconds: int | None
     wait_high_seconds: int | None
+    told: Band | None
+    odds: Odds | None
     poll_seconds: int
     heartbeat: bool
     deadline: datetime | None
@@ -54,6 +60,17 @@ class MyPlace:
     def drawn_number(self) -> int | None:
         """What the pre-queue number was drawn as."""
         return None if self.pre_queue_number is None or self.standing is Standing.IN_DRAW else self.number
+
+    @property
+    def place_id(self) -> PlaceId:
+        """The place that counts now: the return number, once there is one."""
+        return return_place(self.return_number) if self.return_number else number_place(self.number)
+
+    def keeping(self, told: Band | None, now_ms: int) -> MyPlace:
+        """The same for somebody who was told this band before."""
+        kept = band.kept(told, self.told)
+        low, high = band.seconds(kept, now_ms) if kept else (None, None)
+        return replace(self, told=kept, wait_low_seconds=low, wait_high_seconds=high)
 
 
 @dataclass(frozen=True)
@@ -92,21 +109,29 @@ def my_place(
     *,
     queue_token: str | None = None,
     seen_serving: int = 0,
+    told: Band | None = None,
 ) -> MyPlace:
     """Where this buyer stands now. `seen_serving`: the largest serving number they saw; it is never shown falling.
 
-    Raises NotFound, NotInQueue, BadQueueToken.
+    `told`: the band they were told last; it gets no later without a reason. Raises NotFound, NotInQueue, BadQueueToken.
     """
     place = place_of(office, event_id, buyer_id, queue_token=queue_token)
-    return _seen(office, event_id, buyer_id, place, seen_serving=seen_serving)
+    return _seen(office, event_id, buyer_id, place, seen_serving=seen_serving, told=told)
 
 
-def heartbeat(office: BoxOffice, event_id: EventId, buyer_id: BuyerId, *, queue_token: str | None = None) -> MyPlace:
+def heartbeat(
+    office: BoxOffice,
+    event_id: EventId,
+    buyer_id: BuyerId,
+    *,
+    queue_token: str | None = None,
+    told: Band | None = None,
+) -> MyPlace:
     """Show being there. Raises NotFound, NotInQueue, BadQueueToken."""
     place = place_of(office, event_id, buyer_id, queue_token=queue_token)
     if place.standing is not Standing.IN_DRAW:
         office.store.heartbeat(event_id, place.admission_id)
-    return _seen(office, event_id, buyer_id, place)
+    return _seen(office, event_id, buyer_id, place, told=told)
 
 
 def enter(office: BoxOffice, event_id: EventId, buyer_id: BuyerId, *, queue_token: str | None = None) -> Entered:
@@ -145,24 +170,32 @@ def leave(office: BoxOffice, event_id: EventId, buyer_id: BuyerId, *, queue_toke
     office.store.leave(event_id, place.admission_id)
 
 
-def _seen(office: BoxOffice, event_id: EventId, buyer_id: BuyerId, place: Place, *, seen_serving: int = 0) -> MyPlace:
+def _seen(
+    office: BoxOffice,
+    event_id: EventId,
+    buyer_id: BuyerId,
+    place: Place,
+    *,
+    seen_serving: int = 0,
+    told: Band | None = None,
+) -> MyPlace:
     """A place beside the status that everybody has."""
     document = office.statuses.of(event_id).document
     number, is_return = place.return_number or place.number, place.return_number is not None
-    waiting = place.standing is Standing.AHEAD
+    waiting, now = place.standing is Standing.AHEAD, datetime.now(UTC)
     ahead = status.people_ahead(number, document, is_return=is_return, seen_serving=seen_serving) if waiting else 0
-    band = (
-        status.wait_band(number, document, is_return=is_return, seen_serving=seen_serving, now=datetime.now(UTC))
-        if waiting
-        else None
+    fresh = (
+        status.wait_band(number, document, now=now, is_return=is_return, seen_serving=seen_serving) if waiting else None
     )
-    return MyPlace(
+    seen = MyPlace(
         number=place.number,
         return_number=place.return_number,
         standing=place.standing,
         ahead=ahead,
-        wait_low_seconds=band.low_seconds if band else None,
-        wait_high_seconds=band.high_seconds if band else None,
+        wait_low_seconds=None,
+        wait_high_seconds=None,
+        told=fresh,
+        odds=odds.odds(ahead, document) if waiting else None,
         poll_seconds=status.poll_seconds(ahead, document),
         heartbeat=waiting and status.heartbeat_wanted(number, document, is_return=is_return),
         deadline=moment(place.deadline_ms) if place.deadline_ms is not None else None,
@@ -170,6 +203,7 @@ def _seen(office: BoxOffice, event_id: EventId, buyer_id: BuyerId, place: Place,
         queue_token=_queue_token(office, event_id, buyer_id, place.token_number, place.joined_at_ms),
         pre_queue_number=place.pre_queue_number,
     )
+    return seen.keeping(told, now_ms())
 
 
 def place_of(office: BoxOffice, event_id: EventId, buyer_id: BuyerId, *, queue_token: str | None = None) -> Place:
@@ -198,7 +232,7 @@ def moment(at_ms: int) -> datetime:
 
 
 def now_ms() -> int:
-    """This host's clock, good enough for a token's expiry with its leeway and for nothing else."""
+    """This host's clock, good enough for a token's expiry with its leeway, and for a wait told in minutes."""
     return time.time_ns() // 1_000_000
 
 

@@ -23,7 +23,7 @@ from onsale.db import number_blocks, queue_settings, rate_control, selling_out, 
 from onsale.db.ids import EventId
 from onsale.errors import QueueRecovering, QueueUnavailable, RecordUnavailable
 from onsale.queue.state import QueueState, SectionStock
-from onsale.workers import drawing, following, journaling, recovery, rounds
+from onsale.workers import drawing, following, journaling, recovery, rounds, waiting
 from onsale.workers.rounds import Watched
 from onsale.workers.shop import Shop, open_shop
 
@@ -133,6 +133,7 @@ class Admitter:
         if queue.recovering:
             raise QueueRecovering
         self._grant_numbers(one, queue, now)
+        waiting.look_ahead(self.shop, one, queue)
         moving = one.busy
         one.looked(now, queue)
         if moving or one.busy or now >= one.stock_at:
@@ -197,6 +198,8 @@ def tell_stock(shop: Shop, event_id: EventId) -> int:
         stock = stats.stock(connection, event_id)
         noted = selling_out.is_noted(connection, event_id)
         listed = waiting_lists.get(connection, event_id)
+        so_far = waiting.so_far(connection, event_id)
+    so_far = waiting.with_sections(shop, event_id, so_far, stock)
     begins = stock.sold_out and listed.enabled and listed.began_at is None
     if stock.sold_out != noted or begins:
         with record.transaction(shop.engine) as connection:
@@ -210,7 +213,7 @@ def tell_stock(shop: Shop, event_id: EventId) -> int:
         for one in stock.sections
     ]
     asks_to = listed.asked_to if listed.active else None
-    shop.store.set_stock(event_id, sections, free=free, held=stock.held, list_asks_to=asks_to)
+    shop.store.set_stock(event_id, sections, free=free, held=stock.held, list_asks_to=asks_to, so_far=so_far)
     return stock.sold
 
 

@@ -69,6 +69,9 @@ class Watched:
         before = [sold for at, sold in self.sold if now - at >= seconds]
         return max(0, self.sold[-1][1] - before[-1])
 
+    # The slot of time in which what is told of the wait was written down last.
+    told_slot: int = 0
+
     def failed(self, now: float) -> None:
         """Leave the event alone for a while."""
         self.failures += 1

@@ -17,6 +17,7 @@ from onsale.db.models import (
     sales,
     search,
     waiting,
+    waits,
 )
 from onsale.db.models.base import Base
 
@@ -38,4 +39,5 @@ __all__ = [
     "sales",
     "search",
     "waiting",
+    "waits",
 ]

@@ -55,6 +55,7 @@ PROVE = {
     "report-key": Entry(
         "onsale.cli.report:report_key_command", "Show the key that reports are signed with, or make one."
     ),
+    "waits": Entry("onsale.cli.waits:waits", "Say how often the waits that buyers were told came true."),
     "bench": Entry("onsale.sandbox.bench.command:bench", "Measure, as ratios in one run."),
 }
 SECTIONS = {"Try it": TRY, "Operate it": SERVE, "Prove it": PROVE}

@@ -52,5 +52,6 @@ if not newest or now_ms - newest >= SAMPLE_MS or now_ms < newest then
 end
 redis.call('HSET', KEYS[1], 'samples', table.concat(samples, ' ', 1, math.min(#samples, SAMPLES)), 'slice', slice,
   'asked_to', q.asked_to, 'asked_1', q.asked_1, 'asked_2', q.asked_2, 'asked_3', q.asked_3, 'heard', heard * 2 >= asked and 1 or 0,
+  'asked', asked, 'heard_people', heard,
   'listened_at_ms', string.format('%.0f', now_ms))
 return {'OK'}

@@ -157,3 +157,13 @@ def test_the_opening_can_be_moved(web, event_id, staff_of):
 
     assert datetime.fromisoformat(answer.json()["opens_at"]) == opens_at
     assert web.guest().post(f"/v1/events/{event_id}/queue").status_code == 425
+
+
+def test_the_staff_of_the_event_see_how_often_the_waits_held(web, event_id, staff_of):
+    path = f"/v1/admin/events/{event_id}/waits"
+
+    mine = staff_of().get(path)
+    theirs = staff_of(organiser="Somebody else").get(path)
+
+    assert (mine.status_code, mine.json()["told"], mine.json()["held_percent"]) == (200, 0, None)
+    assert theirs.status_code == 404

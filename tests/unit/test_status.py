@@ -10,9 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from onsale.queue import status
-from onsale.queue.state import Phase, QueueRules, QueueState, SectionStock
-from onsale.queue.status import WaitBand
+from onsale.queue import band, outlook, status
+from onsale.queue.state import Phase, QueueRules, QueueState, SectionStock, SoFar
 
 NOW = datetime(2026, 5, 1, 12, tzinfo=UTC)
 RULES = QueueRules(phase=Phase.OPEN, opens_at=NOW - timedelta(hours=1), rate_per_minute=600, max_active=400)
@@ -73,17 +72,26 @@ def test_the_document_says_what_a_buyer_needs_and_is_plain_json() -> None:
     )
     assert body["heartbeat"] == {"up_to": 3_400, "every_seconds": 45}
     assert body["tickets_left"] == [
-        {"section_id": 1, "name": "Parterre", "price_minor": 8_000, "free": 1_500},
-        {"section_id": 2, "name": "Balcony", "price_minor": 4_500, "free": 500},
+        {"section_id": 1, "name": "Parterre", "price_minor": 8_000, "free": 1_500, "sold_out_at": None},
+        {"section_id": 2, "name": "Balcony", "price_minor": 4_500, "free": 500, "sold_out_at": None},
     ]
 
 
-def test_an_unchanged_queue_keeps_its_etag_and_a_changed_one_does_not() -> None:
-    later = replace(OPEN, now_ms=OPEN.now_ms + 1_000)
+def test_a_section_that_sold_out_says_since_when() -> None:
+    gone = replace(OPEN, so_far=SoFar(10, 20, ((2, OPEN.now_ms - 60_000),)))
 
-    assert status.etag(status.document(later)) == status.etag(status.document(OPEN))
-    assert status.etag(status.document(replace(OPEN, serving=1_001))) != status.etag(status.document(OPEN))
-    assert status.etag(status.document(OPEN)).startswith('"')
+    assert [one["sold_out_at"] for one in status.document(gone)["tickets_left"]] == [None, "2026-05-01T11:59:00+00:00"]
+
+
+def test_an_unchanged_queue_keeps_its_etag_and_a_changed_one_does_not() -> None:
+    looked = status.looked_at(OPEN)
+    before = status.etag(status.document(OPEN, looked))
+
+    for seconds in (1, 10):
+        later = replace(OPEN, now_ms=OPEN.now_ms + 1_000 * seconds, outlook=outlook.kept_bytes(looked))
+        assert status.etag(status.document(later)) == before
+    assert status.etag(status.document(replace(OPEN, serving=1_001), looked)) != before
+    assert before.startswith('"')
 
 
 def test_people_ahead_are_the_numbers_before_ones_own() -> None:
@@ -107,23 +115,11 @@ def test_people_ahead_never_rise_while_the_largest_serving_seen_counts(number: i
 
 
 def test_the_wait_is_a_band_around_people_by_rate() -> None:
-    body = status.document(OPEN)
+    told = status.wait_band(1_600, status.document(replace(OPEN, rules=replace(RULES, max_active=0))), now=NOW)
 
-    band = status.wait_band(1_600, body)
-
-    assert band is not None
-    assert band.low_seconds <= 60 <= band.high_seconds
-    assert band == WaitBand(48, 88)
-
-
-def test_where_slots_are_the_limit_the_wait_goes_by_what_was_measured() -> None:
-    full = replace(OPEN, holding=400, admitted_last_minute=60)
-
-    band = status.wait_band(1_600, status.document(full))
-
-    assert band is not None
-    assert band.low_seconds <= 60
-    assert band.high_seconds >= 600
+    assert told is not None
+    low, high = band.seconds(told, OPEN.now_ms)
+    assert low <= 60 <= high <= 90
 
 
 @pytest.mark.parametrize(
@@ -133,34 +129,33 @@ def test_where_slots_are_the_limit_the_wait_goes_by_what_was_measured() -> None:
         in_phase(Phase.CLOSED),
         replace(OPEN, free=0),
         replace(OPEN, rules=replace(RULES, rate_per_minute=0)),
-        replace(OPEN, holding=400, admitted_last_minute=0),
+        replace(OPEN, free=120, held=50),
     ],
 )
 def test_where_nobody_can_know_no_wait_is_told(state: QueueState) -> None:
-    assert status.wait_band(1_600, status.document(state)) is None
+    assert status.wait_band(1_600, status.document(state), now=NOW) is None
 
 
 def test_before_the_opening_the_time_until_then_is_part_of_the_wait() -> None:
     opens_at = NOW + timedelta(seconds=90)
-    early = replace(OPEN, serving=0, rules=replace(RULES, phase=Phase.PRE_QUEUE, opens_at=opens_at))
-    body = status.document(early)
+    early = replace(OPEN, serving=0, rules=replace(RULES, phase=Phase.PRE_QUEUE, opens_at=opens_at, max_active=0))
 
-    band = status.wait_band(600, body, now=NOW)
+    told = status.wait_band(600, status.document(early), now=NOW)
 
-    assert band is not None
-    assert (band.low_seconds, band.high_seconds) == (90 + 48, 90 + 88)
-    assert status.wait_band(600, body) is None
+    assert told is not None
+    low, high = band.seconds(told, OPEN.now_ms)
+    assert 90 + 30 <= low <= 90 + 60 <= high <= 90 + 100
 
 
 @given(st.integers(1_001, 5_000))
 def test_who_is_further_back_waits_no_less_and_asks_no_more_often(number: int) -> None:
-    body = status.document(OPEN)
-    nearer, further = status.wait_band(number, body), status.wait_band(number + 1, body)
+    body = status.document(replace(OPEN, free=20_000))
+    nearer, further = status.wait_band(number, body, now=NOW), status.wait_band(number + 1, body, now=NOW)
 
     assert nearer is not None
     assert further is not None
-    assert nearer.low_seconds <= further.low_seconds
-    assert nearer.high_seconds <= further.high_seconds
+    assert nearer.from_ms <= further.from_ms
+    assert nearer.to_ms <= further.to_ms
     ahead = status.people_ahead(number, body)
     assert status.poll_seconds(ahead, body) <= status.poll_seconds(ahead + 1, body) <= status.POLL_SECONDS_MAX
 
@@ -174,12 +169,14 @@ def test_two_polls_of_anyone_asked_fit_into_the_time_before_passing_over() -> No
     assert 2 * status.poll_seconds(ahead, body) <= 120
 
 
-def test_returns_wait_twice_as_long_at_most_and_always_show_presence() -> None:
-    body = status.document(replace(OPEN, return_issued=600))
+def test_returns_have_half_of_the_turns_while_others_wait_and_always_show_presence() -> None:
+    body = status.document(replace(OPEN, return_issued=600, rules=replace(RULES, max_active=0)))
 
-    by_number, by_return = status.wait_band(1_600, body), status.wait_band(600, body, is_return=True)
+    told = status.wait_band(600, body, now=NOW, is_return=True)
 
-    assert by_number == by_return == WaitBand(48, 166)
+    assert told is not None
+    low, high = band.seconds(told, OPEN.now_ms)
+    assert low <= 120 <= high
     assert status.heartbeat_wanted(600, body, is_return=True)
     assert status.heartbeat_wanted(3_400, body)
     assert not status.heartbeat_wanted(3_401, body)

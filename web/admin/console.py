@@ -12,7 +12,7 @@ from onsale.db.engine import reading
 from onsale.db.ids import EventId
 from onsale.db.queue_settings import QueueSettings
 from onsale.errors import NotFound, NotSignedIn, OnsaleError, TooManyRequests, WrongCredentials
-from onsale.web import auth, dial, limits, waiting_list
+from onsale.web import auth, dial, limits, waiting_list, waits
 from onsale.web.admin import live, rates, steering, stuck, waiting
 from onsale.web.auth import StaffMember
 from onsale.web.box_office import BoxOffice, box_office
@@ -106,6 +106,15 @@ def show(event_id: int) -> Response:
             rate_steps=_steps(settings),
         )
     )
+
+
+@console.get("/events/<int:event_id>/waits")
+def show_waits(event_id: int) -> Response:
+    """How the waits that buyers were told came out, now or after the sale."""
+    office = box_office()
+    member, event = mine(event_id)
+    held = waits.of_event(office, event.id, member)
+    return _private(render_template("admin/waits.html", member=member, event=event, held=held))
 
 
 @console.post("/events/<int:event_id>")

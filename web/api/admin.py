@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Annotated
 from uuid import UUID
 
@@ -10,7 +11,7 @@ from pydantic import BeforeValidator, Field, StringConstraints
 from onsale.db.ids import EventId
 from onsale.db.queue_settings import MAX_ACTIVE_MAX, RATE_PER_MINUTE_MAX, Phase, QueueChange, QueueSettings
 from onsale.errors import BadRequest, IllegalMove, NotAllowed, TooManyRequests, WrongCredentials
-from onsale.web import auth, dial, limits
+from onsale.web import auth, dial, limits, waits
 from onsale.web.api.accounts import CredentialsBody
 from onsale.web.api.contract import Answer, Asked, Routes, Told
 from onsale.web.api.documents import PRINTABLE, WHOLE, EventPath, GivenMoment, Moment
@@ -106,6 +107,24 @@ class SaleDocument(Told):
     bookings: dict[str, int]
 
 
+class WaitsDocument(Told):
+    """How the waits that buyers were told came out: of bands for which no reason was published, `held_percent` held.
+
+    `sooner`, `later`: the turn came before or after the band. `withdrawn`: a reason was published before the turn came.
+    `open`: it has not come yet. `wide`: wider than a factor of two. `unknown`: no band could be told.
+    """
+
+    held_percent: float | None
+    told: int
+    held: int
+    sooner: int
+    later: int
+    withdrawn: int
+    open: int
+    wide: int
+    unknown: int
+
+
 @admin.post("/v1/admin/sessions", answers={201: StaffSessionDocument}, raises=(WrongCredentials, TooManyRequests))
 def create_staff_session(body: CredentialsBody) -> Answer[StaffSessionDocument]:
     """Sign in as staff"""
@@ -143,6 +162,13 @@ def change_queue(path: EventPath, body: QueueBody, staff: StaffMember) -> Answer
     """Turn it: rate, max active, phase, selling, the words that buyers read"""
     changed = dial.change(box_office(), EventId(path.event_id), staff, body.change(), expected_version=body.version)
     return Answer(_settings(changed), headers={"Cache-Control": "no-store"})
+
+
+@admin.get("/v1/admin/events/{event_id}/waits")
+def show_waits(path: EventPath, staff: StaffMember) -> Answer[WaitsDocument]:
+    """How often the waits that buyers were told came true"""
+    held = waits.of_event(box_office(), EventId(path.event_id), staff)
+    return Answer(WaitsDocument(**asdict(held), held_percent=held.held_percent), headers={"Cache-Control": "no-store"})
 
 
 def _settings(settings: QueueSettings) -> SettingsDocument:

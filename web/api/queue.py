@@ -21,6 +21,9 @@ from onsale.errors import (
     QueueClosed,
     TurnLapsed,
 )
+from onsale.queue import band
+from onsale.queue.odds import Odds
+from onsale.queue.outlook import Cause
 from onsale.queue.state import Phase, Standing
 from onsale.web import joining
 from onsale.web.api.contract import Answer, Asked, Routes, Shared, Told
@@ -32,6 +35,7 @@ from onsale.web.joining import Joined, MyPlace
 waiting_room = Routes("queue", "The queue")
 
 QUEUE_TOKEN = "Queue-Token"  # noqa: S105  a header's name
+TOLD = r"^\d{1,15}\.\d{1,15}\.\d{1,15}$"
 Token = Annotated[str, StringConstraints(min_length=1, max_length=256, pattern=r"^[\x21-\x7e]+$")]
 
 
@@ -42,12 +46,57 @@ class QueueHeaders(Asked):
 
 
 class SectionLeft(Told):
-    """Tickets left in a section; `price_minor` is what one costs, with all fees and taxes."""
+    """Tickets left in a section; `price_minor` is what one costs, with all fees and taxes.
+
+    `sold_out_at`: since when the section has none free and none held; it stays for whoever comes later.
+    """
 
     section_id: int
     name: str
     price_minor: int
     free: int
+    sold_out_at: datetime | None
+
+
+class WaitPiece(Told):
+    """The next `people` in line (null: all the others) are called at between `slow` and `fast` a minute."""
+
+    people: int | None
+    fast_per_minute: float
+    slow_per_minute: float
+
+
+class WaitOutlook(Told):
+    """What each client reckons its wait with: add up the pieces over its people ahead and itself.
+
+    From `fast` comes the moment from which on the turn may come, from `slow` the one by which it will, nine times in
+    ten. Within an `epoch` keep the earliest end and the narrowest band you have told; a new epoch has a `cause`, and
+    `since` when. No pieces left for you: nobody can know; not `sure`: nobody has finished yet, so bands are wider.
+    `opens_at_ms`, where not 0, is when the reckoning begins.
+    """
+
+    epoch: int
+    opens_at_ms: int
+    pieces: list[WaitPiece]
+    returns: list[WaitPiece]
+    sure: bool
+    cause: Cause
+    since: datetime | None
+
+
+class OddsFigures(Told):
+    """What is known of everybody, for the chances of each: of a hundred who decided, `buys_percent` bought so many
+    tickets.
+
+    `present_percent` of those who wait will be let in; `choosing` are inside and have not decided; `seen_percent`: how
+    much of it was seen in this sale rather than taught by others.
+    """
+
+    buys_percent: int
+    tickets_per_buyer: float
+    seen_percent: int
+    present_percent: int
+    choosing: int
 
 
 class HeartbeatAsked(Told):
@@ -85,9 +134,10 @@ class DrawDocument(Told):
 class StatusDocument(Told):
     """How the queue stands, alike for everybody: people ahead are your number - serving - 1.
 
-    Keep the largest `serving` you have seen. `poll` tells how often to ask, the first band that fits; `pace_per_minute`
-    is what a wait is reckoned with, 0 where nobody can say. `rate_per_minute` is in force now, `ceiling_per_minute`
-    is what the organiser set; `why` tells in a sentence why it is lower, and is empty where it is not.
+    Keep the largest `serving` you have seen. `poll` tells how often to ask, the first band that fits; `wait` is what a
+    wait is reckoned with, `odds` what the chances are. `pace_per_minute`: how many come in now, 0 where nobody can say.
+    `rate_per_minute` is in force now, `ceiling_per_minute` is what the organiser set; `why` tells in a sentence why it
+    is lower, and is empty where it is not.
     """
 
     phase: Phase
@@ -111,6 +161,8 @@ class StatusDocument(Told):
     free: int | None
     held: int | None
     tickets_left: list[SectionLeft]
+    wait: WaitOutlook
+    odds: OddsFigures
     enter_seconds: int
     choose_seconds: int
     waiting_list: bool
@@ -135,9 +187,12 @@ class NoticesDocument(Told):
 
 
 class SeenAsked(Asked):
-    """What the client has shown already, so that the people ahead never rise."""
+    """What the client has shown already, so that the people ahead never rise and the wait gets no later unexplained."""
 
     seen: Annotated[int, Field(ge=0, le=(1 << 31) - 1)] = Field(0, description="The largest serving number seen.")
+    told: Annotated[str, StringConstraints(max_length=48, pattern=TOLD)] | None = Field(
+        None, description="`told` of the last answer."
+    )
 
 
 class JoinedDocument(Told):
@@ -156,6 +211,8 @@ class PlaceDocument(Told):
     """Where one buyer stands; the wait is a band, null where nobody can know. Poll every `poll_seconds`, jittered.
 
     Of a draw: `pre_queue_number` is what they joined with, `drawn_number` (then also `number`) what came of it.
+    Hand `told` in with the next question: what was told then gets no later without a reason (`wait.cause` of the
+    status). `odds`: whether a ticket is left at your turn, null where nobody can know.
     """
 
     event_id: int
@@ -167,6 +224,8 @@ class PlaceDocument(Told):
     ahead: int
     wait_low_seconds: int | None
     wait_high_seconds: int | None
+    told: str | None
+    odds: Odds | None
     poll_seconds: int
     heartbeat: bool
     deadline: Moment | None
@@ -213,7 +272,14 @@ def show_notices(path: EventPath) -> Shared[NoticesDocument]:
 def show_place(path: EventPath, query: SeenAsked, headers: QueueHeaders, buyer: Buyer) -> Answer[PlaceDocument]:
     """Where I stand"""
     event_id = EventId(path.event_id)
-    place = joining.my_place(box_office(), event_id, buyer.id, queue_token=headers.queue_token, seen_serving=query.seen)
+    place = joining.my_place(
+        box_office(),
+        event_id,
+        buyer.id,
+        queue_token=headers.queue_token,
+        seen_serving=query.seen,
+        told=band.kept_text(query.told),
+    )
     return _place(event_id, place)
 
 
@@ -299,6 +365,8 @@ def _place(event_id: EventId, place: MyPlace) -> Answer[PlaceDocument]:
         ahead=place.ahead,
         wait_low_seconds=place.wait_low_seconds,
         wait_high_seconds=place.wait_high_seconds,
+        told=place.told.text if place.told else None,
+        odds=place.odds,
         poll_seconds=place.poll_seconds,
         heartbeat=place.heartbeat,
         deadline=place.deadline,

@@ -9,6 +9,8 @@ from flask import request
 from werkzeug.wrappers import Response as AnyResponse
 
 from onsale.db.ids import EventId
+from onsale.queue import band
+from onsale.queue.band import Band
 from onsale.web.box_office import box_office
 
 QUEUE_COOKIE = "onsale_queue"
@@ -17,6 +19,8 @@ ADMISSION_COOKIE = "onsale_admission"
 QUEUE_SECONDS = 14 * 24 * 3600
 # What this browser was shown of its way: only for showing, so nothing is lost with it.
 WAY_COOKIE = "onsale_way"
+# The band of the wait this browser was told under its number: for showing it no later, and for nothing else.
+WAIT_COOKIE = "onsale_wait"
 # The moment to choose by, beside the token itself.
 CHOOSE_UNTIL_COOKIE = "onsale_choose_until"
 # The token itself says when it ends; a cookie that outlives it only costs a refusal.
@@ -73,9 +77,20 @@ def keep_way(response: AnyResponse, event_id: EventId, shown: Way) -> None:
     _keep(response, event_id, WAY_COOKIE, f"{shown.number}.{shown.first}.{shown.least}", QUEUE_SECONDS)
 
 
+def told_band(place_id: str) -> Band | None:
+    """The wait this browser was told last for this place; None at the first look."""
+    name, _, text = request.cookies.get(WAIT_COOKIE, "").partition(":")
+    return band.kept_text(text) if name == place_id else None
+
+
+def keep_told(response: AnyResponse, event_id: EventId, place_id: str, told: Band) -> None:
+    """Remember the wait that was told."""
+    _keep(response, event_id, WAIT_COOKIE, f"{place_id}:{told.text}", QUEUE_SECONDS)
+
+
 def forget_place(response: AnyResponse, event_id: EventId) -> None:
     """After leaving: neither number nor admission."""
-    for name in (QUEUE_COOKIE, ADMISSION_COOKIE, WAY_COOKIE, CHOOSE_UNTIL_COOKIE):
+    for name in (QUEUE_COOKIE, ADMISSION_COOKIE, WAY_COOKIE, WAIT_COOKIE, CHOOSE_UNTIL_COOKIE):
         response.delete_cookie(name, path=_path(event_id), httponly=True, samesite="Lax", secure=_https())
 
 

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from onsale.db.ids import EventId
-from onsale.queue import status
+from onsale.queue import band, status
 from onsale.queue.state import Phase, QueueState
 from onsale.web.box_office import BoxOffice
-from onsale.web.pages import draw_words, words
+from onsale.web.pages import draw_words, queue_words, words
 from onsale.web.pages.draw_words import DrawView
 from onsale.web.statuses import Status
 
@@ -21,11 +22,14 @@ NOT_OPEN = (Phase.SCHEDULED, Phase.PRE_QUEUE)
 
 
 @dataclass(frozen=True)
-class PriceLeft:
-    """How many tickets there are at a price; None where nobody knows."""
+class SectionLeft:
+    """How many tickets a section has at its price in full; None where nobody knows. `sold_out_at` stays while it is."""
 
+    section_id: int
+    name: str
     price_minor: int
     free: int | None
+    sold_out_at: datetime | None
 
 
 @dataclass(frozen=True)
@@ -41,9 +45,12 @@ class Sale:
     serving: int
     rate_per_minute: int
     free: int | None
-    prices: tuple[PriceLeft, ...]
+    held: int | None
+    sections: tuple[SectionLeft, ...]
     wait_words: str
     why: str
+    cause_words: str
+    odds_figures: Mapping[str, Any]
     reason: str
     notice: str
     enter_words: str
@@ -54,6 +61,12 @@ class Sale:
     waiting_list: bool = False
     # None: first come, first served.
     draw: DrawView | None = None
+
+    @property
+    def gone(self) -> tuple[SectionLeft, ...]:
+        """The sections that are sold out, in the order it happened."""
+        dated = [(one.sold_out_at, one) for one in self.sections if one.sold_out_at]
+        return tuple(one for _, one in sorted(dated, key=lambda pair: pair[0]))
 
 
 def sale(office: BoxOffice, event_id: EventId) -> Sale:
@@ -71,7 +84,8 @@ def _sale(event_id: EventId, found: Status) -> Sale:
     state, rules = found.state, found.rules
     phase = status.derived_phase(state)
     now = datetime.fromtimestamp(state.now_ms / 1000, UTC)
-    band = status.wait_band(state.issued + 1, found.document, now=now)
+    told = status.wait_band(state.issued + 1, found.document, now=now)
+    low, high = band.seconds(told, state.now_ms) if told else (None, None)
     return Sale(
         phase=phase.value,
         enabled=rules.enabled,
@@ -82,9 +96,12 @@ def _sale(event_id: EventId, found: Status) -> Sale:
         serving=state.serving,
         rate_per_minute=rules.rate_per_minute,
         free=state.free,
-        prices=_prices(state),
-        wait_words=words.band(band.low_seconds, band.high_seconds) if band else words.band(None, None),
-        why=_why(state),
+        held=state.held,
+        sections=_sections(found),
+        wait_words=words.band(low, high),
+        why=_why(state) + ("" if found.document["wait"]["sure"] else f" {queue_words.ROUGH}"),
+        cause_words=status.why(state) or _cause_words(found.document["wait"]),
+        odds_figures=found.document["odds"],
         reason=rules.reason,
         notice=rules.notice,
         enter_words=words.duration(rules.enter_seconds),
@@ -108,9 +125,20 @@ def _why(state: QueueState) -> str:
     return f"At {rate:,} people per minute, between everybody taking their turn and some staying away."
 
 
-def _prices(state: QueueState) -> tuple[PriceLeft, ...]:
-    """Tickets left by price, dearest first; sections of one price together."""
-    free: dict[int, int] = defaultdict(int)
-    for section in state.sections:
-        free[section.price_minor] += section.free
-    return tuple(PriceLeft(price, free[price]) for price in sorted(free, reverse=True))
+def _cause_words(wait: Mapping[str, Any]) -> str:
+    since = wait["since"]
+    return queue_words.cause_words(wait["cause"], datetime.fromisoformat(since) if since else None)
+
+
+def _sections(found: Status) -> tuple[SectionLeft, ...]:
+    """Tickets left by section, in the organiser's order."""
+    return tuple(
+        SectionLeft(
+            one["section_id"],
+            one["name"],
+            one["price_minor"],
+            one["free"],
+            datetime.fromisoformat(one["sold_out_at"]) if one["sold_out_at"] else None,
+        )
+        for one in found.document["tickets_left"]
+    )

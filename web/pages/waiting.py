@@ -12,7 +12,19 @@ from onsale.errors import OnsaleError
 from onsale.web import auth, joining, waiting_list
 from onsale.web.box_office import BoxOffice, box_office
 from onsale.web.joining import MyPlace
-from onsale.web.pages import codes, cookies, going, guests, places, readiness, sales, shows, test_cards, words
+from onsale.web.pages import (
+    codes,
+    cookies,
+    going,
+    guests,
+    places,
+    queue_words,
+    readiness,
+    sales,
+    shows,
+    test_cards,
+    words,
+)
 from onsale.web.pages import waiting_list as waiting_list_pages
 from onsale.web.pages.events import WishForm
 
@@ -35,6 +47,9 @@ class PlaceView:
     ahead: int = 0
     ahead_at_first: int = 0
     wait_words: str = ""
+    told: str = ""
+    odds: str = ""
+    odds_words: str = ""
     refresh_seconds: int = 0
     deadline: datetime | None = None
     hands_free: bool = False
@@ -57,7 +72,7 @@ def show(event_id: int) -> Response:
     place = _place(office, event.id)
     if sale and sale.waiting_list and place is not None and _is_listed(office, event.id, place):
         return going.to("lists.show", event_id=event_id)
-    view = _view(place)
+    view = _view(place, sale)
     response = make_response(
         render_template(
             "queue.html",
@@ -78,6 +93,8 @@ def show(event_id: int) -> Response:
         if view.standing == "ahead":
             here = place.return_number or place.number
             cookies.keep_way(response, event.id, cookies.Way(here, view.ahead_at_first, view.ahead))
+            if place.told:
+                cookies.keep_told(response, event.id, place.place_id, place.told)
     response.headers["Cache-Control"] = "no-store"
     return response
 
@@ -164,10 +181,13 @@ def _is_listed(office: BoxOffice, event_id: EventId, place: MyPlace) -> bool:
 def _place(office: BoxOffice, event_id: EventId) -> MyPlace | None:
     """My place; a page that is asked for shows being there just as a heartbeat does."""
     place = places.place_if_any(office, event_id)
-    if place is None or not place.heartbeat:
-        return place
+    if place is None:
+        return None
+    told = cookies.told_band(place.place_id)
+    if not place.heartbeat:
+        return place.keeping(told, joining.now_ms())
     buyer_id = auth.current_buyer().id
-    return places.with_token(lambda token: joining.heartbeat(office, event_id, buyer_id, queue_token=token))
+    return places.with_token(lambda token: joining.heartbeat(office, event_id, buyer_id, queue_token=token, told=told))
 
 
 TITLES = {
@@ -180,7 +200,7 @@ TITLES = {
 }
 
 
-def _view(place: MyPlace | None) -> PlaceView:
+def _view(place: MyPlace | None, sale: sales.Sale | None) -> PlaceView:
     if place is None:
         return PlaceView("none", "Queue")
     way = cookies.way(place.return_number or place.number)
@@ -194,6 +214,9 @@ def _view(place: MyPlace | None) -> PlaceView:
         ahead=ahead,
         ahead_at_first=max(ahead, way.first) if way else ahead,
         wait_words=words.band(place.wait_low_seconds, place.wait_high_seconds),
+        told=place.told.text if place.told else "",
+        odds=place.odds or "",
+        odds_words=queue_words.odds_words(place.odds, sale.held if sale else None),
         refresh_seconds=max(REFRESH_SECONDS_MIN, place.poll_seconds) if place.standing.value in WAITING else 0,
         deadline=place.deadline,
         hands_free=place.hands_free,

@@ -1,6 +1,10 @@
 // One person's place on the page: reads it out of what the server drew, and writes the numbers that change.
 
+import { kept, keptText, textOf } from './queue_wait.js';
+import { ROUGH, causeWords, oddsWords, soldOutWords } from './queue_words.js';
+
 const SEEN_PREFIX = 'onsale-seen-';
+const TOLD_PREFIX = 'onsale-told-';
 const WAY_START = 14;
 const WAY_END = 360;
 const FEW = 500;
@@ -20,7 +24,11 @@ export class Standing {
     this.statusUrl = drawn.statusUrl;
     this.heartbeatUrl = drawn.heartbeatUrl;
     this.place = { number: Number(drawn.returnNumber || drawn.number), isReturn: Boolean(drawn.returnNumber) };
-    this.key = `${SEEN_PREFIX}${drawn.event}-${this.place.isReturn ? 'r' : ''}${this.place.number}`;
+    const who = `${drawn.event}-${this.place.isReturn ? 'r' : ''}${this.place.number}`;
+    [this.key, this.toldKey] = [SEEN_PREFIX + who, TOLD_PREFIX + who];
+    const before = keptText(this.read(this.toldKey));
+    this.told = drawn.told ? kept(before, keptText(drawn.told)) : before;
+    this.known = null;
     this.phase = null;
     this.firstAhead = Number(document.querySelector('.way')?.dataset.firstAhead ?? 0);
     // What the server showed counts as seen: a reload never shows more people ahead.
@@ -28,15 +36,43 @@ export class Standing {
     this.seen = Math.max(shown, this.kept());
   }
 
-  kept() {
-    try { return Number(sessionStorage.getItem(this.key) ?? 0); } catch { return 0; }
+  read(key) {
+    try { return sessionStorage.getItem(key); } catch { return null; }
   }
+
+  remember(key, text) {
+    try { sessionStorage.setItem(key, text); } catch { /* A private window: this page remembers. */ }
+  }
+
+  kept() { return Number(this.read(this.key) ?? 0); }
 
   // Keeps the largest serving seen, also over a reload of this tab.
   see(serving) {
     this.seen = Math.max(this.seen, serving);
-    try { sessionStorage.setItem(this.key, String(this.seen)); } catch { /* A private window: this page remembers. */ }
+    this.remember(this.key, String(this.seen));
     return this.seen;
+  }
+
+  // Keeps the band that was told: it gets no later without a reason, also over a reload of this tab.
+  keep(band) {
+    const shown = kept(this.told, band);
+    if (!shown) return null;
+    this.told = shown;
+    this.remember(this.toldKey, textOf(shown));
+    return shown;
+  }
+
+  // What is worth saying aloud since the last status: a section gone, other chances, a wait told anew.
+  news(status, odds) {
+    const gone = status.tickets_left.filter((one) => one.sold_out_at);
+    const now = { gone: new Set(gone.map((one) => one.section_id)), odds, epoch: status.wait?.epoch };
+    const before = this.known;
+    this.known = now;
+    if (!before) return [];
+    const words = gone.filter((one) => !before.gone.has(one.section_id)).map(soldOutWords);
+    if (odds && odds !== before.odds) words.push(`A ticket left at your turn: ${oddsWords(odds, status.held)}.`);
+    if (now.epoch !== before.epoch && status.wait?.cause) words.push(causeWords(status.wait));
+    return words.length ? [words.join(' ')] : [];
   }
 
   fact(name) { return document.querySelector(`#standing [data-fact="${name}"]`); }
@@ -46,11 +82,16 @@ export class Standing {
     if (element && element.textContent !== words) element.textContent = words;
   }
 
-  show(status, ahead, wait) {
+  show(status, ahead, mine) {
     this.write('ahead', count(ahead));
     this.write('ahead-words', `${ahead === 1 ? 'person' : 'people'} ahead of you`);
-    this.write('wait', wait);
-    this.write('wait-why', this.why(status));
+    this.write('wait', mine.wait);
+    this.write('wait-why', `${this.why(status)}${status.wait?.sure === false ? ` ${ROUGH}` : ''}`);
+    this.write('wait-cause', mine.cause);
+    this.toggle('wait-cause', Boolean(mine.cause));
+    this.write('odds', mine.oddsWords);
+    this.fact('odds')?.setAttribute('data-odds', mine.odds ?? '');
+    this.figures(status, ahead);
     this.toggle('paused', status.phase === 'paused');
     this.toggle('all-held', status.phase === 'all_held');
     this.toggle('sold-out', status.phase === 'sold_out');
@@ -59,7 +100,7 @@ export class Standing {
     this.write('reason', status.reason || 'The organiser has not said why.');
     this.write('notice-words', status.notice);
     this.way(ahead);
-    this.prices(status.tickets_left);
+    this.sections(status.tickets_left);
   }
 
   why(status) {
@@ -89,13 +130,28 @@ export class Standing {
     this.fact('way-dot')?.setAttribute('cx', x);
   }
 
-  prices(sections) {
-    const free = new Map();
-    for (const section of sections) free.set(section.price_minor, (free.get(section.price_minor) ?? 0) + section.free);
-    for (const cell of document.querySelectorAll('[data-price]')) {
-      const now = free.get(Number(cell.dataset.price));
-      if (now !== undefined) cell.textContent = left(now);
+  figures(status, ahead) {
+    const known = status.odds;
+    if (!known) return;
+    const figures = {
+      free: status.free, held: status.held, choosing: known.choosing, ahead, present: known.present_percent,
+      buys: known.buys_percent, each: known.tickets_per_buyer, seen: known.seen_percent,
+    };
+    for (const [name, figure] of Object.entries(figures)) this.write(`figures-${name}`, figure === null ? 'unknown' : count(figure));
+  }
+
+  sections(sections) {
+    for (const section of sections) {
+      const cell = document.querySelector(`[data-section="${section.section_id}"]`);
+      const words = section.sold_out_at ? 'sold out' : left(section.free);
+      if (cell && cell.textContent !== words) cell.textContent = words;
     }
+    const list = this.fact('gone');
+    if (!list) return;
+    const gone = sections.filter((one) => one.sold_out_at).sort((a, b) => a.sold_out_at.localeCompare(b.sold_out_at));
+    list.hidden = !gone.length;
+    if (list.children.length === gone.length) return;
+    list.replaceChildren(...gone.map((one) => Object.assign(document.createElement('li'), { textContent: soldOutWords(one) })));
   }
 
   // Says since when nothing was heard; null takes it away.
