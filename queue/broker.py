@@ -51,6 +51,7 @@ ROUTES = {
     "onsale.watch_mail": {"queue": SWEEPS.name},
     "onsale.cancel_events": {"queue": SWEEPS.name},
     "onsale.watch_stuck": {"queue": SWEEPS.name},
+    "onsale.forget_addresses": {"queue": SWEEPS.name},
     # Sent to every queue in turn, by name.
     PROBE: {"queue": SWEEPS.name},
 }

@@ -18,7 +18,16 @@ from redis.exceptions import RedisError
 
 from onsale.db.ids import BuyerId, EventId
 from onsale.errors import NotInQueue, QueueRecovering, QueueUnavailable
-from onsale.queue.keys import EventKeys, PlaceId, address_digest, number_place, return_place, split_place
+from onsale.queue.keys import (
+    NO_DEVICE,
+    EventKeys,
+    PlaceId,
+    address_bytes,
+    address_digest,
+    number_place,
+    return_place,
+    split_place,
+)
 from onsale.queue.scripts import Scripts
 from onsale.queue.state import (
     AdmissionEntry,
@@ -33,6 +42,7 @@ from onsale.queue.state import (
     SectionStock,
     Slots,
     Standing,
+    TurnDevice,
 )
 from onsale.queue.state_text import admission_entry, buyer_text, join_entry, rules_json, sections_json, state_of
 
@@ -69,19 +79,22 @@ class QueueStore:
         number, joined_at_ms, created = self._run(
             "join",
             [keys.queue, keys.buyers(buyer_id), keys.address(digest), keys.joins, *keys.numbers_lane()[:3]],
-            [buyer_id.bytes, digest, proven or 0, *_now(now_ms)],
+            [buyer_id.bytes, digest, proven or 0, now_ms or "", address_bytes(address)],
         )
         return Joined(int(number), int(joined_at_ms), bool(created))
 
-    def enter(self, event_id: EventId, place: str, *, now_ms: int | None = None) -> Entered:
+    def enter(self, event_id: EventId, place: str, *, device: bytes = NO_DEVICE, now_ms: int | None = None) -> Entered:
         """Come in: `place` is "17" (its return number counts, once there is one) or "r3". Again: the same admission.
 
-        Raises NotInQueue (no such number), NotYourTurn, TurnLapsed (take a return number), AdmissionSpent (it is done).
+        Raises NotInQueue (no such number), NotYourTurn, TurnLapsed (take a return number), AdmissionSpent (it is done),
+        OtherDevice (somebody came in with another one, or the place moved to it).
         """
         keys = EventKeys(event_id)
         bits = [keys.numbers_lane()[4], keys.returns_lane()[4], keys.owners]
         number, back, deadline_ms = self._run(
-            "enter", [*_slots(keys), keys.returns, *bits], [*_split(place), *_now(now_ms)]
+            "enter",
+            [*_slots(keys), keys.returns, *bits, keys.devices],
+            [*_split(place), now_ms or "", device],
         )
         admission_id = return_place(back) if back else number_place(number)
         return Entered(admission_id, int(number), int(back) or None, int(deadline_ms))
@@ -123,7 +136,7 @@ class QueueStore:
     def place_of(self, event_id: EventId, buyer_id: BuyerId, *, now_ms: int | None = None) -> Place | None:
         """Where this buyer stands; None without a number."""
         keys = EventKeys(event_id)
-        names = [*_place_keys(keys), keys.buyers(buyer_id)]
+        names = [*_place_keys(keys), keys.devices, keys.buyers(buyer_id)]
         try:
             return _place(self._run("place", names, [0, 0, now_ms or "", buyer_id.bytes]))
         except NotInQueue:
@@ -131,7 +144,8 @@ class QueueStore:
 
     def place_at(self, event_id: EventId, place: str, *, now_ms: int | None = None) -> Place:
         """Where this number or return number stands. Raises NotInQueue."""
-        return _place(self._run("place", _place_keys(EventKeys(event_id)), [*_split(place), *_now(now_ms)]))
+        keys = EventKeys(event_id)
+        return _place(self._run("place", [*_place_keys(keys), keys.devices], [*_split(place), *_now(now_ms)]))
 
     # The workers' calls.
 
@@ -327,7 +341,7 @@ def _place_keys(keys: EventKeys) -> list[str]:
 
 
 def _place(answer: Sequence[Any]) -> Place:
-    number, back, standing, deadline_ms, joined_at_ms, hands_free = answer
+    number, back, standing, deadline_ms, joined_at_ms, hands_free, device = answer
     return Place(
         int(number),
         int(back) or None,
@@ -335,4 +349,5 @@ def _place(answer: Sequence[Any]) -> Place:
         int(deadline_ms) or None,
         int(joined_at_ms),
         bool(hands_free),
+        TurnDevice(device[:8], device[8:16], int.from_bytes(device[16:], "big")) if device else None,
     )

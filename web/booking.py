@@ -29,9 +29,9 @@ from onsale.db.ids import (
 from onsale.db.states import UNDECIDED, BookingState
 from onsale.db.wishes import Wish, check
 from onsale.errors import BadRequest, IdempotencyKeyReused, NotFound, OnsaleError, QueueClosed, TicketTaken
-from onsale.queue.keys import PlaceId
+from onsale.queue.keys import NO_DEVICE, PlaceId
 from onsale.queue.state import UNDECIDED_MS, Phase, SlotKind, SlotState, Standing
-from onsale.web import cards, joining, limits
+from onsale.web import cards, joining, limits, newcomers, tokens
 from onsale.web.box_office import BoxOffice
 
 KEY_CHARACTERS_MAX = 255
@@ -55,6 +55,7 @@ class Request:
     admission_token: str | None = field(default=None, repr=False)
     queue_token: str | None = field(default=None, repr=False)
     route: str = "bookings"
+    device: bytes = NO_DEVICE
 
     @property
     def hash(self) -> bytes:
@@ -102,7 +103,7 @@ def accept_booking(office: BoxOffice, request: Request) -> Booking:
     )
     if turn.now and turn.admission_id is not None:
         # Before the booking is there: a lane at work may decide it at once, and its word on the slot must be the last.
-        undecided = SlotState(SlotKind.UNDECIDED, joining.now_ms() + UNDECIDED_MS)
+        undecided = SlotState(SlotKind.UNDECIDED, tokens.now_ms() + UNDECIDED_MS)
         _follow(office, request.event_id, turn.admission_id, undecided)
     with transaction(office.engine if request.admission_token else office.hands_free_engine) as connection:
         accepted = bookings.accept(connection, new)
@@ -217,14 +218,23 @@ def _turn(office: BoxOffice, request: Request) -> Turn:
             request.admission_token,
             event_id=request.event_id,
             buyer_id=request.buyer_id,
-            now_ms=joining.now_ms(),
+            now_ms=tokens.now_ms(),
+            device=request.device,
         )
+        newcomers.refuse_revoked(office, request.event_id, admission.number)
         _check_taken(office, request)
         return Turn(admission.number, admission.return_number, admission.admission_id, now=True)
     if request.payment_method is not None:
         cards.check_saved(office, request.buyer_id, request.payment_method)
     proven = joining.proven_number(office, request.event_id, request.buyer_id, request.queue_token)
+    guarded = office.guards.of(request.event_id)
+    # Where nobody queues nobody is kept out of a queue. Else a hands-free booking is no way around the computation.
+    if rules.enabled and guarded.asks_newcomers and proven is None:
+        newcomers.check(
+            office, request.event_id, request.buyer_id, guarded=guarded, address=request.address, solution=None
+        )
     joined = office.store.join(request.event_id, request.buyer_id, address=request.address, proven=proven)
+    newcomers.refuse_revoked(office, request.event_id, joined.number)
     if not rules.enabled:
         return Turn(joined.number, None, None, now=True)
     # After joining: whoever is told to come back later has a number already.
@@ -265,7 +275,7 @@ def _slot_after_cancelling(office: BoxOffice, booking: Booking) -> SlotState:
     """Who was in and got no hold may choose again. A hold spent the turn; who is still waiting goes on waiting."""
     known = office.statuses.known(booking.event_id)
     if booking.hold_version is None and booking.queued_at is not None and known is not None:
-        return SlotState(SlotKind.CHOOSING, joining.now_ms() + known.rules.choose_seconds * 1000)
+        return SlotState(SlotKind.CHOOSING, tokens.now_ms() + known.rules.choose_seconds * 1000)
     return SlotState(SlotKind.LAPSED)
 
 

@@ -39,6 +39,12 @@ STATUS: dict[type[e.OnsaleError], int] = {
     e.NotInQueue: 404,
     e.NotYourTurn: 409,
     e.TurnLapsed: 409,
+    e.OtherDevice: 409,
+    e.MoveCodeGone: 410,
+    # Precondition Required: the same request is right with what it lacks.
+    e.WorkNeeded: 428,
+    e.DeviceNeeded: 428,
+    e.PlaceRevoked: 403,
     e.BadQueueToken: 403,
     e.BadAdmissionToken: 403,
     e.TicketTaken: 409,

@@ -23,7 +23,7 @@ from onsale.db import number_blocks, queue_settings, selling_out, stats
 from onsale.db.ids import EventId
 from onsale.errors import QueueRecovering, QueueUnavailable, RecordUnavailable
 from onsale.queue.state import QueueState, SectionStock
-from onsale.workers import journaling, recovery, rounds
+from onsale.workers import journaling, recovery, revoking, rounds
 from onsale.workers.rounds import Watched
 from onsale.workers.shop import Shop, open_shop
 
@@ -73,6 +73,7 @@ class Admitter:
             with record.reading(self.shop.engine) as connection:
                 running = queue_settings.running(connection, limit=EVENTS_MAX)
                 moved = stats.stock_changes(connection, [one.event_id for one in running])
+            revoking.tell_queues(self.shop)
         except RecordUnavailable:
             self._say("record", away=True)
         except Exception:

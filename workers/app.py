@@ -37,6 +37,7 @@ SWEEPS = {
     "cancel_events": {"task": "onsale.cancel_events", "schedule": 2.0},
     "watch_mail": {"task": "onsale.watch_mail", "schedule": 60.0},
     "watch_stuck": {"task": "onsale.watch_stuck", "schedule": 15.0},
+    "forget_addresses": {"task": "onsale.forget_addresses", "schedule": 600.0},
 }
 
 

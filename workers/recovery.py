@@ -15,7 +15,7 @@ import structlog
 from sqlalchemy import Connection
 
 from onsale.db import engine as record
-from onsale.db import journal, locks, number_blocks, queue_settings, restoring, sale_log
+from onsale.db import handovers, journal, locks, number_blocks, queue_settings, restoring, revocations, sale_log
 from onsale.db.ids import BuyerId, EventId
 from onsale.db.queue_settings import QueueSettings
 from onsale.db.restoring import Marks, UsedPlace
@@ -123,6 +123,10 @@ def _restore(shop: Shop, connection: Connection, event_id: EventId, known: Known
     for joins in _journal(connection, event_id):
         store.restore_joins(event_id, joins)
         numbers += len(joins)
+    for handed in _chunks(handovers.of_event(connection, event_id), RESTORE_MAX):
+        shop.places.restore_handed_over(event_id, handed)
+    # `onsale admit` tells the queue within a second; until then whoever asks for such a place asks the record.
+    revocations.tell_again(connection, event_id)
     for returns in _chunks(known.returns, RESTORE_MAX):
         store.restore_returns(event_id, returns)
     slots = dict(rules.slots_of(known.live, undecided_until_ms=known.marks.now_ms + UNDECIDED_MS))

@@ -9,7 +9,7 @@ from celery import Task
 
 from onsale.config import Config
 from onsale.db.ids import BookingId, EventId
-from onsale.workers import cancellations, expiry, lanes, mail, payments, reconcile, refunds, resend, stuck
+from onsale.workers import cancellations, expiry, lanes, mail, payments, reconcile, refunds, resend, revoking, stuck
 from onsale.workers.app import app
 from onsale.workers.shop import ShopOfThisProcess, open_shop
 
@@ -67,6 +67,12 @@ def watch_mail() -> None:
 def watch_stuck() -> None:
     """Raise the alarm about bookings past the time that their state may take."""
     stuck.watch(shop())
+
+
+@app.task(name="onsale.forget_addresses")
+def forget_addresses() -> None:
+    """Forget where places of past shows were taken from."""
+    revoking.forget_addresses(shop())
 
 
 @app.task(name="onsale.sweep", bind=True)

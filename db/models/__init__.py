@@ -3,7 +3,7 @@
 Statements are written by hand beside the functions that need them; the constraints are explained in the migrations.
 """
 
-from onsale.db.models import catalogue, changes, letters, payments, people, queue, refunds, sales, search
+from onsale.db.models import catalogue, changes, guards, letters, payments, people, queue, refunds, sales, search
 from onsale.db.models.base import Base
 
 metadata = Base.metadata
@@ -12,6 +12,7 @@ __all__ = [
     "Base",
     "catalogue",
     "changes",
+    "guards",
     "letters",
     "metadata",
     "payments",

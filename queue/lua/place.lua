@@ -1,8 +1,8 @@
--- place(KEYS: queue, admitted, entered, holding, returns, handsfree, done, returns_handsfree, returns_done, owners, buyers?;
---   ARGV: is_return, number, now_ms?, buyer?) -> OK number return_number standing deadline_ms joined_at_ms hands_free | RECOVER | UNKNOWN
+-- place(KEYS: queue, admitted, entered, holding, returns, handsfree, done, returns_handsfree, returns_done, owners, devices, buyers?;
+--   ARGV: is_return, number, now_ms?, buyer?) -> OK number return_number standing deadline_ms joined_at_ms hands_free device | RECOVER | UNKNOWN
 -- queue: hash.   admitted, entered, holding: sorted sets, place -> deadline in ms.   returns: string, 4 bytes a number, its return number.
 -- owners: string, 4 bytes a return number, whose it is.   handsfree, done: bitmaps by number, by return number.
--- buyers: hash, one bucket, buyer -> number and time.
+-- devices: hash, number -> device, the one before, since when.   buyers: hash, one bucket, buyer -> number and time.
 -- Why one script: a place read in pieces could be admitted between two of them, and look lost.
 local hash = redis.call('HMGET', KEYS[1], 'run_id', 'state', 'issued', 'serving', 'return_issued', 'return_serving')
 -- guard: run id
@@ -19,8 +19,8 @@ local time = redis.call('TIME')
 local now_ms = tonumber(ARGV[3]) or tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
 
 local number, back, joined_at_ms = tonumber(ARGV[2]), 0, 0
-if KEYS[11] then
-  local known = redis.call('HGET', KEYS[11], ARGV[4])
+if KEYS[12] then
+  local known = redis.call('HGET', KEYS[12], ARGV[4])
   if not known then
     return {'UNKNOWN'}
   end
@@ -51,4 +51,5 @@ elseif standing == 'passed' then
     end
   end
 end
-return {'OK', number, back, standing, deadline_ms, joined_at_ms, redis.call('GETBIT', KEYS[bits], at)}
+return {'OK', number, back, standing, deadline_ms, joined_at_ms, redis.call('GETBIT', KEYS[bits], at),
+  redis.call('HGET', KEYS[11], number) or ''}

@@ -11,7 +11,9 @@ from onsale.web.api.admin import admin
 from onsale.web.api.bookings import bookings
 from onsale.web.api.cards import saved_cards
 from onsale.web.api.contract import Operation
+from onsale.web.api.devices import devices
 from onsale.web.api.events import events
+from onsale.web.api.guarding import guarding
 from onsale.web.api.prices import prices
 from onsale.web.api.queue import waiting_room
 from onsale.web.api.refunds import refunds
@@ -25,11 +27,13 @@ NOUNS = (
     search,
     house,
     waiting_room,
+    devices,
     bookings,
     saved_cards,
     refunds,
     provider,
     admin,
+    guarding,
     prices,
 )
 DOCUMENT = "onsale-openapi"

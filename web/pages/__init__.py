@@ -18,6 +18,7 @@ from onsale.web.pages.choosing import choosing
 from onsale.web.pages.demo import demo
 from onsale.web.pages.events import events
 from onsale.web.pages.home import home
+from onsale.web.pages.moving import moves
 from onsale.web.pages.searching import search
 from onsale.web.pages.waiting import waiting
 
@@ -26,6 +27,7 @@ BLUEPRINTS = (
     search,
     events,
     waiting,
+    moves,
     choosing,
     bookings,
     accounts,

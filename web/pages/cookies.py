@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -9,6 +10,7 @@ from flask import request
 from werkzeug.wrappers import Response as AnyResponse
 
 from onsale.db.ids import EventId
+from onsale.queue.keys import device_digest
 from onsale.web.box_office import box_office
 
 QUEUE_COOKIE = "onsale_queue"
@@ -17,6 +19,10 @@ ADMISSION_COOKIE = "onsale_admission"
 QUEUE_SECONDS = 14 * 24 * 3600
 # What this browser was shown of its way: only for showing, so nothing is lost with it.
 WAY_COOKIE = "onsale_way"
+# Which device this is: random, so that nobody else's is like it; for all pages, for a place moves to a new one.
+DEVICE_COOKIE = "onsale_device"
+DEVICE_SECONDS = 365 * 24 * 3600
+DEVICE_CHARACTERS_MAX = 64
 # The moment to choose by, beside the token itself.
 CHOOSE_UNTIL_COOKIE = "onsale_choose_until"
 # The token itself says when it ends; a cookie that outlives it only costs a refusal.
@@ -31,6 +37,29 @@ def queue_token() -> str | None:
 def admission_token() -> str | None:
     """The admission token this browser holds for the event of this page."""
     return request.cookies.get(ADMISSION_COOKIE) or None
+
+
+def device_or_new() -> str:
+    """The id of this browser; a fresh one, to be kept, where it has none."""
+    known = request.cookies.get(DEVICE_COOKIE, "")
+    return known if 16 <= len(known) <= DEVICE_CHARACTERS_MAX else secrets.token_urlsafe(24)
+
+
+def device() -> bytes:
+    """By which bytes this browser is known; NO_DEVICE for one without the cookie."""
+    return digest(request.cookies.get(DEVICE_COOKIE, ""))
+
+
+def digest(device_id: str) -> bytes:
+    """By which bytes a browser with this id is known."""
+    return device_digest(device_id[:DEVICE_CHARACTERS_MAX])
+
+
+def keep_device(response: AnyResponse, device_id: str) -> None:
+    """Remember which device this is."""
+    response.set_cookie(
+        DEVICE_COOKIE, device_id, max_age=DEVICE_SECONDS, path="/", httponly=True, samesite="Lax", secure=_https()
+    )
 
 
 def keep_queue_token(response: AnyResponse, event_id: EventId, token: str) -> None:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from flask import Blueprint, Response, flash, make_response, render_template, request
+from flask import Blueprint, Response, flash, jsonify, make_response, render_template, request
 
 from onsale.db.ids import EventId
-from onsale.errors import OnsaleError
-from onsale.web import auth, joining
+from onsale.errors import OnsaleError, PlaceRevoked
+from onsale.web import auth, joining, limits, newcomers
 from onsale.web.box_office import BoxOffice, box_office
 from onsale.web.joining import MyPlace
 from onsale.web.pages import cookies, going, guests, places, sales, shows, test_cards, words
@@ -36,6 +36,10 @@ class PlaceView:
     refresh_seconds: int = 0
     deadline: datetime | None = None
     hands_free: bool = False
+    # When the turn went to another device; None while it is this one's, or nobody's yet.
+    moved_at: datetime | None = None
+    elsewhere: bool = False
+    revoked: str = ""
 
     @property
     def way_x(self) -> float:
@@ -50,8 +54,11 @@ def show(event_id: int) -> Response:
     office = box_office()
     event = shows.event(event_id)
     sale = sales.sale_if_known(office, event.id)
-    place = _place(office, event.id)
-    view = _view(place)
+    try:
+        place = _place(office, event.id)
+        view = _view(place)
+    except PlaceRevoked as error:
+        place, view = None, PlaceView("revoked", "Taken out of the queue", revoked=str(error))
     response = make_response(
         render_template(
             "queue.html",
@@ -79,10 +86,12 @@ def join(event_id: int) -> Response:
     office = box_office()
     event = shows.event(event_id)
     buyer_id, fresh = guests.buyer_or_guest(office)
-    address = request.remote_addr or ""
+    address, solution = request.remote_addr or "", request.form.get("work")
     try:
         joined = places.with_token(
-            lambda token: joining.join(office, event.id, buyer_id, address=address, queue_token=token)
+            lambda token: joining.join(
+                office, event.id, buyer_id, address=address, queue_token=token, solution=solution
+            )
         )
     except OnsaleError as error:
         response = going.back(error, "events.show", event_id=event_id)
@@ -91,6 +100,21 @@ def join(event_id: int) -> Response:
         cookies.keep_queue_token(response, event.id, joined.queue_token)
     if fresh:
         auth.start_page_session(response, fresh)
+    return response
+
+
+@waiting.post("/events/<int:event_id>/queue/challenge")
+def challenge(event_id: int) -> Response:
+    """What this device computes before it joins; whoever is nobody yet becomes a guest, whom it is for."""
+    office = box_office()
+    event = shows.event(event_id)
+    buyer_id, fresh = guests.buyer_or_guest(office)
+    limits.by_buyer(limits.CHALLENGES_OF_BUYER, buyer_id)
+    asked = newcomers.challenge(office, event.id, buyer_id)
+    response = jsonify(challenge=asked.text, bits=asked.bits, expected_tries=asked.expected_tries)
+    if fresh:
+        auth.start_page_session(response, fresh)
+    response.headers["Cache-Control"] = "no-store"
     return response
 
 
@@ -110,11 +134,15 @@ def enter(event_id: int) -> Response:
     """Come in."""
     office, buyer_id = box_office(), auth.current_buyer().id
     event = shows.event(event_id)
+    device = cookies.device_or_new()
     try:
-        entered = places.with_token(lambda token: joining.enter(office, event.id, buyer_id, queue_token=token))
+        entered = places.with_token(
+            lambda token: joining.enter(office, event.id, buyer_id, queue_token=token, device=cookies.digest(device))
+        )
     except OnsaleError as error:
         return going.back(error, "waiting.show", event_id=event_id)
     response = going.to("choosing.show", event_id=event_id)
+    cookies.keep_device(response, device)
     cookies.keep_admission(response, event.id, entered.admission_token, entered.choose_until)
     return response
 
@@ -178,4 +206,11 @@ def _view(place: MyPlace | None) -> PlaceView:
         refresh_seconds=max(REFRESH_SECONDS_MIN, place.poll_seconds) if place.standing.value == "ahead" else 0,
         deadline=place.deadline,
         hands_free=place.hands_free,
+        elsewhere=_is_elsewhere(place),
+        moved_at=joining.moment(place.turn.since_ms) if place.turn and place.turn.since_ms else None,
     )
+
+
+def _is_elsewhere(place: MyPlace) -> bool:
+    """Whether the turn is another device's."""
+    return place.turn is not None and place.turn.device != cookies.device()

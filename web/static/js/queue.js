@@ -7,6 +7,7 @@ import { bandWords, heartbeatWanted, peopleAhead, pollMs, serving, waitBand } fr
 import { Standing } from './queue_standing.js';
 import { say, saySometimes } from './say.js';
 import { Watch } from './status.js';
+import './work.js';
 
 const LOST_AFTER = 2;
 const HIDDEN_HEARTBEAT_MS = 60_000;

@@ -1,0 +1,47 @@
+"""Tells the queue which places staff revoked, and which stand again; `onsale admit` does it once a second."""
+
+from __future__ import annotations
+
+import structlog
+
+from onsale.db import engine as record
+from onsale.db import locks, revocations
+from onsale.db.ids import EventId
+from onsale.errors import OnsaleError
+from onsale.workers.shop import Shop
+
+# Addresses are kept for so long after a show began: as long as somebody may ask who took its places.
+ADDRESS_DAYS = 7
+
+log = structlog.get_logger(__name__)
+
+
+def tell_queues(shop: Shop) -> None:
+    """Tell every queue what it does not know yet; one that does not answer is told the next time."""
+    with record.reading(shop.engine) as connection:
+        events = revocations.events_pending(connection)
+    for event_id in events:
+        try:
+            tell_queue(shop, event_id)
+        except OnsaleError as error:
+            log.warning("revocations_not_told", event_id=event_id, why=type(error).__name__)
+
+
+def tell_queue(shop: Shop, event_id: EventId) -> int:
+    """Tell one queue; how many places it was told of. One process at a time, so that the last word is the record's."""
+    with record.transaction(shop.engine) as connection:
+        if not locks.try_alone(connection, f"revoke-{event_id}"):
+            return 0
+        places = revocations.pending(connection, event_id)
+        shop.places.revoke(event_id, [number for number, revoked in places if revoked])
+        shop.places.reinstate(event_id, [number for number, revoked in places if not revoked])
+        revocations.told(connection, event_id, places)
+    return len(places)
+
+
+def forget_addresses(shop: Shop) -> None:
+    """Forget where places of past shows were taken from."""
+    with record.transaction(shop.engine) as connection:
+        forgotten = revocations.forget_addresses(connection, days=ADDRESS_DAYS)
+    if forgotten:
+        log.info("addresses_forgotten", places=forgotten)
