@@ -159,6 +159,20 @@ def start_page_session(response: Response, signed_in: SignedIn, *, staff: bool =
     )
 
 
+def renew_page_session(response: Response) -> Response:
+    """A session that an older key signed is signed anew: when that key is dropped, its visitor is still known."""
+    token = _token(staff=False) if "buyer" in g and not request.path.startswith(API_PREFIX) else None
+    config = box_office().config
+    if token and tokens.is_of_older_key(config, token) and not _starts_a_session(response, config):
+        start_page_session(response, session_of(box_office(), g.buyer))
+    return response
+
+
+def _starts_a_session(response: Response, config: Config) -> bool:
+    """Whether somebody signs in, signs out or becomes somebody else with this answer."""
+    return any(each.startswith(f"{_cookie(config, False)}=") for each in response.headers.getlist("Set-Cookie"))
+
+
 def end_page_session(response: Response, *, staff: bool = False) -> None:
     """Delete the page's cookie."""
     config = box_office().config

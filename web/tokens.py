@@ -72,6 +72,11 @@ def sign(config: Config, subject: UUID, *, audience: str, guest: bool = False, n
     return _encoded(claims, kid, secret)
 
 
+def is_of_older_key(config: Config, token: str) -> bool:
+    """Whether another key than the newest signed this token, which was checked before."""
+    return token.partition(".")[0] != next(iter(_keys_by_header(config.secret_keys)))
+
+
 def check(config: Config, token: str, *, audience: str) -> Claims:
     """What a token says, if we signed it for this audience and it has not run out. Raises NotSignedIn, without why."""
     if len(token) > TOKEN_CHARACTERS_MAX:

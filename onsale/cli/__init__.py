@@ -39,6 +39,7 @@ SERVE = {
     "index": Entry("onsale.cli.index:index", "Make the search index anew, and compare it with the record."),
     "migrate": Entry("onsale.cli.migrate:migrate", "Bring the record's schema up to date."),
     "config": Entry("onsale.cli.settings:config", "Show the settings in force, with secrets hidden."),
+    "keys": Entry("onsale.cli.keys:keys", "Say which keys are in force, and change them without losing a place."),
     "mail": Entry("onsale.cli.mail:mail", "See which letters wait or failed, and send one once more."),
     "staff": Entry("onsale.cli.staff:staff", "Create the people who run events."),
     "doctor": Entry("onsale.cli.doctor:doctor", "Check the parts, and say which promises they can keep."),

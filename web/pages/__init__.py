@@ -8,8 +8,10 @@ from __future__ import annotations
 from flask import Flask
 from werkzeug.routing import IntegerConverter
 
+from onsale.web import auth
 from onsale.web.admin.bookings import staff_bookings
 from onsale.web.admin.console import console
+from onsale.web.admin.guarding import guards as console_guards
 from onsale.web.admin.refunds import refunds as console_refunds
 from onsale.web.pages import context, price_words, shows, words
 from onsale.web.pages.accounts import accounts
@@ -34,6 +36,7 @@ BLUEPRINTS = (
     demo,
     console,
     console_refunds,
+    console_guards,
     staff_bookings,
 )
 
@@ -51,5 +54,6 @@ def register(app: Flask) -> None:
     price_words.register(app)
     context.register(app)
     shows.register(app)
+    app.after_request(auth.renew_page_session)
     for blueprint in BLUEPRINTS:
         app.register_blueprint(blueprint)
