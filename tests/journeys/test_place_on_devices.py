@@ -6,9 +6,9 @@ import re
 
 from playwright.sync_api import expect
 
-from onsale.db import queue_guards
+from onsale.db import queue_guards, queue_settings
 from onsale.db.queue_guards import GuardChange
-from onsale.db.queue_settings import Phase
+from onsale.db.queue_settings import Phase, QueueChange
 
 IN_TIME = 30_000
 WAITING = {"phase": Phase.PAUSED, "reason": "Sound check"}
@@ -88,6 +88,21 @@ def test_the_turn_is_taken_on_the_device_the_place_moved_to(browse, on_sale):
     phone.get_by_role("button", name="Take the best available").click()
 
     expect(phone.get_by_role("heading", name="These tickets are held for you")).to_be_visible(timeout=IN_TIME)
+
+
+def test_the_device_that_has_not_the_turn_says_so_and_does_not_try_to_go_in(browse, on_sale, record):
+    event_id = on_sale(**WAITING)
+    laptop, phone = browse(viewport=LAPTOP), browse()
+    join(laptop, event_id)
+    code = code_of(laptop)
+    phone.goto(f"/move#{code}")
+    phone.get_by_role("button", name="Take the place to this device").click()
+    expect(laptop.get_by_text(re.compile("Your place moved to another device at"))).to_be_visible(timeout=IN_TIME)
+    with record.begin() as connection:
+        queue_settings.change(connection, event_id, QueueChange(phase=Phase.OPEN), actor="test")
+
+    expect(laptop.get_by_role("heading", name="It is your turn, on the other device")).to_be_visible(timeout=IN_TIME)
+    phone.wait_for_url(re.compile("/choose"), timeout=IN_TIME)
 
 
 def test_a_device_computes_before_it_joins(browse, on_sale, record):

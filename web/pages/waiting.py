@@ -42,6 +42,11 @@ class PlaceView:
     revoked: str = ""
 
     @property
+    def turn_elsewhere(self) -> bool:
+        """Whether there is something to do now, and not here."""
+        return self.elsewhere and self.standing in ("admitted", "entered")
+
+    @property
     def way_x(self) -> float:
         """Where on the way to the door this person is."""
         gone = 1 - self.ahead / self.ahead_at_first if self.ahead_at_first else 1.0

@@ -38,8 +38,12 @@ async function work(form) {
       bar.value = 1 - Math.exp(-tries / asked.expected_tries);
       words.textContent = `Your device is computing: ${count(tries)} tries so far, ${count(asked.expected_tries)} on average.`;
     };
-    form.elements.work.value = asked.bits ? await solve(asked, tried) : 'none';
-    form.requestSubmit();
+    const solution = asked.bits ? await solve(asked, tried) : 'none';
+    // The part of the page with the form may have been drawn anew meanwhile.
+    const now = form.isConnected ? form : document.querySelector('form[data-work-url]');
+    if (!now) return;
+    now.elements.work.value = solution;
+    now.requestSubmit();
   } catch (error) {
     delete form.dataset.working;
     button.removeAttribute('aria-disabled');
