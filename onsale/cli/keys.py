@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-import re
 import secrets
+from datetime import UTC, datetime
+from string import ascii_lowercase
 
 import click
 
@@ -39,9 +40,7 @@ def keys(ctx: click.Context) -> None:
 def new() -> None:
     """Print a value of ONSALE_SECRET_KEYS with a new key in front. It is a secret: send it nowhere else."""
     known = Config.from_env(os.environ).secret_keys
-    numbers = [int(found[1]) for kid, _ in known if (found := re.fullmatch(r"k([0-9]{1,9})", kid))]
-    fresh = (f"k{max(numbers, default=0) + 1}", secrets.token_urlsafe(SECRET_BYTES))
-    click.echo(_setting((fresh, *known)))
+    click.echo(_setting(((_fresh_id({kid for kid, _ in known}), secrets.token_urlsafe(SECRET_BYTES)), *known)))
 
 
 @keys.command()
@@ -55,6 +54,12 @@ def drop(kid: str) -> None:
     if not left:
         raise click.ClickException(f"{kid} is the only key. Put a new one in front first: onsale keys new")
     click.echo(_setting(left))
+
+
+def _fresh_id(taken: set[str]) -> str:
+    """Today's date, so that `onsale doctor` knows how old a key is; with a letter for the second of a day."""
+    today = f"{datetime.now(UTC):k%Y%m%d}"
+    return next(kid for kid in (today, *(f"{today}{letter}" for letter in ascii_lowercase)) if kid not in taken)
 
 
 def _setting(keys: tuple[tuple[str, str], ...]) -> str:
