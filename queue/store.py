@@ -120,16 +120,17 @@ class QueueStore:
         here = [*keys.numbers_lane()[:3], *keys.returns_lane()[:3]]
         self._run("heartbeat", [keys.queue, keys.returns, *here], _split(place))
 
-    def stay(self, event_id: EventId, number: int, *, now_ms: int | None = None) -> Place:
+    def stay(self, event_id: EventId, number: int, *, device: bytes = NO_DEVICE, now_ms: int | None = None) -> Place:
         """A hands-free booking waits under this number: it counts as present; passed over, it takes a return number.
 
         The answer says where the booking goes: ahead -> `waiting`; entered or holding -> `queued`; both under
         `place.admission_id`. A place let in but not entered is entered by this.
 
-        Raises NotInQueue, AdmissionSpent, QueueClosed.
+        Raises NotInQueue, AdmissionSpent, QueueClosed, OtherDevice (the place moved to another, or came in with it).
         """
         keys = EventKeys(event_id)
-        back, standing, deadline_ms = self._run("stay", _place_keys(keys), [number, *_now(now_ms)])
+        names = [*_place_keys(keys), keys.devices]
+        back, standing, deadline_ms = self._run("stay", names, [number, now_ms or "", device])
         where = Standing(standing.decode())
         return Place(number, int(back) or None, where, int(deadline_ms) or None, 0, where is Standing.AHEAD)
 

@@ -28,7 +28,15 @@ from onsale.db.ids import (
 )
 from onsale.db.states import UNDECIDED, BookingState
 from onsale.db.wishes import Wish, check
-from onsale.errors import BadRequest, IdempotencyKeyReused, NotFound, OnsaleError, QueueClosed, TicketTaken
+from onsale.errors import (
+    BadRequest,
+    DeviceNeeded,
+    IdempotencyKeyReused,
+    NotFound,
+    OnsaleError,
+    QueueClosed,
+    TicketTaken,
+)
 from onsale.queue.keys import NO_DEVICE, PlaceId
 from onsale.queue.state import UNDECIDED_MS, Phase, SlotKind, SlotState, Standing
 from onsale.web import cards, joining, limits, newcomers, tokens
@@ -228,7 +236,9 @@ def _turn(office: BoxOffice, request: Request) -> Turn:
         cards.check_saved(office, request.buyer_id, request.payment_method)
     proven = joining.proven_number(office, request.event_id, request.buyer_id, request.queue_token)
     guarded = office.guards.of(request.event_id)
-    # Where nobody queues nobody is kept out of a queue. Else a hands-free booking is no way around the computation.
+    # Where nobody queues nobody is kept out. Else a hands-free booking is no way around what others are asked.
+    if rules.enabled and guarded.settings.device_required and request.device == NO_DEVICE:
+        raise DeviceNeeded
     if rules.enabled and guarded.asks_newcomers and proven is None:
         newcomers.check(
             office, request.event_id, request.buyer_id, guarded=guarded, address=request.address, solution=None
@@ -239,7 +249,7 @@ def _turn(office: BoxOffice, request: Request) -> Turn:
         return Turn(joined.number, None, None, now=True)
     # After joining: whoever is told to come back later has a number already.
     limits.hands_free(request.event_id, rules.handsfree_per_minute)
-    place = office.store.stay(request.event_id, joined.number)
+    place = office.store.stay(request.event_id, joined.number, device=request.device)
     waits = place.standing in (Standing.AHEAD, Standing.PASSED)
     return Turn(place.number, place.return_number, place.admission_id, now=not waits)
 

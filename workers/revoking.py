@@ -12,6 +12,8 @@ from onsale.workers.shop import Shop
 
 # Addresses are kept for so long after a show began: as long as somebody may ask who took its places.
 ADDRESS_DAYS = 7
+# So many times five thousand places at one look; the rest is told a second later.
+ROUNDS_MAX = 10
 
 log = structlog.get_logger(__name__)
 
@@ -29,14 +31,19 @@ def tell_queues(shop: Shop) -> None:
 
 def tell_queue(shop: Shop, event_id: EventId) -> int:
     """Tell one queue; how many places it was told of. One process at a time, so that the last word is the record's."""
+    told = 0
     with record.transaction(shop.engine) as connection:
         if not locks.try_alone(connection, f"revoke-{event_id}"):
             return 0
-        places = revocations.pending(connection, event_id)
-        shop.places.revoke(event_id, [number for number, revoked in places if revoked])
-        shop.places.reinstate(event_id, [number for number, revoked in places if not revoked])
-        revocations.told(connection, event_id, places)
-    return len(places)
+        for _ in range(ROUNDS_MAX):
+            places = revocations.pending(connection, event_id)
+            shop.places.revoke(event_id, [number for number, revoked in places if revoked])
+            shop.places.reinstate(event_id, [number for number, revoked in places if not revoked])
+            revocations.told(connection, event_id, places)
+            told += len(places)
+            if len(places) < revocations.PENDING_MAX:
+                break
+    return told
 
 
 def forget_addresses(shop: Shop) -> None:

@@ -134,15 +134,22 @@ def test_a_session_copied_to_another_device_does_not_come_in_there(door):
     assert (answer.status_code, answer.json()["type"]) == (409, "/problems/other-device")
 
 
+def test_without_an_admission_another_device_does_not_book_under_the_place_either(door):
+    there = door.person.book(door.event_id, {"quantity": 1}, Device=OTHERS)
+    here = door.person.book(door.event_id, {"quantity": 1}, Device=MINE)
+
+    assert (there.status_code, there.json()["type"], here.status_code) == (409, "/problems/other-device", 202)
+
+
 def test_where_devices_must_be_named_a_client_that_names_none_is_refused(door, engine):
     with transaction(engine) as connection:
         queue_guards.change(connection, door.event_id, GuardChange(device_required=True), actor="test")
     door.web.office.guards.forget(door.event_id)
 
-    path = f"/v1/events/{door.event_id}/queue/me/enter"
-    answers = [door.person.post(path), door.person.post(path, Device=MINE)]
+    path, wish = f"/v1/events/{door.event_id}/queue/me/enter", {"quantity": 1}
+    answers = [door.person.post(path), door.person.post(path, Device=MINE), door.web.guest().book(door.event_id, wish)]
 
-    assert [answer.status_code for answer in answers] == [428, 200]
+    assert [answer.status_code for answer in answers] == [428, 200, 428]
 
 
 def test_a_changed_key_loses_no_place(settings, redis_client, engine, shop):

@@ -139,6 +139,8 @@ _REFUSALS = (
     e.AdmissionSpent,
     e.WorkNeeded,
     e.PlaceRevoked,
+    e.OtherDevice,
+    e.DeviceNeeded,
     e.BuyerLimitReached,
     e.NotOpenYet,
     e.QueueClosed,

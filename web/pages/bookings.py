@@ -80,6 +80,7 @@ def _hands_free(event: Event, buyer_id: BuyerId) -> booking.Request:
         wishes=wishes_from(request.form, event),
         payment_method=card,
         address=request.remote_addr or "",
+        device=cookies.device(),
     )
 
 
