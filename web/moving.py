@@ -59,6 +59,13 @@ def take(office: BoxOffice, code: str, *, device: bytes) -> Moved:
 
 
 def take_back(office: BoxOffice, event_id: EventId, buyer: Buyer, *, device: bytes) -> None:
-    """The device that had the place before it moved has it again. Raises NotInQueue, OtherDevice, PlaceRevoked."""
+    """The device that had the place before it moved has it again; of an account any that is signed in.
+
+    Whoever knows the password must not depend on a device that is lost; a guest has nothing but the devices.
+    Raises NotInQueue, OtherDevice, PlaceRevoked.
+    """
     place = joining.place_of(office, event_id, buyer.id)
-    office.places.take_back(event_id, place.number, device=device)
+    if buyer.guest:
+        office.places.take_back(event_id, place.number, device=device)
+    else:
+        office.places.bind(event_id, place.number, device=device)

@@ -141,6 +141,21 @@ def test_a_device_that_never_had_the_place_does_not_take_it_back(web, event_id):
     assert answer.status_code == 409
 
 
+def test_an_account_goes_on_wherever_it_signs_in(web, event_id):
+    credentials = {"email": f"{uuid4().hex}@example.org", "password": "a long enough password"}
+    made = web.http.post("/v1/accounts", json=credentials).raise_for_status().json()
+    lost = Person(web.http, made["token"], made["buyer_id"])
+    number = lost.join(event_id)["number"]
+    admitted(web, lost, event_id)
+    enter(lost, event_id, OLD).raise_for_status()
+
+    found = Person(web.http, web.http.post("/v1/sessions", json=credentials).json()["token"], made["buyer_id"])
+    refused = enter(found, event_id, NEW).status_code
+    found.post(f"/v1/events/{event_id}/queue/me/device", Device=NEW).raise_for_status()
+
+    assert (refused, enter(found, event_id, NEW).json()["number"]) == (409, number)
+
+
 def test_both_devices_show_the_same_place(web, event_id):
     old = web.guest()
     old.join(event_id)

@@ -120,7 +120,7 @@ def take_place(headers: NewDeviceHeaders, body: CodeBody) -> Answer[MovedDocumen
     raises=(NotInQueue, OtherDevice, PlaceRevoked, TooManyRequests),
 )
 def take_place_back(path: EventPath, headers: DeviceHeaders, buyer: Buyer) -> Answer[Told]:
-    """Take my place back: for the device that had it before it moved"""
+    """Take my place back: for the device that had it before it moved, and for any that an account is signed in on"""
     limits.by_buyer(limits.MOVES_OF_BUYER, buyer.id)
     moving.take_back(box_office(), EventId(path.event_id), buyer, device=headers.device_digest)
     return Answer(None, 204)
