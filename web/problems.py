@@ -41,9 +41,8 @@ STATUS: dict[type[e.OnsaleError], int] = {
     e.TurnLapsed: 409,
     e.OtherDevice: 409,
     e.MoveCodeGone: 410,
-    # Precondition Required: the same request is right with what it lacks.
-    e.WorkNeeded: 428,
-    e.DeviceNeeded: 428,
+    e.WorkNeeded: 409,
+    e.DeviceNeeded: 409,
     e.PlaceRevoked: 403,
     e.BadQueueToken: 403,
     e.BadAdmissionToken: 403,

@@ -50,7 +50,7 @@ def join(person: Person, event_id: EventId, work: str | None = None, **headers: 
 def test_a_newcomer_without_the_work_gets_no_number(web, event_id):
     answer = join(web.guest(), event_id)
 
-    assert (answer.status_code, answer.json()["type"]) == (428, "/problems/work-needed")
+    assert (answer.status_code, answer.json()["type"]) == (409, "/problems/work-needed")
     assert web.office.store.snapshot(event_id).issued == 0
 
 
@@ -145,7 +145,7 @@ def test_work_that_is_not_this_buyers_own_is_worth_nothing(web, event_id, made: 
 
     answer = join(person, event_id, made(web, person, event_id))
 
-    assert answer.status_code == 428, answer.text
+    assert answer.status_code == 409, answer.text
 
 
 def test_a_hands_free_booking_is_no_way_around_the_work(web, event_id):
@@ -155,7 +155,7 @@ def test_a_hands_free_booking_is_no_way_around_the_work(web, event_id):
     join(person, event_id, solution(person, event_id))
     accepted = person.book(event_id, {"quantity": 1})
 
-    assert (refused.status_code, accepted.status_code) == (428, 202)
+    assert (refused.status_code, accepted.status_code) == (409, 202)
 
 
 def test_who_has_begun_may_finish_when_more_is_asked(web, engine, event_id):
@@ -169,7 +169,7 @@ def test_who_has_begun_may_finish_when_more_is_asked(web, engine, event_id):
 
 
 def test_what_is_asked_is_changed_while_the_sale_runs(web, engine, event_id):
-    assert join(web.guest(), event_id).status_code == 428
+    assert join(web.guest(), event_id).status_code == 409
 
     ask_for(engine, event_id, 0)
     web.office.guards.forget(event_id)

@@ -297,7 +297,7 @@ def test_what_newcomers_are_asked_is_changed_over_the_api_and_logged(web, engine
     answer = member.ask("PATCH", f"/v1/admin/events/{event_id}/guard", json={"work_bits": 12})
 
     assert (answer.json()["work_bits"], answer.json()["expected_tries"]) == (12, 4096)
-    assert web.guest().post(f"/v1/events/{event_id}/queue").status_code == 428
+    assert web.guest().post(f"/v1/events/{event_id}/queue").status_code == 409
     with reading(engine) as connection:
         line = sale_log.newest(connection, event_id, limit=1)[0]
     assert (line.kind, line.body) == ("guard_changed", {"work_bits": {"from": 0, "to": 12}})
