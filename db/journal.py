@@ -101,6 +101,11 @@ def joins_after(connection: Connection, event_id: EventId, number: int, *, limit
     return tuple(Join(*row) for row in rows)
 
 
+def is_given(connection: Connection, event_id: EventId, number: int) -> bool:
+    """Whether somebody has this number according to the record."""
+    return bool(connection.execute(_IS_GIVEN, {"event_id": event_id, "number": number}).scalar_one())
+
+
 def number_of(connection: Connection, event_id: EventId, buyer_id: BuyerId) -> int | None:
     """The number a buyer has according to the record."""
     number: int | None = connection.execute(_NUMBER_OF, {"event_id": event_id, "buyer_id": buyer_id}).scalar()
@@ -154,6 +159,7 @@ _JOINS_AFTER = text("""
     SELECT number, buyer_id, joined_at FROM join_journal
      WHERE event_id = :event_id AND number > :number ORDER BY number LIMIT :limit
 """)
+_IS_GIVEN = text("SELECT EXISTS (SELECT FROM join_journal WHERE event_id = :event_id AND number = :number)")
 _NUMBER_OF = text("SELECT number FROM join_journal WHERE event_id = :event_id AND buyer_id = :buyer_id")
 _ADMITTED_TOTAL = text("SELECT coalesce(sum(admitted), 0) FROM admission_log WHERE event_id = :event_id")
 _ADMISSIONS_AFTER = text("""

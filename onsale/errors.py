@@ -96,6 +96,26 @@ class TurnLapsed(OnsaleError):
     """Your turn came and went. Ask for a return number; you keep your place near the front."""
 
 
+class OtherDevice(OnsaleError):
+    """The turn of this place is taken on another device. Go on there, or move the place to this one."""
+
+
+class MoveCodeGone(OnsaleError):
+    """This code is not known: mistyped, used, or older than five minutes. Ask the other device for a new one."""
+
+
+class WorkNeeded(OnsaleError):
+    """This event asks newcomers for a computation first. Ask for a challenge, solve it, and join with the solution."""
+
+
+class DeviceNeeded(OnsaleError):
+    """This event lets in only clients that name their device. Send the header Device."""
+
+
+class PlaceRevoked(OnsaleError):
+    """The organiser has taken this place out of the queue. If that is a mistake, write to the contact given."""
+
+
 class BadQueueToken(OnsaleError):
     """This queue token is not valid for this event and buyer."""
 

@@ -58,6 +58,7 @@ ROUTES = {
     "onsale.waiting_lists": {"queue": SWEEPS.name},
     "onsale.reminders": {"queue": SWEEPS.name},
     "onsale.chain": {"queue": SWEEPS.name},
+    "onsale.forget_addresses": {"queue": SWEEPS.name},
     # Sent to every queue in turn, by name.
     PROBE: {"queue": SWEEPS.name},
 }

@@ -150,6 +150,20 @@ class Weighted:
     spent: tuple[int, ...]
 
 
+def joined_as(draw: DrawState | None, number: int) -> int:
+    """The number that somebody joined with who has this one now: another one where it was drawn."""
+    if draw is None or not draw.held or draw.size is None or number > draw.size:
+        return number
+    return permutation(bytes.fromhex(draw.key), draw.size).joined(number)
+
+
+def drawn_as(draw: DrawState | None, number: int) -> int | None:
+    """The number that somebody has now who joined with this one; None while it is still to be drawn."""
+    if draw is None or (draw.size is not None and number > draw.size):
+        return number
+    return permutation(bytes.fromhex(draw.key), draw.size).drawn(number) if draw.held and draw.size else None
+
+
 def best_of(drawn: Permutation, first: int, weight: int) -> Weighted:
     """Who holds `weight` pre-queue numbers in a row from `first` on gets the best one; the others are spent.
 

@@ -21,6 +21,9 @@ ADDRESS_BUCKETS = 8192
 # Presence is kept for this many time slices: the current one and the two before it.
 PRESENCE_SLICES = 3
 ADDRESS_BYTES = 8
+DEVICE_BYTES = 8
+# A client that names no device.
+NO_DEVICE = bytes(DEVICE_BYTES)
 # Whoever has one IPv6 address has the 2^64 around it.
 IPV6_NETWORK_BITS = 64
 
@@ -59,6 +62,9 @@ class EventKeys:
         self.returns = self._prefix + "returns"
         # The other way round: 4 bytes a return number, whose it is.
         self.owners = self._prefix + "owners"
+        # Hash, number -> the device that may take its turn; and a bitmap of the numbers that staff revoked.
+        self.devices = self._prefix + "devices"
+        self.revoked = self._prefix + "revoked"
         # String: a wake-up of the event's lane is under way.
         self.wake = self._prefix + "wake"
         # On the cache's Redis, the copy of held and sold tickets: a string with some bytes a ticket; a hash with its
@@ -122,6 +128,20 @@ class CatalogueKeys:
     def reading(cls, shelf: str, name: str) -> str:
         """String: somebody reads this from the record."""
         return f"{cls._PREFIX}{shelf}:reading:{name}"
+
+
+def address_bytes(address: str) -> bytes:
+    """A network address as its bytes, an IPv6 address as those of its /64; empty for what is none."""
+    try:
+        parsed = ip_address(address.split("%", 1)[0])
+    except ValueError:
+        return b""
+    return parsed.packed[: IPV6_NETWORK_BITS // 8] if parsed.version == 6 else parsed.packed
+
+
+def device_digest(device: str | None) -> bytes:
+    """By which bytes a device is known. Not keyed: its id is random, and outlives the installation's keys."""
+    return blake2b(device.encode(), digest_size=DEVICE_BYTES).digest() if device else NO_DEVICE
 
 
 def address_digest(address: str) -> bytes:

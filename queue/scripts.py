@@ -15,6 +15,7 @@ from onsale.errors import (
     NotOpenYet,
     NotYourTurn,
     NumbersExhausted,
+    OtherDevice,
     QueueClosed,
     QueueRecovering,
     QueueUnavailable,
@@ -43,6 +44,10 @@ NAMES = (
     "snapshot",
     "begin_recovery",
     "finish_recovery",
+    "bind",
+    "hand_over",
+    "revoke",
+    "reinstate",
 )
 # Until a block is reserved or a queue restored, a second is enough to wait.
 RETRY_SECONDS = 1
@@ -61,6 +66,7 @@ _ERRORS = {
     b"NOT_YET": NotYourTurn,
     b"LAPSED": TurnLapsed,
     b"DONE": AdmissionSpent,
+    b"DEVICE": OtherDevice,
 }
 _PASSING = (QueueRecovering, NumbersExhausted)
 

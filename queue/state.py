@@ -159,6 +159,15 @@ class Entered:
 
 
 @dataclass(frozen=True, slots=True)
+class TurnDevice:
+    """The device that takes a place's turn, the one before it, and since when."""
+
+    device: bytes
+    before: bytes
+    since_ms: int
+
+
+@dataclass(frozen=True, slots=True)
 class Place:
     """Where a buyer stands. `deadline_ms`: until when to come in, to choose or to pay; None where there is none.
 
@@ -173,6 +182,8 @@ class Place:
     joined_at_ms: int
     hands_free: bool
     pre_queue_number: int | None = None
+    # None until the place was entered or moved by a client that names its device.
+    turn: TurnDevice | None = None
 
     @property
     def token_number(self) -> int:
@@ -249,6 +260,8 @@ class JoinEntry:
     number: int
     buyer: bytes
     joined_at_ms: int
+    # The network address as bytes, an IPv6 address as its /64; empty where a number was only proven again.
+    address: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)

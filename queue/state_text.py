@@ -81,7 +81,7 @@ def buyer_text(number: int, joined_at_ms: int) -> bytes:
 
 def join_entry(entry_id: bytes, fields: Mapping[bytes, bytes]) -> JoinEntry:
     """A line of the joins stream."""
-    return JoinEntry(entry_id.decode(), int(fields[b"n"]), fields[b"b"], int(fields[b"t"]))
+    return JoinEntry(entry_id.decode(), int(fields[b"n"]), fields[b"b"], int(fields[b"t"]), fields.get(b"a", b""))
 
 
 def admission_entry(entry_id: bytes, fields: Mapping[bytes, bytes]) -> AdmissionEntry:

@@ -14,21 +14,26 @@ from dataclasses import replace
 from typing import Any, TypeVar
 
 from redis import Redis
-from redis.client import Pipeline
-from redis.exceptions import RedisError
 
 from onsale.db.ids import BuyerId, EventId
-from onsale.errors import NotInQueue, QueueRecovering, QueueUnavailable
+from onsale.errors import NotInQueue, QueueRecovering
 from onsale.queue.draw import DrawState, permutation
-from onsale.queue.keys import EventKeys, PlaceId, address_digest, number_place, return_place, split_place
+from onsale.queue.journaled import Journaled
+from onsale.queue.keys import (
+    NO_DEVICE,
+    EventKeys,
+    address_bytes,
+    address_digest,
+    number_place,
+    return_place,
+    split_place,
+)
 from onsale.queue.outlook import Outlook, kept_bytes
 from onsale.queue.scripts import NEVER_MS, Scripts
 from onsale.queue.state import (
-    AdmissionEntry,
     Advanced,
     Entered,
     Joined,
-    JoinEntry,
     Place,
     QueueRules,
     QueueState,
@@ -37,11 +42,9 @@ from onsale.queue.state import (
     Slots,
     SoFar,
     Standing,
+    TurnDevice,
 )
 from onsale.queue.state_text import (
-    admission_entry,
-    buyer_text,
-    join_entry,
     rules_json,
     sections_json,
     so_far_json,
@@ -50,11 +53,9 @@ from onsale.queue.state_text import (
 
 ADMIT_MAX = 500
 FOLLOW_MAX = 1_000
-RESTORE_MAX = 10_000
-JOURNAL_MAX = 1_000
 
 
-class QueueStore:
+class QueueStore(Journaled):
     """The waiting rooms of all events on one Redis (or Redis Cluster). Its client answers in bytes."""
 
     def __init__(self, client: Redis, *, sources: dict[str, str] | None = None) -> None:
@@ -83,20 +84,23 @@ class QueueStore:
         number, joined_at_ms, created, size, key = self._run(
             "join",
             [keys.queue, keys.buyers(buyer_id), keys.address(digest), keys.joins, *keys.numbers_lane()[:3]],
-            [buyer_id.bytes, digest, proven or 0, *([now_ms or "", 1] if early else _now(now_ms))],
+            [buyer_id.bytes, digest, proven or 0, now_ms or "", address_bytes(address), int(early)],
         )
         joined = Joined(int(number), int(joined_at_ms), bool(created))
         return _drawn(joined, int(number), size=int(size), key=key) if key or size else joined
 
-    def enter(self, event_id: EventId, place: str, *, now_ms: int | None = None) -> Entered:
+    def enter(self, event_id: EventId, place: str, *, device: bytes = NO_DEVICE, now_ms: int | None = None) -> Entered:
         """Come in: `place` is "17" (its return number counts, once there is one) or "r3". Again: the same admission.
 
-        Raises NotInQueue (no such number), NotYourTurn, TurnLapsed (take a return number), AdmissionSpent (it is done).
+        Raises NotInQueue (no such number), NotYourTurn, TurnLapsed (take a return number), AdmissionSpent (it is done),
+        OtherDevice (somebody came in with another one, or the place moved to it).
         """
         keys = EventKeys(event_id)
         bits = [keys.numbers_lane()[4], keys.returns_lane()[4], keys.owners]
         number, back, deadline_ms = self._run(
-            "enter", [*_slots(keys), keys.returns, *bits], [*_split(place), *_now(now_ms)]
+            "enter",
+            [*_slots(keys), keys.returns, *bits, keys.devices],
+            [*_split(place), now_ms or "", device],
         )
         admission_id = return_place(back) if back else number_place(number)
         return Entered(admission_id, int(number), int(back) or None, int(deadline_ms))
@@ -122,28 +126,29 @@ class QueueStore:
         here = [*keys.numbers_lane()[:3], *keys.returns_lane()[:3]]
         self._run("heartbeat", [keys.queue, keys.returns, *here], _split(place))
 
-    def stay(self, event_id: EventId, number: int, *, now_ms: int | None = None) -> Place:
+    def stay(self, event_id: EventId, number: int, *, device: bytes = NO_DEVICE, now_ms: int | None = None) -> Place:
         """A hands-free booking waits under this number: it counts as present; passed over, it takes a return number.
 
         The answer says where the booking goes: ahead -> `waiting`; entered or holding -> `queued`; both under
         `place.admission_id`. A place let in but not entered is entered by this.
 
-        Raises NotInQueue, AdmissionSpent, QueueClosed.
+        Raises NotInQueue, AdmissionSpent, QueueClosed, OtherDevice (the place moved to another, or came in with it).
         """
         keys = EventKeys(event_id)
-        back, standing, deadline_ms = self._run("stay", _place_keys(keys), [number, *_now(now_ms)])
+        names = [*_place_keys(keys), keys.devices]
+        back, standing, deadline_ms = self._run("stay", names, [number, now_ms or "", device])
         where = Standing(standing.decode())
         return Place(number, int(back) or None, where, int(deadline_ms) or None, 0, where is Standing.AHEAD)
 
     def place_of(self, event_id: EventId, buyer_id: BuyerId, *, now_ms: int | None = None) -> Place | None:
         """Where this buyer stands; None without a number."""
         keys = EventKeys(event_id)
-        names = [*_place_keys(keys), keys.buyers(buyer_id)]
+        names = [*_place_keys(keys), keys.devices, keys.buyers(buyer_id)]
         try:
             answer = self._run("place", names, [0, 0, now_ms or "", buyer_id.bytes])
         except NotInQueue:
             return None
-        place, of_draw = _place(answer[:6]), answer[6:]
+        place, of_draw = _place(answer[:7]), answer[7:]
         if not of_draw:
             return place
         place = _drawn(place, place.number, size=int(of_draw[0]), key=of_draw[1])
@@ -155,7 +160,8 @@ class QueueStore:
 
     def place_at(self, event_id: EventId, place: str, *, now_ms: int | None = None) -> Place:
         """Where this number or return number stands. Raises NotInQueue."""
-        return _place(self._run("place", _place_keys(EventKeys(event_id)), [*_split(place), *_now(now_ms)]))
+        keys = EventKeys(event_id)
+        return _place(self._run("place", [*_place_keys(keys), keys.devices], [*_split(place), *_now(now_ms)]))
 
     # The workers' calls.
 
@@ -232,7 +238,7 @@ class QueueStore:
         """
         listed = [int(list_asks_to is not None), list_asks_to or 0]
         known = so_far_json(so_far) if so_far else b""
-        told = [free, held, sections_json(sections), *listed, known]
+        told: list[str | bytes | int] = [free, held, sections_json(sections), *listed, known]
         self._run("set_stock", [EventKeys(event_id).queue], told)
 
     def keep_outlook(self, event_id: EventId, outlook: Outlook) -> bool:
@@ -249,24 +255,6 @@ class QueueStore:
         keys = EventKeys(event_id)
         names = [*_slots(keys), keys.numbers_lane()[4], keys.returns_lane()[4]]
         return state_of(self._run("snapshot", names, _now(now_ms)))
-
-    # The journal.
-
-    def joins_to_write(self, event_id: EventId, *, limit: int = JOURNAL_MAX) -> list[JoinEntry]:
-        """The oldest joins that are not acknowledged."""
-        return [join_entry(*entry) for entry in self._oldest(EventKeys(event_id).joins, limit)]
-
-    def joins_written(self, event_id: EventId, last: JoinEntry) -> None:
-        """The record has every join up to and with this one."""
-        self._forget(EventKeys(event_id).joins, last.id)
-
-    def admissions_to_write(self, event_id: EventId, *, limit: int = JOURNAL_MAX) -> list[AdmissionEntry]:
-        """The oldest runs of `advance` that are not acknowledged."""
-        return [admission_entry(*entry) for entry in self._oldest(EventKeys(event_id).admissions, limit)]
-
-    def admissions_written(self, event_id: EventId, last: AdmissionEntry) -> None:
-        """The record has every run up to and with this one."""
-        self._forget(EventKeys(event_id).admissions, last.id)
 
     # Recovery, in this order, under the record's lock: begin, restore (bounded chunks), finish.
 
@@ -287,39 +275,6 @@ class QueueStore:
         self.configure(event_id, rules, version=version, now_ms=now_ms)
         return found.decode()
 
-    def restore_joins(self, event_id: EventId, joins: Sequence[tuple[int, BuyerId, int]]) -> None:
-        """(number, buyer, joined_at_ms) from the journal, at most RESTORE_MAX; a number still known is kept."""
-        keys = EventKeys(event_id)
-        pipeline = self._pipeline(joins)
-        for number, buyer_id, joined_at_ms in joins:
-            pipeline.hsetnx(keys.buyers(buyer_id), buyer_id.bytes, buyer_text(number, joined_at_ms))
-        _execute(pipeline)
-
-    def restore_admitted(self, event_id: EventId, places: Sequence[PlaceId], *, deadline_ms: int) -> None:
-        """Places that may still come in until the deadline, at most RESTORE_MAX."""
-        pipeline = self._pipeline(places)
-        if places:
-            pipeline.zadd(EventKeys(event_id).admitted, dict.fromkeys(places, deadline_ms))
-        _execute(pipeline)
-
-    def restore_hands_free(self, event_id: EventId, places: Sequence[PlaceId]) -> None:
-        """Places with a hands-free booking, at most RESTORE_MAX. (Slots of live bookings: `follow`.)"""
-        keys = EventKeys(event_id)
-        pipeline = self._pipeline(places)
-        for place in places:
-            is_return, number = split_place(place)
-            pipeline.setbit((keys.returns_lane() if is_return else keys.numbers_lane())[3], number, 1)
-        _execute(pipeline)
-
-    def restore_returns(self, event_id: EventId, returns: Sequence[tuple[int, int]]) -> None:
-        """(number, return_number) known from bookings, at most RESTORE_MAX."""
-        keys = EventKeys(event_id)
-        pipeline = self._pipeline(returns)
-        for number, back in returns:
-            pipeline.bitfield(keys.returns).set("u32", f"#{number}", back).execute()
-            pipeline.bitfield(keys.owners).set("u32", f"#{back}", number).execute()
-        _execute(pipeline)
-
     def finish_recovery(self, event_id: EventId, *, now_ms: int | None = None) -> bool:
         """Open the restored queue; False when Redis was lost again meanwhile: begin again."""
         try:
@@ -327,33 +282,6 @@ class QueueStore:
         except QueueRecovering:
             return False
         return True
-
-    def _oldest(self, stream: str, limit: int) -> list[tuple[Any, Any]]:
-        try:
-            entries = self._client.xrange(stream, count=limit)
-        except RedisError as error:
-            raise QueueUnavailable from error
-        return [(name, fields) for name, fields in entries or [] if fields is not None]
-
-    def _forget(self, stream: str, last_id: str) -> None:
-        """Trim the stream up to and with this entry."""
-        milliseconds, sequence = last_id.split("-")
-        try:
-            self._client.xtrim(stream, minid=f"{milliseconds}-{int(sequence) + 1}", approximate=False)
-        except RedisError as error:
-            raise QueueUnavailable from error
-
-    def _pipeline(self, items: Sequence[object]) -> Pipeline:
-        if len(items) > RESTORE_MAX:
-            raise ValueError(f"at most {RESTORE_MAX} at once, not {len(items)}")
-        return self._client.pipeline(transaction=False)
-
-
-def _execute(pipeline: Pipeline) -> None:
-    try:
-        pipeline.execute()
-    except RedisError as error:
-        raise QueueUnavailable from error
 
 
 def _us(now_ms: int | None) -> list[int]:
@@ -385,7 +313,7 @@ def _place_keys(keys: EventKeys) -> list[str]:
 
 
 def _place(answer: Sequence[Any]) -> Place:
-    number, back, standing, deadline_ms, joined_at_ms, hands_free = answer
+    number, back, standing, deadline_ms, joined_at_ms, hands_free, device = answer
     return Place(
         int(number),
         int(back) or None,
@@ -393,6 +321,7 @@ def _place(answer: Sequence[Any]) -> Place:
         int(deadline_ms) or None,
         int(joined_at_ms),
         bool(hands_free),
+        turn=TurnDevice(device[:8], device[8:16], int.from_bytes(device[16:], "big")) if device else None,
     )
 
 

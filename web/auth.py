@@ -17,7 +17,7 @@ from onsale.db.engine import reading, transaction
 from onsale.db.ids import BuyerId
 from onsale.db.staff import Role
 from onsale.errors import NotSignedIn, WrongCredentials
-from onsale.web import passwords, tokens
+from onsale.web import handing_over, passwords, tokens
 from onsale.web.box_office import BoxOffice, box_office
 from onsale.web.edge import API_PREFIX
 
@@ -73,8 +73,11 @@ def sign_up(office: BoxOffice, *, email: str, password: str, name: str = "", gue
     return _session(office.config, buyer_id, tokens.BUYERS)
 
 
-def sign_in(office: BoxOffice, *, email: str, password: str) -> SignedIn:
-    """A session of an account. Raises WrongCredentials, after the same time for unknown e-mails."""
+def sign_in(office: BoxOffice, *, email: str, password: str, guest: Buyer | None = None) -> SignedIn:
+    """A session of an account, which gets a guest's places and bookings.
+
+    Raises WrongCredentials, after the same time for unknown e-mails.
+    """
     with reading(office.engine) as connection:
         account = buyers.account_by_email(connection, email)
     known = account.password_hash if account else None
@@ -83,6 +86,8 @@ def sign_in(office: BoxOffice, *, email: str, password: str) -> SignedIn:
     if passwords.is_outdated(known):
         with transaction(office.engine) as connection:
             buyers.set_password_hash(connection, account.id, passwords.hashed(password))
+    if guest and guest.guest and guest.id != account.id:
+        handing_over.keep_all(office, guest=guest.id, account=account.id)
     return _session(office.config, account.id, tokens.BUYERS)
 
 
@@ -93,6 +98,11 @@ def sign_in_staff(office: BoxOffice, *, email: str, password: str) -> SignedIn:
     if not passwords.matches(member.password_hash if member else None, password) or member is None:
         raise WrongCredentials
     return _session(office.config, member.id, tokens.STAFF)
+
+
+def session_of(office: BoxOffice, buyer: Buyer) -> SignedIn:
+    """Another session of this buyer, for a device their place moved to."""
+    return _session(office.config, buyer.id, tokens.BUYERS, guest=buyer.guest)
 
 
 def current_buyer() -> Buyer:
@@ -147,6 +157,20 @@ def start_page_session(response: Response, signed_in: SignedIn, *, staff: bool =
         secure=_https(config),
         path="/",
     )
+
+
+def renew_page_session(response: Response) -> Response:
+    """A session that an older key signed is signed anew: when that key is dropped, its visitor is still known."""
+    token = _token(staff=False) if "buyer" in g and not request.path.startswith(API_PREFIX) else None
+    config = box_office().config
+    if token and tokens.is_of_older_key(config, token) and not _starts_a_session(response, config):
+        start_page_session(response, session_of(box_office(), g.buyer))
+    return response
+
+
+def _starts_a_session(response: Response, config: Config) -> bool:
+    """Whether somebody signs in, signs out or becomes somebody else with this answer."""
+    return any(each.startswith(f"{_cookie(config, False)}=") for each in response.headers.getlist("Set-Cookie"))
 
 
 def end_page_session(response: Response, *, staff: bool = False) -> None:

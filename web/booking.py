@@ -34,6 +34,7 @@ from onsale.db.tiers import Tier, choices
 from onsale.db.wishes import Wish, check
 from onsale.errors import (
     BadRequest,
+    DeviceNeeded,
     IdempotencyKeyReused,
     NoSuchTier,
     NotDrawnYet,
@@ -43,9 +44,10 @@ from onsale.errors import (
     TicketTaken,
     TierLimitReached,
 )
-from onsale.queue.keys import PlaceId, address_digest
+from onsale.queue.draw import joined_as
+from onsale.queue.keys import NO_DEVICE, PlaceId, address_digest
 from onsale.queue.state import UNDECIDED_MS, Phase, SlotKind, SlotState, Standing
-from onsale.web import cards, codes, joining, limits, tokens
+from onsale.web import cards, codes, joining, limits, newcomers, tokens
 from onsale.web.box_office import BoxOffice
 
 KEY_CHARACTERS_MAX = 255
@@ -73,6 +75,7 @@ class Request:
     route: str = "bookings"
     # As they were typed.
     codes: tuple[str, ...] = ()
+    device: bytes = NO_DEVICE
 
     @property
     def hash(self) -> bytes:
@@ -128,7 +131,7 @@ def accept_booking(office: BoxOffice, request: Request) -> Booking:
     )
     if turn.now and turn.admission_id is not None:
         # Before the booking is there: a lane at work may decide it at once, and its word on the slot must be the last.
-        undecided = SlotState(SlotKind.UNDECIDED, joining.now_ms() + UNDECIDED_MS)
+        undecided = SlotState(SlotKind.UNDECIDED, tokens.now_ms() + UNDECIDED_MS)
         _follow(office, request.event_id, turn.admission_id, undecided)
     with transaction(office.engine if request.admission_token else office.hands_free_engine) as connection:
         accepted = bookings.accept(connection, new)
@@ -271,14 +274,26 @@ def _turn(office: BoxOffice, request: Request, *, early: bool) -> Turn:
             request.admission_token,
             event_id=request.event_id,
             buyer_id=request.buyer_id,
-            now_ms=joining.now_ms(),
+            now_ms=tokens.now_ms(),
+            device=request.device,
         )
+        newcomers.refuse_revoked(office, request.event_id, joined_as(rules.draw, admission.number))
         _check_taken(office, request)
         return Turn(admission.number, admission.return_number, admission.admission_id, now=True)
     if request.payment_method is not None:
         cards.check_saved(office, request.buyer_id, request.payment_method)
     proven = joining.proven_number(office, request.event_id, request.buyer_id, request.queue_token)
+    guarded = office.guards.of(request.event_id)
+    # Where nobody queues nobody is kept out. Else a hands-free booking is no way around what others are asked.
+    if rules.enabled and guarded.settings.device_required and request.device == NO_DEVICE:
+        raise DeviceNeeded
+    # With a code there is no place that could have been taken before.
+    if rules.enabled and guarded.asks_newcomers and proven is None and not early:
+        newcomers.check(
+            office, request.event_id, request.buyer_id, guarded=guarded, address=request.address, solution=None
+        )
     joined = office.store.join(request.event_id, request.buyer_id, address=request.address, proven=proven, early=early)
+    newcomers.refuse_revoked(office, request.event_id, joined.token_number)
     if joined.in_draw:
         # Its place in line is not known yet, not even with a code; and a booking keeps the number it was made under.
         raise NotDrawnYet
@@ -288,7 +303,7 @@ def _turn(office: BoxOffice, request: Request, *, early: bool) -> Turn:
     limits.hands_free(request.event_id, rules.handsfree_per_minute)
     if early:
         return Turn(joined.number, None, None, now=True)
-    place = office.store.stay(request.event_id, joined.number)
+    place = office.store.stay(request.event_id, joined.number, device=request.device)
     waits = place.standing in (Standing.AHEAD, Standing.PASSED)
     return Turn(place.number, place.return_number, place.admission_id, now=not waits)
 
@@ -324,7 +339,7 @@ def _slot_after_cancelling(office: BoxOffice, booking: Booking) -> SlotState:
     """Who was in and got no hold may choose again. A hold spent the turn; who is still waiting goes on waiting."""
     known = office.statuses.known(booking.event_id)
     if booking.hold_version is None and booking.queued_at is not None and known is not None:
-        return SlotState(SlotKind.CHOOSING, joining.now_ms() + known.rules.choose_seconds * 1000)
+        return SlotState(SlotKind.CHOOSING, tokens.now_ms() + known.rules.choose_seconds * 1000)
     return SlotState(SlotKind.LAPSED)
 
 

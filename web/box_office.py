@@ -22,12 +22,15 @@ from onsale.queue.broker import Wakes
 from onsale.queue.circuits import Circuits
 from onsale.queue.client import connect
 from onsale.queue.live_seats import LiveSeats
+from onsale.queue.moves import Moves
 from onsale.queue.outage import Outage
+from onsale.queue.place_store import PlaceStore
 from onsale.queue.store import QueueStore
 from onsale.queue.ticket_cache import TicketCache
 from onsale.queue.tokens import Tokens
 from onsale.search.opening import open_search
 from onsale.web.availability import Availabilities
+from onsale.web.guards import Guards
 from onsale.web.notices import Notices
 from onsale.web.seat_keeping import SeatKeeper
 from onsale.web.showing import Shows, open_shows
@@ -51,6 +54,9 @@ class BoxOffice:
     engine: Engine
     hands_free_engine: Engine
     store: QueueStore
+    places: PlaceStore
+    moves: Moves
+    guards: Guards
     tokens: Tokens
     ticket_cache: TicketCache
     wakes: Wakes
@@ -75,6 +81,7 @@ class BoxOffice:
     def close(self) -> None:
         """End the threads and let go of the connections."""
         self.statuses.stop()
+        self.guards.stop()
         self.availabilities.stop()
         self.notices.stop()
         self.seat_keeper.stop()
@@ -102,14 +109,17 @@ def open_box_office(config: Config) -> BoxOffice:
     shows = open_shows(engine, open_search(config.search_url, engine), copies_client, reads)
     seats_outage = Outage("live seats")
     ticket_cache, live_seats = TicketCache(cache_client, seats_outage), LiveSeats(cache_client, seats_outage)
-    circuits = Circuits(copies_client)
+    circuits, tokens = Circuits(copies_client), Tokens(config.secret_keys)
     keeper = SeatKeeper(engine, shows, live_seats, ticket_cache)
     return BoxOffice(
         config=config,
         engine=engine,
         hands_free_engine=hands_free,
         store=store,
-        tokens=Tokens(config.secret_keys),
+        places=PlaceStore(queue_client),
+        moves=Moves(queue_client, tokens.code_digest),
+        guards=Guards(engine),
+        tokens=tokens,
         ticket_cache=ticket_cache,
         wakes=wakes,
         provider=_provider(config, circuits),

@@ -6,19 +6,20 @@ signed here and travel in headers (API) or HttpOnly cookies (pages), never in a 
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from onsale.db.ids import BuyerId, EventId
-from onsale.errors import NotDrawnYet, NotInQueue, NotYourTurn
+from onsale.errors import DeviceNeeded, NotDrawnYet, NotInQueue, NotYourTurn
 from onsale.queue import band, odds, status
 from onsale.queue.band import Band
-from onsale.queue.keys import PlaceId, number_place, return_place
+from onsale.queue.keys import NO_DEVICE, PlaceId, number_place, return_place
 from onsale.queue.odds import Odds
-from onsale.queue.state import Place, Standing
+from onsale.queue.state import Place, Standing, TurnDevice
 from onsale.queue.tokens import AdmissionToken, QueueToken
+from onsale.web import newcomers
 from onsale.web.box_office import BoxOffice
+from onsale.web.tokens import now_ms
 
 
 @dataclass(frozen=True)
@@ -55,6 +56,8 @@ class MyPlace:
     hands_free: bool
     queue_token: str
     pre_queue_number: int | None = None
+    # The device whose turn it is, where one came in or the place moved to one.
+    turn: TurnDevice | None = None
 
     @property
     def drawn_number(self) -> int | None:
@@ -85,15 +88,26 @@ class Entered:
 
 
 def join(
-    office: BoxOffice, event_id: EventId, buyer_id: BuyerId, *, address: str, queue_token: str | None = None
+    office: BoxOffice,
+    event_id: EventId,
+    buyer_id: BuyerId,
+    *,
+    address: str,
+    queue_token: str | None = None,
+    solution: str | None = None,
 ) -> Joined:
-    """Take a number, or get the one this buyer has. One call to Redis.
+    """Take a number, or get the one this buyer has. One call to Redis; `solution` is of `newcomers.challenge`.
 
-    Raises NotFound, NotOpenYet, QueueClosed, NumbersExhausted, QueueRecovering, AddressLimitReached, BadQueueToken.
+    Raises NotFound, NotOpenYet, QueueClosed, NumbersExhausted, QueueRecovering, AddressLimitReached, BadQueueToken,
+    WorkNeeded, PlaceRevoked.
     """
     office.shows.event(event_id)
     proven = proven_number(office, event_id, buyer_id, queue_token)
+    guarded = office.guards.of(event_id)
+    if guarded.asks_newcomers and proven is None:
+        newcomers.check(office, event_id, buyer_id, guarded=guarded, address=address, solution=solution)
     joined = office.store.join(event_id, buyer_id, address=address, proven=proven)
+    newcomers.refuse_revoked(office, event_id, joined.token_number)
     return Joined(
         joined.number,
         _queue_token(office, event_id, buyer_id, joined.token_number, joined.joined_at_ms),
@@ -134,13 +148,25 @@ def heartbeat(
     return _seen(office, event_id, buyer_id, place, told=told)
 
 
-def enter(office: BoxOffice, event_id: EventId, buyer_id: BuyerId, *, queue_token: str | None = None) -> Entered:
-    """Come in, or get the same admission again. Raises NotInQueue, NotYourTurn, TurnLapsed, AdmissionSpent."""
+def enter(
+    office: BoxOffice,
+    event_id: EventId,
+    buyer_id: BuyerId,
+    *,
+    queue_token: str | None = None,
+    device: bytes = NO_DEVICE,
+) -> Entered:
+    """Come in, or get the same admission again: the token is good on this device.
+
+    Raises NotInQueue, NotYourTurn, TurnLapsed, AdmissionSpent, OtherDevice, DeviceNeeded, PlaceRevoked.
+    """
+    if device == NO_DEVICE and office.guards.of(event_id).settings.device_required:
+        raise DeviceNeeded
     place = place_of(office, event_id, buyer_id, queue_token=queue_token)
     if place.standing is Standing.IN_DRAW:
         raise NotYourTurn
-    entered = office.store.enter(event_id, place.admission_id)
-    token = AdmissionToken(event_id, entered.number, entered.return_number, buyer_id, entered.deadline_ms)
+    entered = office.store.enter(event_id, place.admission_id, device=device)
+    token = AdmissionToken(event_id, entered.number, entered.return_number, buyer_id, entered.deadline_ms, device)
     return Entered(
         entered.admission_id,
         office.tokens.sign_admission(token),
@@ -202,12 +228,16 @@ def _seen(
         hands_free=place.hands_free,
         queue_token=_queue_token(office, event_id, buyer_id, place.token_number, place.joined_at_ms),
         pre_queue_number=place.pre_queue_number,
+        turn=place.turn,
     )
     return seen.keeping(told, now_ms())
 
 
 def place_of(office: BoxOffice, event_id: EventId, buyer_id: BuyerId, *, queue_token: str | None = None) -> Place:
-    """The buyer's place as the queue has it; a token proves one that the queue has lost. Raises NotInQueue."""
+    """The buyer's place as the queue has it; a token proves one that the queue has lost.
+
+    Raises NotFound, NotInQueue, BadQueueToken, PlaceRevoked.
+    """
     office.shows.event(event_id)
     proven = proven_number(office, event_id, buyer_id, queue_token)
     place = office.store.place_of(event_id, buyer_id)
@@ -216,6 +246,7 @@ def place_of(office: BoxOffice, event_id: EventId, buyer_id: BuyerId, *, queue_t
         place = office.store.place_of(event_id, buyer_id)
     if place is None:
         raise NotInQueue
+    newcomers.refuse_revoked(office, event_id, place.token_number)
     return place
 
 
@@ -229,11 +260,6 @@ def proven_number(office: BoxOffice, event_id: EventId, buyer_id: BuyerId, queue
 def moment(at_ms: int) -> datetime:
     """A time of Redis' clock."""
     return datetime.fromtimestamp(at_ms / 1000, UTC)
-
-
-def now_ms() -> int:
-    """This host's clock, good enough for a token's expiry with its leeway, and for a wait told in minutes."""
-    return time.time_ns() // 1_000_000
 
 
 def _queue_token(office: BoxOffice, event_id: EventId, buyer_id: BuyerId, number: int, joined_at_ms: int) -> str:

@@ -49,6 +49,10 @@ BOOKINGS = Limit("bookings", 600)
 SIGN_INS_OF_ACCOUNT = Limit("sign-ins-of", 20)
 BOOKINGS_OF_BUYER = Limit("bookings-of", 240)
 PAYMENTS_OF_BUYER = Limit("payments-of", 60)
+# Codes of fifty bits that live five minutes: nobody guesses one, and nobody may try for long.
+MOVES = Limit("moves", 30)
+MOVES_OF_BUYER = Limit("moves-of", 10)
+CHALLENGES_OF_BUYER = Limit("challenges-of", 30)
 CARDS_OF_BUYER = Limit("cards-of", 30)
 # Codes are found by who was given one, not by who tries: every code that is typed counts, right or wrong.
 CODES_OF_BUYER = Limit("codes-of", 20)

@@ -41,6 +41,11 @@ class Claims:
     guest: bool
 
 
+def now_ms() -> int:
+    """This host's clock, good enough for a token's expiry with its leeway and for nothing else."""
+    return time.time_ns() // 1_000_000
+
+
 def derived(secret: str, purpose: str) -> bytes:
     """A key for one purpose, so that what is signed for one is worth nothing for another."""
     return hmac.digest(secret.encode(), f"onsale {purpose}".encode(), hashlib.sha256)
@@ -65,6 +70,11 @@ def sign(config: Config, subject: UUID, *, audience: str, guest: bool = False, n
     if guest:
         claims["guest"] = True
     return _encoded(claims, kid, secret)
+
+
+def is_of_older_key(config: Config, token: str) -> bool:
+    """Whether another key than the newest signed this token, which was checked before."""
+    return token.partition(".")[0] != next(iter(_keys_by_header(config.secret_keys)))
 
 
 def check(config: Config, token: str, *, audience: str) -> Claims:

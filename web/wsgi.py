@@ -36,7 +36,7 @@ SINCE = re.compile(
     r"(?:(?:^|&)wait=([0-9]|1[0-9]|2[0-5]))?"
 )
 HOT = re.compile(r"/v1/events/([1-9][0-9]{0,9})/(queue|seats/availability)")
-# The only form of the header that the short way reads; the app says what is wrong with another.
+# The only form of these headers that the short way reads; the app says what is wrong with another.
 QUEUE_TOKEN = re.compile(r"[\x21-\x7e]{1,256}")
 
 # Status line, headers and body.
@@ -97,9 +97,12 @@ def _join(office: BoxOffice, event_id: EventId, environ: WSGIEnvironment) -> Tol
     queue_token = environ.get("HTTP_QUEUE_TOKEN")
     if queue_token is not None and not QUEUE_TOKEN.fullmatch(queue_token):
         return None
+    solution = environ.get("HTTP_JOIN_WORK")
+    if solution is not None and not QUEUE_TOKEN.fullmatch(solution):
+        return None
     buyer = auth.buyer_of(office.config, auth.bearer(environ.get("HTTP_AUTHORIZATION")))
     address = environ.get("REMOTE_ADDR", "")
-    joined = joining.join(office, event_id, buyer.id, address=address, queue_token=queue_token)
+    joined = joining.join(office, event_id, buyer.id, address=address, queue_token=queue_token, solution=solution)
     body = joined_json(event_id, joined)
     headers = [("Content-Type", JSON), ("Content-Length", str(len(body))), ("Cache-Control", "no-store")]
     return LINES[201 if joined.created else 200], headers, body

@@ -23,7 +23,7 @@ from onsale.db import number_blocks, queue_settings, rate_control, selling_out, 
 from onsale.db.ids import EventId
 from onsale.errors import QueueRecovering, QueueUnavailable, RecordUnavailable
 from onsale.queue.state import QueueState, SectionStock
-from onsale.workers import drawing, following, journaling, recovery, rounds, waiting
+from onsale.workers import drawing, following, journaling, recovery, revoking, rounds, waiting
 from onsale.workers.rounds import Watched
 from onsale.workers.shop import Shop, open_shop
 
@@ -78,6 +78,7 @@ class Admitter:
                 event_ids = [one.event_id for one in running]
                 moved = stats.stock_changes(connection, event_ids)
                 controls = rate_control.of_events(connection, event_ids)
+            revoking.tell_queues(self.shop)
         except RecordUnavailable:
             self._say("record", away=True)
         except Exception:

@@ -41,6 +41,7 @@ SWEEPS = {
     "waiting_lists": {"task": "onsale.waiting_lists", "schedule": 1.0},
     "reminders": {"task": "onsale.reminders", "schedule": 10.0},
     "chain": {"task": "onsale.chain", "schedule": 2.0},
+    "forget_addresses": {"task": "onsale.forget_addresses", "schedule": 600.0},
 }
 
 

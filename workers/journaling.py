@@ -5,18 +5,20 @@ An entry is acknowledged after the record's commit and may be written twice: a c
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from ipaddress import ip_address
 from uuid import UUID
 
 import structlog
 
 from onsale.db import engine as record
-from onsale.db import journal
+from onsale.db import journal, revocations
 from onsale.db.ids import BuyerId, EventId
 from onsale.db.journal import Admission, Checkpoint, Join
+from onsale.queue.journaled import JOURNAL_MAX
 from onsale.queue.state import AdmissionEntry, JoinEntry, QueueState
-from onsale.queue.store import JOURNAL_MAX
 from onsale.workers.shop import Shop
 
 # At most this many thousands at one look; the rest stays in the stream for the next.
@@ -63,6 +65,7 @@ def _write_joins(shop: Shop, event_id: EventId) -> int:
         if entries:
             with record.transaction(shop.engine) as connection:
                 against = journal.record_joins(connection, event_id, [join(entry) for entry in entries])
+                revocations.record_addresses(connection, event_id, addresses(entries))
             if against:
                 # Two buyers with one number, or one buyer with two: it must never happen, and someone must look.
                 log.error(
@@ -92,6 +95,15 @@ def _write_admissions(shop: Shop, event_id: EventId) -> int:
 def join(entry: JoinEntry) -> Join:
     """A stream's line as the record's."""
     return Join(entry.number, BuyerId(UUID(bytes=entry.buyer)), moment(entry.joined_at_ms))
+
+
+def addresses(entries: Sequence[JoinEntry]) -> list[tuple[int, str]]:
+    """Where places were taken from, of those whose lines say it; an IPv6 address as its /64."""
+    return [
+        (one.number, str(ip_address(one.address.ljust(16, b"\0") if len(one.address) > 4 else one.address)))
+        for one in entries
+        if one.address
+    ]
 
 
 def admission(entry: AdmissionEntry) -> Admission:

@@ -15,16 +15,27 @@ import structlog
 from sqlalchemy import Connection
 
 from onsale.db import engine as record
-from onsale.db import journal, locks, number_blocks, queue_settings, rate_control, restoring, sale_log
+from onsale.db import (
+    handovers,
+    journal,
+    locks,
+    number_blocks,
+    queue_settings,
+    rate_control,
+    restoring,
+    revocations,
+    sale_log,
+)
 from onsale.db.ids import BuyerId, EventId
 from onsale.db.queue_settings import Phase, QueueSettings
 from onsale.db.rate_control import RateControl, version_in_force
 from onsale.db.restoring import Marks, UsedPlace
 from onsale.queue import recovery as rules
+from onsale.queue.journaled import RESTORE_MAX
 from onsale.queue.keys import PlaceId, number_place, return_place
 from onsale.queue.recovery import LiveBooking, Mark
 from onsale.queue.state import Restored
-from onsale.queue.store import FOLLOW_MAX, RESTORE_MAX
+from onsale.queue.store import FOLLOW_MAX
 from onsale.workers.rounds import rules_of
 from onsale.workers.shop import Shop
 
@@ -132,6 +143,10 @@ def _restore(shop: Shop, connection: Connection, event_id: EventId, known: Known
     for joins in _journal(connection, event_id):
         store.restore_joins(event_id, joins)
         numbers += len(joins)
+    for handed in _chunks(handovers.of_event(connection, event_id), RESTORE_MAX):
+        shop.places.restore_handed_over(event_id, handed)
+    # `onsale admit` tells the queue within a second; until then whoever asks for such a place asks the record.
+    revocations.tell_again(connection, event_id)
     for returns in _chunks(known.returns, RESTORE_MAX):
         store.restore_returns(event_id, returns)
     slots = dict(rules.slots_of(known.live, undecided_until_ms=known.marks.now_ms + UNDECIDED_MS))

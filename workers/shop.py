@@ -20,6 +20,7 @@ from onsale.queue.broker import Wakes
 from onsale.queue.circuits import Circuits
 from onsale.queue.client import connect
 from onsale.queue.pace import Pace
+from onsale.queue.place_store import PlaceStore
 from onsale.queue.probes import ANSWER_SECONDS, Probes
 from onsale.queue.store import QueueStore
 from onsale.queue.ticket_cache import TicketCache
@@ -42,6 +43,7 @@ class Shop:
     lane_engine: Engine
     claimant: Claimant
     store: QueueStore
+    places: PlaceStore
     ticket_cache: TicketCache
     wakes: Wakes
     probes: Probes
@@ -82,6 +84,7 @@ def open_shop(config: Config) -> Shop:
         ),
         claimant=Claimant(config.database_url),
         store=QueueStore(queue_client),
+        places=PlaceStore(queue_client),
         ticket_cache=TicketCache(cache_client),
         wakes=Wakes(config.broker_url, queue_client),
         probes=Probes(probing_client),

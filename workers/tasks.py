@@ -21,6 +21,7 @@ from onsale.workers import (
     reminders,
     reporting,
     resend,
+    revoking,
     scheduled_prices,
     stuck,
     waiting_lists,
@@ -82,6 +83,12 @@ def watch_mail() -> None:
 def watch_stuck() -> None:
     """Raise the alarm about bookings past the time that their state may take."""
     stuck.watch(shop())
+
+
+@app.task(name="onsale.forget_addresses")
+def forget_addresses() -> None:
+    """Forget where places of past shows were taken from."""
+    revoking.forget_addresses(shop())
 
 
 @app.task(name="onsale.sweep", bind=True)

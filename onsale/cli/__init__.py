@@ -40,6 +40,7 @@ SERVE = {
     "migrate": Entry("onsale.cli.migrate:migrate", "Bring the record's schema up to date."),
     "config": Entry("onsale.cli.settings:config", "Show the settings in force, with secrets hidden."),
     "why": Entry("onsale.cli.why:why", "Tell what happened to a booking or a buyer, and why, in sentences."),
+    "keys": Entry("onsale.cli.keys:keys", "Say which keys are in force, and change them without losing a place."),
     "mail": Entry("onsale.cli.mail:mail", "See which letters wait or failed, and send one once more."),
     "staff": Entry("onsale.cli.staff:staff", "Create the people who run events."),
     "cancel-event": Entry("onsale.cli.cancel_event:cancel_event", "Call a show off, and refund everyone."),

@@ -1,4 +1,4 @@
--- join(KEYS: queue, buyers, addresses, joins, here0, here1, here2; ARGV: buyer, address, proven, now_ms?, early?)
+-- join(KEYS: queue, buyers, addresses, joins, here0, here1, here2; ARGV: buyer, address, proven, now_ms or '', network, early)
 --   -> OK number joined_at_ms created draw_size draw_key | RECOVER | NOT_OPEN opens_at_ms now_ms | CLOSED | EXHAUSTED | ADDRESS
 -- queue: hash, issued / block_end / phase / ... buyers: hash, one bucket, buyer's 16 bytes -> number (4 bytes) and time (6 bytes).
 -- addresses: hash, one bucket, digest -> places taken.   joins: stream for the journal.   here0-2: bitmaps of presence.
@@ -19,7 +19,7 @@ local now_ms = tonumber(ARGV[4]) or tonumber(time[1]) * 1000 + math.floor(tonumb
 
 local function give(number, joined_at_ms)
   redis.call('HSET', KEYS[2], ARGV[1], struct.pack('>I4I6', number, joined_at_ms))
-  redis.call('XADD', KEYS[4], '*', 'n', number, 'b', ARGV[1], 't', string.format('%.0f', joined_at_ms))
+  redis.call('XADD', KEYS[4], '*', 'n', number, 'b', ARGV[1], 't', string.format('%.0f', joined_at_ms), 'a', ARGV[5])
 end
 
 -- A signed token's number was given by us; one above what was issued cannot have been. The lower one wins, but once the
@@ -37,7 +37,7 @@ end
 
 if hash[5] == 'closed' then
   return {'CLOSED'}
-elseif hash[5] == 'scheduled' and now_ms < tonumber(hash[6]) and ARGV[5] ~= '1' then
+elseif hash[5] == 'scheduled' and now_ms < tonumber(hash[6]) and ARGV[6] ~= '1' then
   return {'NOT_OPEN', tonumber(hash[6]), now_ms}
 elseif issued >= tonumber(hash[4]) then
   return {'EXHAUSTED'}

@@ -1,7 +1,9 @@
--- stay(KEYS: queue, admitted, entered, holding, returns, handsfree, done, returns_handsfree, returns_done, owners; ARGV: number, now_ms?)
---   -> OK return_number standing deadline_ms | RECOVER | UNKNOWN | DONE | CLOSED       (return_number 0: none)
+-- stay(KEYS: queue, admitted, entered, holding, returns, handsfree, done, returns_handsfree, returns_done, owners, devices;
+--   ARGV: number, now_ms or '', device)
+--   -> OK return_number standing deadline_ms | RECOVER | UNKNOWN | DONE | DEVICE | CLOSED       (return_number 0: none)
 -- queue: hash.   admitted, entered, holding: sorted sets, place -> deadline in ms.   returns: string, 4 bytes a number, its return number.
 -- handsfree: bitmap of places with a booking waiting.   done: bitmap of used places.   Both also by return number.   owners: string, 4 bytes a return number.
+-- devices: hash, number -> the device that may take its turn (8 bytes), the one before, since when.
 -- Why one script: between looking and marking, the queue must not pass the number by.
 local hash = redis.call('HMGET', KEYS[1], 'run_id', 'state', 'issued', 'serving', 'return_serving', 'phase', 'choose_ms')
 -- guard: run id
@@ -11,9 +13,7 @@ if hash[1] ~= string.sub(info, found + 7, found + 46) then
   return {'RECOVER'}
 end
 -- end guard
-if hash[2] ~= 'live' then
-  return {'RECOVER'}
-end
+if hash[2] ~= 'live' then return {'RECOVER'} end
 local time = redis.call('TIME')
 local now_ms = tonumber(ARGV[2]) or tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
 
@@ -24,6 +24,10 @@ end
 local back = redis.call('BITFIELD_RO', KEYS[5], 'GET', 'u32', '#' .. number)[1]
 if redis.call('GETBIT', KEYS[7], number) == 1 or (back > 0 and redis.call('GETBIT', KEYS[9], back) == 1) then
   return {'DONE'}
+end
+local known = redis.call('HGET', KEYS[11], number)
+if known and string.sub(known, 1, 8) ~= ARGV[3] then
+  return {'DEVICE'}
 end
 local place = back > 0 and 'r' .. back or tostring(number)
 if back > 0 and back > tonumber(hash[5]) or back == 0 and number > tonumber(hash[4]) then

@@ -20,7 +20,7 @@ from tests.services.serving import Person, Web
 
 IN_PATH = {"event_id": "1", "ticket_id": str(1 << 20 | 1), "version": "0" * 24, "name": "x"}
 IN_PATH |= {"booking_id": str(uuid4()), "refund_id": str(uuid4()), "letter_id": str(uuid4()), "kind": "turn_near"}
-IN_PATH |= {"scheduled_id": "1", "code_id": "1", "report_id": str(uuid4())}
+IN_PATH |= {"scheduled_id": "1", "code_id": "1", "report_id": str(uuid4()), "revocation_id": str(uuid4())}
 KEY = {"Idempotency-Key": "k"}
 # Neither a number nor a word, a day or a flag, a list or a text that may be printed.
 NOTHING_IN_TEXT, NOTHING_IN_JSON, NOTHING_IN_A_HEADER = "\x00", {"unheard_of": [{}]}, "a\xe9a".encode("latin-1")

@@ -13,8 +13,9 @@ import pytest
 from redis import Redis
 
 from onsale.queue import rate
+from onsale.queue.journaled import JOURNAL_MAX
 from onsale.queue.state import AdmissionEntry
-from onsale.queue.store import JOURNAL_MAX, QueueStore
+from onsale.queue.store import QueueStore
 from onsale.sandbox.valkey import EmbeddedValkey
 from tests.services.waiting_room import EMPTY, EVENT, RULES
 

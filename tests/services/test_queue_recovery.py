@@ -11,10 +11,11 @@ import pytest
 from redis import Redis
 
 from onsale.errors import NotInQueue, NumbersExhausted, QueueRecovering, QueueUnavailable
+from onsale.queue.journaled import RESTORE_MAX
 from onsale.queue.keys import number_place
 from onsale.queue.recovery import Mark
 from onsale.queue.state import SlotKind, SlotState
-from onsale.queue.store import RESTORE_MAX, QueueStore
+from onsale.queue.store import QueueStore
 from onsale.sandbox.valkey import EmbeddedValkey
 from tests.services.waiting_room import EMPTY, EVENT, MINUTE_MS, RULES, START_MS, Room, a_buyer
 

@@ -12,8 +12,10 @@ from onsale.web.api.bookings import bookings
 from onsale.web.api.cards import saved_cards
 from onsale.web.api.codes import codes
 from onsale.web.api.contract import Operation
+from onsale.web.api.devices import devices
 from onsale.web.api.draws import draws
 from onsale.web.api.events import events
+from onsale.web.api.guarding import guarding
 from onsale.web.api.prices import prices
 from onsale.web.api.queue import waiting_room
 from onsale.web.api.rate_control import rates
@@ -33,6 +35,7 @@ NOUNS = (
     search,
     house,
     waiting_room,
+    devices,
     lists,
     bookings,
     saved_cards,
@@ -40,6 +43,7 @@ NOUNS = (
     refunds,
     provider,
     admin,
+    guarding,
     prices,
     codes,
     draws,

@@ -75,9 +75,16 @@ def create_account(body: AccountBody) -> Answer[SessionDocument]:
 
 @accounts.post("/v1/sessions", answers={201: SessionDocument}, raises=(WrongCredentials, TooManyRequests))
 def create_session(body: CredentialsBody) -> Answer[SessionDocument]:
-    """Sign in"""
+    """Sign in; a guest who sends their JWT along keeps place and bookings"""
     limits.sign_in(body.email)
-    return _told(auth.sign_in(box_office(), email=body.email, password=body.password.get_secret_value()))
+    return _told(
+        auth.sign_in(
+            box_office(),
+            email=body.email,
+            password=body.password.get_secret_value(),
+            guest=auth.buyer_if_any(),
+        )
+    )
 
 
 def _told(signed_in: SignedIn) -> Answer[SessionDocument]:

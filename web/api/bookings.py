@@ -15,12 +15,13 @@ from onsale.db.engine import reading
 from onsale.db.ids import BookingId, EventId, TicketId, event_of_ticket
 from onsale.db.tiers import NAME_CHARACTERS_MAX
 from onsale.db.wishes import TICKETS_PER_WISH_MAX, WISHES_MAX, Wish
+from onsale.queue.keys import device_digest
 from onsale.web import booking, limits
 from onsale.web.api.booking_documents import booking_document, booking_documents
 from onsale.web.api.booking_schemas import BookingDocument, BookingsDocument
 from onsale.web.api.contract import Answer, Asked, Routes
 from onsale.web.api.documents import PRINTABLE, TICKET_ID_MAX, WHOLE, BookingPath, EventPath, GivenMoment, TicketPath
-from onsale.web.api.queue import QUEUE_TOKEN, Token
+from onsale.web.api.queue import DEVICE, QUEUE_TOKEN, DeviceId, Token
 from onsale.web.auth import Buyer
 from onsale.web.box_office import box_office
 
@@ -133,6 +134,7 @@ class BookHeaders(Asked):
     key: Key = Field(alias=KEY, description="Yours; the same key and body give the same booking.")
     admission_token: Token | None = Field(None, alias=ADMISSION_TOKEN, description="From entering; else hands-free.")
     queue_token: Token | None = Field(None, alias=QUEUE_TOKEN, description="From joining; proves the number.")
+    device: DeviceId | None = Field(None, alias=DEVICE, description="The device that entered, if it was named.")
 
 
 class PayHeaders(Asked):
@@ -155,6 +157,10 @@ _REFUSALS = (
     e.BadAdmissionToken,
     e.BadQueueToken,
     e.AdmissionSpent,
+    e.WorkNeeded,
+    e.PlaceRevoked,
+    e.OtherDevice,
+    e.DeviceNeeded,
     e.BuyerLimitReached,
     e.NoSuchTier,
     e.NotDrawnYet,
@@ -264,6 +270,7 @@ def _book(
             admission_token=headers.admission_token,
             queue_token=headers.queue_token,
             route=route,
+            device=device_digest(headers.device),
         ),
     )
     return _accepted(accepted)

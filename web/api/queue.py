@@ -14,14 +14,19 @@ from onsale.errors import (
     AddressLimitReached,
     AdmissionSpent,
     BadQueueToken,
+    DeviceNeeded,
     NotDrawnYet,
     NotInQueue,
     NotOpenYet,
     NotYourTurn,
+    OtherDevice,
+    PlaceRevoked,
     QueueClosed,
     TurnLapsed,
+    WorkNeeded,
 )
 from onsale.queue import band
+from onsale.queue.keys import device_digest
 from onsale.queue.odds import Odds
 from onsale.queue.outlook import Cause
 from onsale.queue.state import Phase, Standing
@@ -39,10 +44,32 @@ TOLD = r"^\d{1,15}\.\d{1,15}\.\d{1,15}$"
 Token = Annotated[str, StringConstraints(min_length=1, max_length=256, pattern=r"^[\x21-\x7e]+$")]
 
 
+JOIN_WORK = "Join-Work"
+DEVICE = "Device"
+# As random as a browser's own, so that nobody guesses somebody else's.
+DeviceId = Annotated[str, StringConstraints(min_length=16, max_length=128, pattern=r"^[\x21-\x7e]+$")]
+
+
 class QueueHeaders(Asked):
     """A queue token proves a number, also when the queue has lost it."""
 
     queue_token: Token | None = Field(None, alias=QUEUE_TOKEN, description="From joining; proves the number.")
+
+
+class JoinHeaders(QueueHeaders):
+    """Where an event asks newcomers for a computation, its solution comes along."""
+
+    join_work: Token | None = Field(None, alias=JOIN_WORK, description="A solved challenge: challenge, colon, nonce.")
+
+
+class DeviceHeaders(QueueHeaders):
+    """A client that names its device has its turn there alone."""
+
+    device: DeviceId | None = Field(None, alias=DEVICE, description="Random, yours, the same at every call.")
+
+    @property
+    def device_digest(self) -> bytes:
+        return device_digest(self.device)
 
 
 class SectionLeft(Told):
@@ -246,13 +273,20 @@ class EnteredDocument(Told):
 @waiting_room.post(
     "/v1/events/{event_id}/queue",
     answers={200: JoinedDocument, 201: JoinedDocument},
-    raises=(NotOpenYet, QueueClosed, AddressLimitReached, BadQueueToken),
+    raises=(NotOpenYet, QueueClosed, AddressLimitReached, BadQueueToken, WorkNeeded, PlaceRevoked),
 )
-def join_queue(path: EventPath, headers: QueueHeaders, buyer: Buyer) -> Answer[JoinedDocument]:
+def join_queue(path: EventPath, headers: JoinHeaders, buyer: Buyer) -> Answer[JoinedDocument]:
     """Join: a number and a queue token; again, the same number"""
     event_id = EventId(path.event_id)
     address = request.remote_addr or ""
-    joined = joining.join(box_office(), event_id, buyer.id, address=address, queue_token=headers.queue_token)
+    joined = joining.join(
+        box_office(),
+        event_id,
+        buyer.id,
+        address=address,
+        queue_token=headers.queue_token,
+        solution=headers.join_work,
+    )
     return Answer(joined_document(event_id, joined), 201 if joined.created else 200, {"Cache-Control": "no-store"})
 
 
@@ -268,7 +302,7 @@ def show_notices(path: EventPath) -> Shared[NoticesDocument]:
     return Shared(box_office().notices.of(EventId(path.event_id)).kept)
 
 
-@waiting_room.get("/v1/events/{event_id}/queue/me", raises=(NotInQueue, BadQueueToken))
+@waiting_room.get("/v1/events/{event_id}/queue/me", raises=(NotInQueue, BadQueueToken, PlaceRevoked))
 def show_place(path: EventPath, query: SeenAsked, headers: QueueHeaders, buyer: Buyer) -> Answer[PlaceDocument]:
     """Where I stand"""
     event_id = EventId(path.event_id)
@@ -284,7 +318,9 @@ def show_place(path: EventPath, query: SeenAsked, headers: QueueHeaders, buyer: 
 
 
 @waiting_room.delete(
-    "/v1/events/{event_id}/queue/me", answers={204: None}, raises=(NotInQueue, NotDrawnYet, BadQueueToken)
+    "/v1/events/{event_id}/queue/me",
+    answers={204: None},
+    raises=(NotInQueue, NotDrawnYet, BadQueueToken, PlaceRevoked),
 )
 def leave_queue(path: EventPath, headers: QueueHeaders, buyer: Buyer) -> Answer[Told]:
     """Leave: the place is given up for good"""
@@ -292,7 +328,7 @@ def leave_queue(path: EventPath, headers: QueueHeaders, buyer: Buyer) -> Answer[
     return Answer(None, 204)
 
 
-@waiting_room.post("/v1/events/{event_id}/queue/me/heartbeat", raises=(NotInQueue, BadQueueToken))
+@waiting_room.post("/v1/events/{event_id}/queue/me/heartbeat", raises=(NotInQueue, BadQueueToken, PlaceRevoked))
 def send_heartbeat(path: EventPath, headers: QueueHeaders, buyer: Buyer) -> Answer[PlaceDocument]:
     """I am here"""
     event_id = EventId(path.event_id)
@@ -301,12 +337,23 @@ def send_heartbeat(path: EventPath, headers: QueueHeaders, buyer: Buyer) -> Answ
 
 @waiting_room.post(
     "/v1/events/{event_id}/queue/me/enter",
-    raises=(NotInQueue, NotYourTurn, TurnLapsed, AdmissionSpent, BadQueueToken),
+    raises=(
+        NotInQueue,
+        NotYourTurn,
+        TurnLapsed,
+        AdmissionSpent,
+        BadQueueToken,
+        OtherDevice,
+        DeviceNeeded,
+        PlaceRevoked,
+    ),
 )
-def enter_event(path: EventPath, headers: QueueHeaders, buyer: Buyer) -> Answer[EnteredDocument]:
+def enter_event(path: EventPath, headers: DeviceHeaders, buyer: Buyer) -> Answer[EnteredDocument]:
     """Come in: an admission token; again, the same admission"""
     event_id = EventId(path.event_id)
-    entered = joining.enter(box_office(), event_id, buyer.id, queue_token=headers.queue_token)
+    entered = joining.enter(
+        box_office(), event_id, buyer.id, queue_token=headers.queue_token, device=headers.device_digest
+    )
     document = EnteredDocument(
         event_id=event_id,
         number=entered.number,
@@ -319,7 +366,7 @@ def enter_event(path: EventPath, headers: QueueHeaders, buyer: Buyer) -> Answer[
 
 @waiting_room.post(
     "/v1/events/{event_id}/queue/me/return",
-    raises=(NotInQueue, NotYourTurn, AdmissionSpent, QueueClosed, BadQueueToken),
+    raises=(NotInQueue, NotYourTurn, AdmissionSpent, QueueClosed, BadQueueToken, PlaceRevoked),
 )
 def come_back(path: EventPath, headers: QueueHeaders, buyer: Buyer) -> Answer[PlaceDocument]:
     """I was away and am back: a return number"""

@@ -8,10 +8,12 @@ from __future__ import annotations
 from flask import Flask
 from werkzeug.routing import IntegerConverter
 
+from onsale.web import auth
 from onsale.web.admin.bookings import staff_bookings
 from onsale.web.admin.codes import codes as console_codes
 from onsale.web.admin.console import console
 from onsale.web.admin.draw import console_draw
+from onsale.web.admin.guarding import guards as console_guards
 from onsale.web.admin.prices import prices as console_prices
 from onsale.web.admin.rates import rates as console_rates
 from onsale.web.admin.refunds import refunds as console_refunds
@@ -26,6 +28,7 @@ from onsale.web.pages.demo import demo
 from onsale.web.pages.draws import draws
 from onsale.web.pages.events import events
 from onsale.web.pages.home import home
+from onsale.web.pages.moving import moves
 from onsale.web.pages.receipts import receipts
 from onsale.web.pages.searching import search
 from onsale.web.pages.waiting import waiting
@@ -38,6 +41,7 @@ BLUEPRINTS = (
     waiting,
     draws,
     lists,
+    moves,
     choosing,
     codes,
     bookings,
@@ -50,6 +54,7 @@ BLUEPRINTS = (
     console_refunds,
     console_codes,
     console_draw,
+    console_guards,
     console_lists,
     console_rates,
     staff_bookings,
@@ -70,5 +75,6 @@ def register(app: Flask) -> None:
     tier_choice.register(app)
     context.register(app)
     shows.register(app)
+    app.after_request(auth.renew_page_session)
     for blueprint in BLUEPRINTS:
         app.register_blueprint(blueprint)

@@ -30,7 +30,8 @@ def sign_in_with() -> Response | tuple[str, int]:
     email = request.form.get("email", "").strip()[:EMAIL_CHARACTERS_MAX]
     try:
         limits.sign_in(email)
-        signed_in = auth.sign_in(box_office(), email=email, password=request.form.get("password", ""))
+        password, guest = request.form.get("password", ""), auth.buyer_if_any()
+        signed_in = auth.sign_in(box_office(), email=email, password=password, guest=guest)
     except REFUSALS as error:
         return _sign_in_form(email, str(error)), _status(error)
     return _welcome(signed_in, "You are signed in.")

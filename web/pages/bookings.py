@@ -59,6 +59,7 @@ def _in_person(event: Event, buyer_id: BuyerId) -> booking.Request:
         key=_form_key(),
         wishes=(_picked(event),) if "ticket" in request.form else wishes_from(request.form, event),
         admission_token=cookies.admission_token(),
+        device=cookies.device(),
         address=request.remote_addr or "",
         codes=codes.kept(event.id),
     )
@@ -93,6 +94,7 @@ def _hands_free(event: Event, buyer_id: BuyerId) -> booking.Request:
         payment_method=card,
         address=request.remote_addr or "",
         codes=codes.kept(event.id),
+        device=cookies.device(),
     )
 
 

@@ -22,6 +22,7 @@ def register(app: Flask) -> None:
             "now": datetime.now(UTC),
             "sandbox": box_office().config.environment == "sandbox",
             "new_key": lambda: str(uuid4()),
+            "guard_of": lambda event_id: box_office().guards.of(event_id).settings,
         }
 
     # A function, so that pages that never ask (errors, the console) do not look the visitor up.

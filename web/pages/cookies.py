@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -11,6 +12,7 @@ from werkzeug.wrappers import Response as AnyResponse
 from onsale.db.ids import EventId
 from onsale.queue import band
 from onsale.queue.band import Band
+from onsale.queue.keys import device_digest
 from onsale.web.box_office import box_office
 
 QUEUE_COOKIE = "onsale_queue"
@@ -21,6 +23,10 @@ QUEUE_SECONDS = 14 * 24 * 3600
 WAY_COOKIE = "onsale_way"
 # The band of the wait this browser was told under its number: for showing it no later, and for nothing else.
 WAIT_COOKIE = "onsale_wait"
+# Which device this is: random, so that nobody else's is like it; for all pages, for a place moves to a new one.
+DEVICE_COOKIE = "onsale_device"
+DEVICE_SECONDS = 365 * 24 * 3600
+DEVICE_CHARACTERS_MAX = 64
 # The moment to choose by, beside the token itself.
 CHOOSE_UNTIL_COOKIE = "onsale_choose_until"
 # The token itself says when it ends; a cookie that outlives it only costs a refusal.
@@ -35,6 +41,29 @@ def queue_token() -> str | None:
 def admission_token() -> str | None:
     """The admission token this browser holds for the event of this page."""
     return request.cookies.get(ADMISSION_COOKIE) or None
+
+
+def device_or_new() -> str:
+    """The id of this browser; a fresh one, to be kept, where it has none."""
+    known = request.cookies.get(DEVICE_COOKIE, "")
+    return known if 16 <= len(known) <= DEVICE_CHARACTERS_MAX else secrets.token_urlsafe(24)
+
+
+def device() -> bytes:
+    """By which bytes this browser is known; NO_DEVICE for one without the cookie."""
+    return digest(request.cookies.get(DEVICE_COOKIE, ""))
+
+
+def digest(device_id: str) -> bytes:
+    """By which bytes a browser with this id is known."""
+    return device_digest(device_id[:DEVICE_CHARACTERS_MAX])
+
+
+def keep_device(response: AnyResponse, device_id: str) -> None:
+    """Remember which device this is."""
+    response.set_cookie(
+        DEVICE_COOKIE, device_id, max_age=DEVICE_SECONDS, path="/", httponly=True, samesite="Lax", secure=_https()
+    )
 
 
 def keep_queue_token(response: AnyResponse, event_id: EventId, token: str) -> None:

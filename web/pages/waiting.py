@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from flask import Blueprint, Response, flash, make_response, render_template, request
+from flask import Blueprint, Response, flash, jsonify, make_response, render_template, request
 
 from onsale.db.ids import EventId
-from onsale.errors import OnsaleError
-from onsale.web import auth, joining, waiting_list
+from onsale.errors import OnsaleError, PlaceRevoked
+from onsale.web import auth, joining, limits, newcomers, tokens, waiting_list
 from onsale.web.box_office import BoxOffice, box_office
 from onsale.web.joining import MyPlace
 from onsale.web.pages import (
@@ -54,6 +54,15 @@ class PlaceView:
     deadline: datetime | None = None
     hands_free: bool = False
     drawn_number: int | None = None
+    # When the turn went to another device; None while it is this one's, or nobody's yet.
+    moved_at: datetime | None = None
+    elsewhere: bool = False
+    revoked: str = ""
+
+    @property
+    def turn_elsewhere(self) -> bool:
+        """Whether there is something to do now, and not here."""
+        return self.elsewhere and self.standing in ("admitted", "entered")
 
     @property
     def way_x(self) -> float:
@@ -69,10 +78,13 @@ def show(event_id: int) -> Response:
     event = shows.event(event_id)
     event = codes.offered(event, codes.kept_codes(office, event))
     sale = sales.sale_if_known(office, event.id)
-    place = _place(office, event.id)
+    try:
+        place = _place(office, event.id)
+        view = _view(place, sale)
+    except PlaceRevoked as error:
+        place, view = None, PlaceView("revoked", "Taken out of the queue", revoked=str(error))
     if sale and sale.waiting_list and place is not None and _is_listed(office, event.id, place):
         return going.to("lists.show", event_id=event_id)
-    view = _view(place, sale)
     response = make_response(
         render_template(
             "queue.html",
@@ -105,10 +117,12 @@ def join(event_id: int) -> Response:
     office = box_office()
     event = shows.event(event_id)
     buyer_id, fresh = guests.buyer_or_guest(office)
-    address = request.remote_addr or ""
+    address, solution = request.remote_addr or "", request.form.get("work")
     try:
         joined = places.with_token(
-            lambda token: joining.join(office, event.id, buyer_id, address=address, queue_token=token)
+            lambda token: joining.join(
+                office, event.id, buyer_id, address=address, queue_token=token, solution=solution
+            )
         )
     except OnsaleError as error:
         response = going.back(error, "events.show", event_id=event_id)
@@ -117,6 +131,21 @@ def join(event_id: int) -> Response:
         cookies.keep_queue_token(response, event.id, joined.queue_token)
     if fresh:
         auth.start_page_session(response, fresh)
+    return response
+
+
+@waiting.post("/events/<int:event_id>/queue/challenge")
+def challenge(event_id: int) -> Response:
+    """What this device computes before it joins; whoever is nobody yet becomes a guest, whom it is for."""
+    office = box_office()
+    event = shows.event(event_id)
+    buyer_id, fresh = guests.buyer_or_guest(office)
+    limits.by_buyer(limits.CHALLENGES_OF_BUYER, buyer_id)
+    asked = newcomers.challenge(office, event.id, buyer_id)
+    response = jsonify(challenge=asked.text, bits=asked.bits, expected_tries=asked.expected_tries)
+    if fresh:
+        auth.start_page_session(response, fresh)
+    response.headers["Cache-Control"] = "no-store"
     return response
 
 
@@ -136,11 +165,15 @@ def enter(event_id: int) -> Response:
     """Come in."""
     office, buyer_id = box_office(), auth.current_buyer().id
     event = shows.event(event_id)
+    device = cookies.device_or_new()
     try:
-        entered = places.with_token(lambda token: joining.enter(office, event.id, buyer_id, queue_token=token))
+        entered = places.with_token(
+            lambda token: joining.enter(office, event.id, buyer_id, queue_token=token, device=cookies.digest(device))
+        )
     except OnsaleError as error:
         return going.back(error, "waiting.show", event_id=event_id)
     response = going.to("choosing.show", event_id=event_id)
+    cookies.keep_device(response, device)
     cookies.keep_admission(response, event.id, entered.admission_token, entered.choose_until)
     return response
 
@@ -185,7 +218,7 @@ def _place(office: BoxOffice, event_id: EventId) -> MyPlace | None:
         return None
     told = cookies.told_band(place.place_id)
     if not place.heartbeat:
-        return place.keeping(told, joining.now_ms())
+        return place.keeping(told, tokens.now_ms())
     buyer_id = auth.current_buyer().id
     return places.with_token(lambda token: joining.heartbeat(office, event_id, buyer_id, queue_token=token, told=told))
 
@@ -221,4 +254,11 @@ def _view(place: MyPlace | None, sale: sales.Sale | None) -> PlaceView:
         deadline=place.deadline,
         hands_free=place.hands_free,
         drawn_number=place.drawn_number,
+        elsewhere=_is_elsewhere(place),
+        moved_at=joining.moment(place.turn.since_ms) if place.turn and place.turn.since_ms else None,
     )
+
+
+def _is_elsewhere(place: MyPlace) -> bool:
+    """Whether the turn is another device's."""
+    return place.turn is not None and place.turn.device != cookies.device()

@@ -18,8 +18,9 @@ from onsale.db.queue_settings import QueueChange, change
 from onsale.errors import QueueRecovering
 from onsale.queue import rate
 from onsale.queue.client import connect
+from onsale.queue.journaled import JOURNAL_MAX
 from onsale.queue.state import AdmissionEntry
-from onsale.queue.store import JOURNAL_MAX, QueueStore
+from onsale.queue.store import QueueStore
 from onsale.sandbox.bench.parts import Parts, open_queue, parts, put_on_sale
 from onsale.sandbox.bench.rows import Effort, Measured, Say, Spec
 

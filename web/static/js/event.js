@@ -5,6 +5,7 @@ import { refresh } from './part.js';
 import { say } from './say.js';
 import { Watch } from './status.js';
 import './post.js';
+import './work.js';
 
 const OPENING_SPREAD_MS = 1_500;
 const sale = () => document.querySelector('#sale');

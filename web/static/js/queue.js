@@ -14,6 +14,7 @@ import { causeWords, oddsWords } from './queue_words.js';
 import { showReadiness } from './readiness.js';
 import { say, saySometimes } from './say.js';
 import { Watch } from './status.js';
+import './work.js';
 
 const LOST_AFTER = 2;
 const HIDDEN_HEARTBEAT_MS = 60_000;

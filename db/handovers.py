@@ -1,0 +1,95 @@
+"""A guest signs in: whose place became whose, and the bookings that went along."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from sqlalchemy import Connection, text
+
+from onsale.db.ids import BuyerId, EventId
+
+# A guest queues at a handful of events; more than this is nobody we need to be kind to.
+EVENTS_MAX = 20
+
+
+def events_of(connection: Connection, buyer_id: BuyerId) -> tuple[EventId, ...]:
+    """Events at which this buyer has a place or a booking, as far as the journal knows (it is a second behind)."""
+    rows = connection.execute(_EVENTS_OF, {"buyer_id": buyer_id, "limit": EVENTS_MAX})
+    return tuple(EventId(one) for one in rows.scalars())
+
+
+def record(
+    connection: Connection,
+    event_id: EventId,
+    *,
+    giver: BuyerId,
+    taker: BuyerId,
+    number: int,
+    given_up: int | None,
+    joined_at_ms: int,
+) -> None:
+    """Write down that the taker has this number now; recovery reads it after the journal."""
+    arguments = {
+        "event_id": event_id,
+        "giver": giver,
+        "taker": taker,
+        "number": number,
+        "given_up": given_up,
+        "joined_at": datetime.fromtimestamp(joined_at_ms / 1000, UTC),
+    }
+    connection.execute(_RECORD, arguments)
+
+
+def of_event(connection: Connection, event_id: EventId) -> tuple[tuple[BuyerId, BuyerId, int, int], ...]:
+    """(giver, taker, number, joined_at_ms), oldest first: for recovery."""
+    rows = connection.execute(_OF_EVENT, {"event_id": event_id})
+    return tuple(
+        (BuyerId(row.from_buyer), BuyerId(row.to_buyer), row.number, int(row.joined_at.timestamp() * 1000))
+        for row in rows
+    )
+
+
+def move_bookings(connection: Connection, *, giver: BuyerId, taker: BuyerId) -> int:
+    """Give the taker the giver's bookings; how many.
+
+    Only with their place; not those being paid this moment (the provider knows them under the giver), and none of an
+    event where both together would pass the limit of tickets per buyer.
+    """
+    return connection.execute(_MOVE_BOOKINGS, {"giver": giver, "taker": taker}).rowcount
+
+
+_EVENTS_OF = text("""
+    SELECT j.event_id FROM queue_settings q
+      JOIN events e ON e.id = q.event_id AND e.status = 'published' AND e.starts_at > clock_timestamp()
+      JOIN join_journal j ON j.event_id = q.event_id AND j.buyer_id = :buyer_id
+     UNION
+    SELECT event_id FROM bookings WHERE buyer_id = :buyer_id
+     LIMIT :limit
+""")
+_RECORD = text("""
+    INSERT INTO place_handovers (event_id, from_buyer, to_buyer, number, given_up, joined_at)
+    VALUES (:event_id, :giver, :taker, :number, :given_up, :joined_at)
+    ON CONFLICT (event_id, from_buyer) DO UPDATE SET
+        to_buyer = excluded.to_buyer, number = excluded.number, given_up = excluded.given_up,
+        joined_at = excluded.joined_at, made_at = clock_timestamp()
+""")
+_OF_EVENT = text("""
+    SELECT from_buyer, to_buyer, number, joined_at FROM place_handovers WHERE event_id = :event_id
+     ORDER BY made_at, from_buyer
+""")
+_MOVE_BOOKINGS = text("""
+    WITH tickets AS (
+        SELECT event_id, sum(CASE WHEN hold_version IS NULL THEN tickets_wanted ELSE tickets_taken END) AS both
+          FROM bookings WHERE buyer_id IN (:giver, :taker) AND state IN
+               ('waiting', 'queued', 'held', 'authorising', 'requires_action', 'authorised', 'committed', 'confirmed',
+                'refunding') GROUP BY event_id
+    )
+    UPDATE bookings b SET buyer_id = :taker
+     WHERE b.buyer_id = :giver AND b.state NOT IN ('authorising', 'requires_action', 'authorised', 'committed')
+       AND EXISTS (SELECT FROM place_handovers h
+                    WHERE h.event_id = b.event_id AND h.from_buyer = :giver AND h.to_buyer = :taker)
+       AND NOT EXISTS (SELECT FROM tickets t JOIN events e ON e.id = t.event_id
+                        WHERE t.event_id = b.event_id AND t.both > e.tickets_per_buyer)
+       AND NOT EXISTS (SELECT FROM bookings mine WHERE mine.event_id = b.event_id AND mine.buyer_id = :taker
+                          AND mine.idempotency_key = b.idempotency_key)
+""")

@@ -1,0 +1,71 @@
+"""A place moves to another device: a code shown on the old one, taken on the new one, and taken back if it was wrong.
+
+Every device of a buyer shows the same number. The *turn* (going in, choosing, booking) is one device's at a time: the
+one that came in first, or the one the place moved to last. API and pages call these.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from onsale.db.ids import EventId
+from onsale.errors import MoveCodeGone
+from onsale.queue.moves import LIFE_SECONDS, Moving, spoken
+from onsale.web import auth, joining
+from onsale.web.auth import Buyer, SignedIn
+from onsale.web.box_office import BoxOffice
+
+# The code is in the link's fragment: a browser sends that to nobody, so it is in no log and in no Referer.
+PATH = "/move"
+
+
+@dataclass(frozen=True)
+class Offered:
+    """A code to type and the link that has it; good for so many seconds, once."""
+
+    code: str
+    link: str
+    seconds: int
+
+
+@dataclass(frozen=True)
+class Moved:
+    """What the new device gets: the buyer's session and the place's queue token."""
+
+    event_id: EventId
+    number: int
+    queue_token: str
+    session: SignedIn
+
+
+def offer(
+    office: BoxOffice, event_id: EventId, buyer: Buyer, *, device: bytes, queue_token: str | None = None
+) -> Offered:
+    """A fresh code for this buyer's place. Raises NotFound, NotInQueue, BadQueueToken, PlaceRevoked."""
+    joining.place_of(office, event_id, buyer.id, queue_token=queue_token)
+    code = office.moves.offer(Moving(event_id, buyer.id, buyer.guest, device))
+    return Offered(spoken(code), f"{office.config.public_url}{PATH}#{spoken(code)}", LIFE_SECONDS)
+
+
+def take(office: BoxOffice, code: str, *, device: bytes) -> Moved:
+    """The place is this device's now; the code is used up. Raises MoveCodeGone, NotInQueue, PlaceRevoked."""
+    moving = office.moves.take(code)
+    if moving is None:
+        raise MoveCodeGone
+    place = joining.my_place(office, moving.event_id, moving.buyer_id)
+    office.places.bind(moving.event_id, place.number, device=device, before=moving.device)
+    session = auth.session_of(office, Buyer(moving.buyer_id, moving.guest))
+    return Moved(moving.event_id, place.number, place.queue_token, session)
+
+
+def take_back(office: BoxOffice, event_id: EventId, buyer: Buyer, *, device: bytes) -> None:
+    """The device that had the place before it moved has it again; of an account any that is signed in.
+
+    Whoever knows the password must not depend on a device that is lost; a guest has nothing but the devices.
+    Raises NotInQueue, OtherDevice, PlaceRevoked.
+    """
+    place = joining.place_of(office, event_id, buyer.id)
+    if buyer.guest:
+        office.places.take_back(event_id, place.number, device=device)
+    else:
+        office.places.bind(event_id, place.number, device=device)
