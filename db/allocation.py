@@ -30,7 +30,7 @@ from onsale.db.code_rules import Code, CodeRefusal, Line
 from onsale.db.house import House, Place, SectionIndex
 from onsale.db.ids import BookingId, BuyerId, TicketId
 from onsale.db.price_terms import NOTHING, Bill
-from onsale.db.tiers import Choice, Tiers, choices
+from onsale.db.tiers import Choice, Tiers, choices, sold_as
 from onsale.db.wishes import Wish as Wish  # Who decides needs both: imported from here as well.
 from onsale.errors import NoSuchTier, TierLimitReached
 
@@ -126,23 +126,6 @@ class Decision(NamedTuple):
     bill: Bill = NOTHING
     codes: tuple[CodeUse, ...] = ()
     discounts: tuple[int, ...] = ()
-
-
-def tickets_named(requests: Sequence[Request]) -> frozenset[TicketId]:
-    """Every ticket id that some wish names."""
-    return frozenset(ticket for request in requests for wish in request.wishes for ticket in wish.tickets)
-
-
-def sections_needed(requests: Sequence[Request]) -> frozenset[int] | None:
-    """The sections whose free seats these requests may ask for: those to have in the house; None means all of them."""
-    needed: set[int] = set()
-    for request in requests:
-        for wish in request.wishes:
-            if wish.section_id is not None:
-                needed.add(wish.section_id)
-            elif not wish.tickets or wish.or_similar:
-                return None
-    return frozenset(needed)
 
 
 def allocate(requests: Sequence[Request], house: House, named: Mapping[TicketId, NamedTicket]) -> tuple[Decision, ...]:
@@ -253,10 +236,9 @@ class _Hall:
     def _sold_named(self, wish: Wish) -> tuple[Taken, ...]:
         """The tickets that the wish names, as it wants them sold; empty when they are not sold so."""
         named = [self._named[ticket] for ticket in wish.tickets]
-        sold_as = _sold_as(wish, [(ticket.price_minor, ticket.tiers) for ticket in named])
-        if not sold_as:
-            return ()
-        tickets = tuple(_taken(ticket, each) for ticket, each in zip(named, sold_as, strict=True))
+        sold = sold_as(wish.tiers, [(ticket.price_minor, ticket.tiers) for ticket in named])
+        # Nothing, when they are not sold so.
+        tickets = tuple(_taken(ticket, each) for ticket, each in zip(named, sold, strict=bool(sold)))
         return tuple(sorted(tickets)) if self._codes else tickets
 
     def refusal(self, wish: Wish) -> Refusal | CodeRefusal:
@@ -373,22 +355,17 @@ class _Hall:
         """Whether free tickets were there for the wish, at more than the buyer was shown."""
         if wish.expected_total_minor is None:
             return False
-        as_if_unseen = replace(wish, expected_total_minor=None)
-        return bool(self.meet(as_if_unseen))
+        return bool(self.meet(replace(wish, expected_total_minor=None)))
 
 
 def _lines(section: SectionIndex, wish: Wish) -> list[Line]:
     """What each ticket of the wish costs in this section, before codes; empty when they are not sold so."""
-    sold_as = _sold_as(wish, [(section.price_minor, section.tiers)] * wish.size)
-    return [Line(section.id, each.price_minor) for each in sold_as]
-
-
-def _sold_as(wish: Wish, places: Sequence[tuple[int, Tiers]]) -> tuple[Choice, ...]:
-    """What each ticket of the wish is sold as at these places; empty when they are not sold so."""
-    try:
-        return choices(wish.tiers, places)
-    except (NoSuchTier, TierLimitReached):
-        return ()
+    if not (section.tiers or wish.tiers):
+        return [Line(section.id, section.price_minor)] * wish.size
+    return [
+        Line(section.id, each.price_minor)
+        for each in sold_as(wish.tiers, [(section.price_minor, section.tiers)] * wish.size)
+    ]
 
 
 def _refusal_of(wish: Wish, places: Sequence[tuple[int, Tiers]]) -> Refusal | None:
@@ -401,14 +378,17 @@ def _refusal_of(wish: Wish, places: Sequence[tuple[int, Tiers]]) -> Refusal | No
     return None
 
 
-def _taken(ticket: NamedTicket, sold_as: Choice) -> Taken:
-    return Taken(ticket.id, ticket.section_id, ticket.row_number, ticket.seat_number, sold_as.price_minor, sold_as.tier)
+def _taken(ticket: NamedTicket, sold: Choice) -> Taken:
+    return Taken(ticket.id, ticket.section_id, ticket.row_number, ticket.seat_number, sold.price_minor, sold.tier)
 
 
 def _all_taken(section: SectionIndex, places: Sequence[Place], wish: Wish) -> tuple[Taken, ...]:
     """These places, left to right in the order of the wish's tiers."""
-    sold_as = choices(wish.tiers, [(section.price_minor, section.tiers)] * len(places))
+    id_, price = section.id, section.price_minor
+    if not (section.tiers or wish.tiers):
+        return tuple(Taken(place.ticket_id, id_, place.row_number, place.seat_number, price) for place in places)
+    sold = choices(wish.tiers, [(price, section.tiers)] * len(places))
     return tuple(
-        Taken(place.ticket_id, section.id, place.row_number, place.seat_number, each.price_minor, each.tier)
-        for place, each in zip(places, sold_as, strict=True)
+        Taken(place.ticket_id, id_, place.row_number, place.seat_number, each.price_minor, each.tier)
+        for place, each in zip(places, sold, strict=True)
     )

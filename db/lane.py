@@ -18,15 +18,15 @@ import orjson
 from sqlalchemy import Connection, Row, text
 
 from onsale.db import code_uses, locks, prepared, sql
-from onsale.db.allocation import Decision, NamedTicket, Request, sections_needed
-from onsale.db.allocation import tickets_named as named_by
+from onsale.db.allocation import Decision, NamedTicket, Request
 from onsale.db.house import House, Run, SectionIndex
 from onsale.db.ids import BookingId, BuyerId, EventId, TicketId, event_of_booking
 from onsale.db.lane_columns import columns_of
 from onsale.db.price_terms import NO_TERMS, PriceTerms, terms_from_text
 from onsale.db.runs import ticket_runs
 from onsale.db.tiers import tiers_from_text
-from onsale.db.wishes import Wish, wish_from_json
+from onsale.db.wishes import Wish, sections_needed, wish_from_json
+from onsale.db.wishes import tickets_named as named_by
 from onsale.errors import OnsaleError
 
 BATCH_MAX = 100
@@ -84,6 +84,10 @@ class Batch:
     @property
     def requests(self) -> tuple[Request, ...]:
         return tuple(booking.request for booking in self.bookings)
+
+    @property
+    def wishes(self) -> tuple[Wish, ...]:
+        return tuple(wish for booking in self.bookings for wish in booking.request.wishes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,13 +225,13 @@ def prepare_house(
     house.codes = code_uses.book(
         connection, event_id, batch.requests, code_only=batch.code_only, currency=batch.currency
     )
-    needed = sections_needed(batch.requests)
+    needed = sections_needed(batch.wishes)
     # What is here and not needed may be older than the record, and must not meet a wish.
     house.forget(house.missing(tuple(house.sections), batch.changes))
     missing = house.missing(batch.changes if needed is None else needed, batch.changes)
     if missing:
         house.put(section_index(connection, event_id, missing))
-    return tickets_named(connection, event_id, named_by(batch.requests))
+    return tickets_named(connection, event_id, named_by(batch.wishes))
 
 
 def write_batch(
@@ -295,20 +299,8 @@ def with_waiting(connection: Connection, *, limit: int = 500) -> tuple[EventId, 
 
 
 def _queued(fields: Sequence[Any], buyer_limit: int, address_limit: int | None) -> QueuedBooking:
-    (
-        id_,
-        version,
-        buyer,
-        number,
-        return_number,
-        admission_id,
-        has_payment_method,
-        wishes,
-        buyer_taken,
-        address,
-        there,
-        codes,
-    ) = fields
+    id_, version, buyer, number, return_number, admission_id, has_payment_method, wishes, *counted = fields
+    buyer_taken, address, there, codes = counted
     booking_id, buyer_id = BookingId(UUID(id_)), BuyerId(UUID(buyer))
     return QueuedBooking(
         id=booking_id,

@@ -119,3 +119,11 @@ def _name(text: str) -> str:
     if not name or len(name) > NAME_CHARACTERS_MAX or not name.isprintable():
         raise BadRequest(f"A tier's name is 1 to {NAME_CHARACTERS_MAX} characters.", field="name")
     return name
+
+
+def sold_as(wanted: Sequence[str | None], places: Sequence[tuple[int, Tiers]]) -> tuple[Choice, ...]:
+    """`choices` for whoever goes on to other places: empty when the tickets are not sold so."""
+    try:
+        return choices(wanted, places)
+    except (NoSuchTier, TierLimitReached):
+        return ()

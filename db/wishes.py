@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from onsale.db.ids import EventId, TicketId, event_of_ticket
@@ -135,3 +135,19 @@ def _truth(value: object, field: str) -> bool:
     if not isinstance(value, bool):
         raise BadRequest("true or false is needed.", field=field)
     return value
+
+
+def tickets_named(wishes: Iterable[Wish]) -> frozenset[TicketId]:
+    """Every ticket id that some wish names."""
+    return frozenset(ticket for wish in wishes for ticket in wish.tickets)
+
+
+def sections_needed(wishes: Iterable[Wish]) -> frozenset[int] | None:
+    """The sections whose free seats these wishes may ask for: those to have in the house; None means all of them."""
+    needed: set[int] = set()
+    for wish in wishes:
+        if wish.section_id is not None:
+            needed.add(wish.section_id)
+        elif not wish.tickets or wish.or_similar:
+            return None
+    return frozenset(needed)

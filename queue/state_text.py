@@ -54,10 +54,7 @@ def state_of(answer: Sequence[Any]) -> QueueState:
         admitted_total=counter("admitted_total"),
         admitted_last_minute=_last_minute(values, now_ms),
         asked_to=counter("asked_to"),
-        free=counter("free") if "free" in values else None,
-        held=counter("held") if "held" in values else None,
-        sections=tuple(SectionStock(**section) for section in orjson.loads(values.get("sections", b"[]"))),
-        waiting_list=values.get("list") == b"1",
+        **_stock(values),
         stopped=now_ms < int(values.get("stopped_until_ms", b"0")),
         grace_until_ms=counter("grace_until_ms"),
         asked_long=counter("asked_3"),
@@ -65,8 +62,18 @@ def state_of(answer: Sequence[Any]) -> QueueState:
         heard=counter("heard_people") if "heard_people" in values else None,
         configured_at_ms=int(values.get("configured_at_us", b"0")) // 1000,
         outlook=values.get("outlook", b""),
-        so_far=_so_far(values.get("so_far", b"")),
     )
+
+
+def _stock(values: Mapping[str, bytes]) -> dict[str, Any]:
+    """What `set_stock` told."""
+    return {
+        "free": int(values["free"]) if "free" in values else None,
+        "held": int(values["held"]) if "held" in values else None,
+        "sections": tuple(SectionStock(**section) for section in orjson.loads(values.get("sections", b"[]"))),
+        "waiting_list": values.get("list") == b"1",
+        "so_far": _so_far(values.get("so_far", b"")),
+    }
 
 
 def so_far_json(so_far: SoFar) -> bytes:

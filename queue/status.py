@@ -17,7 +17,7 @@ from onsale.queue import band, odds, outlook, rate_words
 from onsale.queue.auto_rate import Because
 from onsale.queue.band import Band
 from onsale.queue.outlook import Outlook
-from onsale.queue.state import Phase, QueueState
+from onsale.queue.state import Phase, QueueRules, QueueState
 
 # A heartbeat counts for two to three slices of 60 s; this leaves room for two that get lost.
 HEARTBEAT_SECONDS = 45
@@ -92,23 +92,30 @@ def document(state: QueueState, looked: Outlook | None = None) -> dict[str, Any]
         "admitted_per_minute": state.admitted_last_minute,
         "pace_per_minute": pace,
         "returns_waiting": state.return_issued > state.return_serving,
-        "opens_at": rules.opens_at.isoformat(),
-        "enabled": rules.enabled,
-        "selling": rules.selling,
         "recovering": state.recovering,
-        "reason": rules.reason,
-        "notice": rules.notice,
         "free": state.free,
         "held": state.held,
         "tickets_left": _tickets_left(state),
         "wait": outlook.document(looked),
         "odds": odds.document(state, present=looked.present),
-        "enter_seconds": rules.enter_seconds,
-        "choose_seconds": rules.choose_seconds,
         "waiting_list": state.waiting_list,
         "heartbeat": {"up_to": state.asked_to, "every_seconds": HEARTBEAT_SECONDS},
         "poll": _poll_bands(phase, pace),
         "poll_ms": 1000 * (POLL_SECONDS_OVER if phase in _OVER else POLL_SECONDS_STILL),
+        **_as_set(rules),
+    }
+
+
+def _as_set(rules: QueueRules) -> dict[str, Any]:
+    """What the organiser set, and says."""
+    return {
+        "opens_at": rules.opens_at.isoformat(),
+        "enabled": rules.enabled,
+        "selling": rules.selling,
+        "reason": rules.reason,
+        "notice": rules.notice,
+        "enter_seconds": rules.enter_seconds,
+        "choose_seconds": rules.choose_seconds,
     }
 
 

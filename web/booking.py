@@ -46,7 +46,7 @@ from onsale.errors import (
 )
 from onsale.queue.draw import joined_as
 from onsale.queue.keys import NO_DEVICE, PlaceId, address_digest
-from onsale.queue.state import UNDECIDED_MS, Phase, SlotKind, SlotState, Standing
+from onsale.queue.state import UNDECIDED_MS, Joined, Phase, QueueRules, SlotKind, SlotState, Standing
 from onsale.web import cards, codes, joining, limits, newcomers, tokens
 from onsale.web.box_office import BoxOffice
 
@@ -114,21 +114,7 @@ def accept_booking(office: BoxOffice, request: Request) -> Booking:
     _check_house(office, request)
     shown = codes.shown(office, request.event_id, request.buyer_id, request.codes)
     turn = _turn(office, request, early=any(code.early_now for code in shown))
-    new = NewBooking(
-        id=booking_id(request.event_id, os.urandom(BOOKING_ID_RANDOM_BYTES)),
-        event_id=request.event_id,
-        buyer_id=request.buyer_id,
-        number=turn.number,
-        return_number=turn.return_number,
-        state=BookingState.QUEUED if turn.now else BookingState.WAITING,
-        wishes=tuple(request.wishes),
-        idempotency_key=request.key,
-        request_hash=request.hash,
-        admission_id=turn.admission_id,
-        payment_method=request.payment_method,
-        address_digest=address_secret(office.config, request.event_id, request.address),
-        code_ids=tuple(code.rules.id for code in shown),
-    )
+    new = _new_booking(office.config, request, turn, code_ids=tuple(code.rules.id for code in shown))
     if turn.now and turn.admission_id is not None:
         # Before the booking is there: a lane at work may decide it at once, and its word on the slot must be the last.
         undecided = SlotState(SlotKind.UNDECIDED, tokens.now_ms() + UNDECIDED_MS)
@@ -140,6 +126,24 @@ def accept_booking(office: BoxOffice, request: Request) -> Booking:
     if not accepted.created:
         _answer_again(office, accepted.booking)
     return accepted.booking
+
+
+def _new_booking(config: Config, request: Request, turn: Turn, *, code_ids: tuple[int, ...]) -> NewBooking:
+    return NewBooking(
+        id=booking_id(request.event_id, os.urandom(BOOKING_ID_RANDOM_BYTES)),
+        event_id=request.event_id,
+        buyer_id=request.buyer_id,
+        number=turn.number,
+        return_number=turn.return_number,
+        state=BookingState.QUEUED if turn.now else BookingState.WAITING,
+        wishes=tuple(request.wishes),
+        idempotency_key=request.key,
+        request_hash=request.hash,
+        admission_id=turn.admission_id,
+        payment_method=request.payment_method,
+        address_digest=address_secret(config, request.event_id, request.address),
+        code_ids=code_ids,
+    )
 
 
 def address_secret(config: Config, event_id: EventId, address: str) -> bytes:
@@ -282,6 +286,20 @@ def _turn(office: BoxOffice, request: Request, *, early: bool) -> Turn:
         return Turn(admission.number, admission.return_number, admission.admission_id, now=True)
     if request.payment_method is not None:
         cards.check_saved(office, request.buyer_id, request.payment_method)
+    joined = _join(office, request, rules, early=early)
+    if not rules.enabled:
+        return Turn(joined.number, None, None, now=True)
+    # After joining: whoever is told to come back later has a number already.
+    limits.hands_free(request.event_id, rules.handsfree_per_minute)
+    if early:
+        return Turn(joined.number, None, None, now=True)
+    place = office.store.stay(request.event_id, joined.number, device=request.device)
+    waits = place.standing in (Standing.AHEAD, Standing.PASSED)
+    return Turn(place.number, place.return_number, place.admission_id, now=not waits)
+
+
+def _join(office: BoxOffice, request: Request, rules: QueueRules, *, early: bool) -> Joined:
+    """The buyer's number, under which a booking without an admission is made."""
     proven = joining.proven_number(office, request.event_id, request.buyer_id, request.queue_token)
     guarded = office.guards.of(request.event_id)
     # Where nobody queues nobody is kept out. Else a hands-free booking is no way around what others are asked.
@@ -297,15 +315,7 @@ def _turn(office: BoxOffice, request: Request, *, early: bool) -> Turn:
     if joined.in_draw:
         # Its place in line is not known yet, not even with a code; and a booking keeps the number it was made under.
         raise NotDrawnYet
-    if not rules.enabled:
-        return Turn(joined.number, None, None, now=True)
-    # After joining: whoever is told to come back later has a number already.
-    limits.hands_free(request.event_id, rules.handsfree_per_minute)
-    if early:
-        return Turn(joined.number, None, None, now=True)
-    place = office.store.stay(request.event_id, joined.number, device=request.device)
-    waits = place.standing in (Standing.AHEAD, Standing.PASSED)
-    return Turn(place.number, place.return_number, place.admission_id, now=not waits)
+    return joined
 
 
 def _check_taken(office: BoxOffice, request: Request) -> None:

@@ -97,9 +97,6 @@ class BoxOffice:
 def open_box_office(config: Config) -> BoxOffice:
     """The parts for this configuration; nothing is asked of them yet."""
     engine = _engine(config, config.database_url, "onsale-web")
-    hands_free = _engine(
-        config, config.database_url, "onsale-hands-free", pool_size=HANDS_FREE_CONNECTIONS, max_overflow=0
-    )
     queue_client, cache_client = connect(config.queue_url), connect(config.cache_url)
     store, wakes = QueueStore(queue_client), Wakes(config.broker_url, queue_client)
     # Of its own: who looks for a copy does not wait for it as long as for what only Redis knows.
@@ -114,7 +111,7 @@ def open_box_office(config: Config) -> BoxOffice:
     return BoxOffice(
         config=config,
         engine=engine,
-        hands_free_engine=hands_free,
+        hands_free_engine=_hands_free_engine(config),
         store=store,
         places=PlaceStore(queue_client),
         moves=Moves(queue_client, tokens.code_digest),
@@ -141,6 +138,10 @@ def _provider(config: Config, circuits: Circuits) -> StripeProvider:
     return StripeProvider(
         secret_key=config.stripe_secret_key, api_base=config.stripe_api_base, breaker=Breaker(told=circuits.told)
     )
+
+
+def _hands_free_engine(config: Config) -> Engine:
+    return _engine(config, config.database_url, "onsale-hands-free", pool_size=HANDS_FREE_CONNECTIONS, max_overflow=0)
 
 
 def _engine(

@@ -17,12 +17,10 @@ from onsale.db.allocation import (
     Request,
     allocate,
     put_back,
-    sections_needed,
-    tickets_named,
 )
 from onsale.db.house import House, Place, Row, Run, SectionIndex
 from onsale.db.ids import BookingId, BuyerId, TicketId
-from onsale.db.wishes import Wish
+from onsale.db.wishes import Wish, sections_needed, tickets_named
 
 # A hall is written as its rows: "." is free, "x" is not, " " is no seat at all. Ticket ids count up through the hall.
 
@@ -248,11 +246,11 @@ def test_a_smaller_wish_still_fits_under_the_limit():
 def test_only_the_sections_somebody_may_get_are_needed():
     seat = Wish(tickets=(TicketId(1),))
 
-    assert sections_needed([request(seat)]) == frozenset()
-    assert sections_needed([request(seat, Wish(quantity=1, section_id=3))]) == {3}
-    assert sections_needed([request(Wish(quantity=1))]) is None
-    assert sections_needed([request(Wish(tickets=(TicketId(1),), or_similar=True))]) is None
-    assert tickets_named([request(seat, Wish(quantity=1))]) == {1}
+    assert sections_needed([seat]) == frozenset()
+    assert sections_needed([seat, Wish(quantity=1, section_id=3)]) == {3}
+    assert sections_needed([Wish(quantity=1)]) is None
+    assert sections_needed([Wish(tickets=(TicketId(1),), or_similar=True)]) is None
+    assert tickets_named([seat, Wish(quantity=1)]) == {1}
 
 
 # What must hold for any house and any wishes.

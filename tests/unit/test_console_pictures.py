@@ -85,6 +85,7 @@ class _Section:
             plan.capacity,
         )
         self.map_x, self.map_y, self.map_w, self.map_h = plan.map_x, plan.map_y, plan.map_w, plan.map_h
+        self.tiers = self.ahead = ()
 
 
 @pytest.mark.parametrize(
