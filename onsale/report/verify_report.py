@@ -55,7 +55,7 @@ def check(raw: bytes, *, key: str | None = None) -> Report:
         raise Different("the file is cut off: it must end with a signature and a newline")
     try:
         report = read_chain(lines)
-        for rule in (histories, money, tickets, order, admissions, totals):
+        for rule in (histories, money, tickets, order, admissions, draw, totals):
             rule(report)
     except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
         raise Different(f"a line does not say what it must: {type(error).__name__} {error}") from None
@@ -285,6 +285,22 @@ def rates(report: Report) -> Steps:
                     raise Different(f"{place(line)}: {name} was set to another value than {dials[name]}")
                 dials[name] = body[name]["from"]
     return sorted(steps, key=lambda each: each[0])
+
+
+def draw(report: Report) -> None:
+    """A draw was held with the seed whose hash was announced, the beacon told since, and as many as had joined."""
+    said: dict[str, Line] = {}
+    for line in sorted(report.log, key=lambda each: each["line"]):
+        kind, body = line["kind"], line["body"]
+        if kind == "draw_held":
+            hashed = hashlib.sha256(bytes.fromhex(body["seed"])).hexdigest()
+            if hashed != said.get("draw_announced", {}).get("seed_hash"):
+                raise Different(f"{place(line)}: the seed drawn with is not the one whose hash was announced")
+            if body["size"] != said.get("draw_entries_closed", {}).get("size"):
+                raise Different(f"{place(line)}: another count was drawn than had joined")
+            if body["beacon_value"] != said.get("draw_beacon", {}).get("beacon_value", ""):
+                raise Different(f"{place(line)}: drawn with another beacon than was told")
+        said[kind] = body
 
 
 def totals(report: Report) -> None:
