@@ -113,6 +113,7 @@ def test_a_bank_ten_times_slower_in_mid_sale_lets_fewer_in_and_nobodys_hold_runs
 
 
 @pytest.mark.slow
+@pytest.mark.soak
 def test_without_auto_the_same_bank_lets_holds_run_out_while_they_are_paid() -> None:
     found = rehearsed(SLOW_PLAN, SLOW_SALE, settings=SLOW_BANK)
 
