@@ -23,7 +23,7 @@ from onsale.web.pages import context, price_words, shows, tier_choice, words
 from onsale.web.pages.accounts import accounts
 from onsale.web.pages.bookings import bookings
 from onsale.web.pages.choosing import choosing
-from onsale.web.pages.codes import codes
+from onsale.web.pages.codes import code_pages
 from onsale.web.pages.demo import demo
 from onsale.web.pages.draws import draws
 from onsale.web.pages.events import events
@@ -43,7 +43,7 @@ BLUEPRINTS = (
     lists,
     moves,
     choosing,
-    codes,
+    code_pages,
     bookings,
     receipts,
     sale_log,

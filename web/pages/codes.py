@@ -21,7 +21,7 @@ from onsale.web.pages import going, guests, shows
 from onsale.web.pages.price_words import rate
 from onsale.web.pages.words import day_and_time, money
 
-codes = Blueprint("codes", __name__)
+code_pages = Blueprint("codes", __name__)
 
 IN_SESSION = "codes"
 # A cookie has 4,000 bytes: of so many events the codes are remembered.
@@ -40,7 +40,7 @@ class KeptCode:
     found: FoundCode
 
 
-@codes.post("/events/<int:event_id>/codes")
+@code_pages.post("/events/<int:event_id>/codes")
 def add(event_id: int) -> Response:
     """Say what a code gives, and take it along."""
     office, event = box_office(), shows.event(event_id)
@@ -61,7 +61,7 @@ def add(event_id: int) -> Response:
     return response
 
 
-@codes.post("/events/<int:event_id>/codes/remove")
+@code_pages.post("/events/<int:event_id>/codes/remove")
 def remove(event_id: int) -> Response:
     """Leave a code out."""
     event = shows.event(event_id)
