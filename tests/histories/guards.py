@@ -115,7 +115,7 @@ GUARDS = {
         (Phrase("accept_booking", " AND live.tickets + :tickets_wanted <= e.tickets_per_buyer"),), ("books", "sweeps")
     ),
     "a buyer's tickets are counted by the lane": Guard(
-        (Phrase("read_batch", "CAST(q.wishes AS text), live.tickets)", "CAST(q.wishes AS text), 0)"),),
+        (Phrase("read_batch", "CAST(q.wishes AS text), live.tickets,", "CAST(q.wishes AS text), 0,"),),
         ("books_twice_at_once", "lane_reads", "lane_writes"),
     ),
     "one booking per key": Guard(

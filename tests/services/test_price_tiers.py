@@ -231,5 +231,5 @@ def test_a_batch_takes_no_statement_more_for_tiers(engine, shop, event_id, tiere
     finally:
         sqlalchemy_event.remove(shop.lane_engine, "before_cursor_execute", note)
 
-    # The lock, whose turn has come, the batch, the named tickets, the decisions.
-    assert len(sent) == 5
+    # The lock with whose turn has come, the batch, the named tickets, the decisions.
+    assert len(sent) == 4
