@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import orjson
 
 from onsale.db.price_terms import PriceTerms, check_amount
-from onsale.errors import BadRequest, NoSuchTier, TierLimitReached
+from onsale.errors import BadRequest, NoSuchTier, TierLimitReached, TiersUnfit
 
 TIERS_MAX = 10
 NAME_CHARACTERS_MAX = 60
@@ -101,12 +101,12 @@ def as_json(tiers: Sequence[Tier]) -> list[dict[str, Any]]:
 
 
 def checked(tiers: Sequence[Tier], currency: str) -> Tiers:
-    """These tiers, fit to be stored. BadRequest says what does not fit."""
+    """These tiers, fit to be stored. BadRequest and TiersUnfit say what does not fit."""
     if len(tiers) > TIERS_MAX:
         raise BadRequest(f"A section has at most {TIERS_MAX} tiers.", field="tiers")
     fit = tuple(tier._replace(name=_name(tier.name)) for tier in tiers)
     if len({tier.name.casefold() for tier in fit}) < len(fit):
-        raise BadRequest("Two tiers of a section have one name.", field="tiers")
+        raise TiersUnfit("Two tiers of a section have one name.", field="tiers")
     for tier in fit:
         check_amount(tier.price_minor, currency, field="price_minor")
         if tier.most is not None and not 1 <= tier.most <= PER_BOOKING_MAX:
@@ -117,7 +117,7 @@ def checked(tiers: Sequence[Tier], currency: str) -> Tiers:
 def _name(text: str) -> str:
     name = " ".join(text.split())
     if not name or len(name) > NAME_CHARACTERS_MAX or not name.isprintable():
-        raise BadRequest(f"A tier's name is 1 to {NAME_CHARACTERS_MAX} characters.", field="name")
+        raise TiersUnfit(f"A tier's name is 1 to {NAME_CHARACTERS_MAX} characters.", field="name")
     return name
 
 

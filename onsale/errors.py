@@ -186,6 +186,10 @@ class ReminderTooLate(OnsaleError):
     """It is too late for this letter: the sale has opened, or your turn has come."""
 
 
+class TiersUnfit(OnsaleError):
+    """A section's price tiers want a name each, and no two of them the same."""
+
+
 # Codes.
 
 

@@ -67,6 +67,7 @@ STATUS: dict[type[e.OnsaleError], int] = {
     e.CodeUsed: 409,
     e.CodesDoNotStack: 409,
     e.CodeUnfit: 409,
+    e.TiersUnfit: 409,
     e.CodeExists: 409,
     e.CancellationClosed: 409,
     e.TicketCheckedIn: 409,

@@ -18,7 +18,7 @@ from onsale.db.queue_settings import QueueChange
 from onsale.db.states import BookingState
 from onsale.db.tiers import Tier
 from onsale.db.wishes import Wish
-from onsale.errors import BadRequest, IllegalMove, NotFound
+from onsale.errors import BadRequest, IllegalMove, NotFound, TiersUnfit
 from onsale.workers.lanes import work_lane
 from tests.builders import a_booking, an_event, booking, open_queue, run_sql, seat
 from tests.services.small_sale import verified
@@ -184,10 +184,10 @@ def test_lists_search_and_the_map_tell_prices_from_the_cheapest_tier_on_in_full(
 @pytest.mark.parametrize(
     ("tiers", "error"),
     [
-        ((ADULT, ADULT._replace(name=" adult ")), BadRequest),
-        ((ADULT._replace(name="  "),), BadRequest),
-        ((ADULT._replace(name="A\u200bB"),), BadRequest),
-        ((ADULT._replace(name="x" * 61),), BadRequest),
+        ((ADULT, ADULT._replace(name=" adult ")), TiersUnfit),
+        ((ADULT._replace(name="  "),), TiersUnfit),
+        ((ADULT._replace(name="A\u200bB"),), TiersUnfit),
+        ((ADULT._replace(name="x" * 61),), TiersUnfit),
         ((ADULT._replace(price_minor=100_000_000),), BadRequest),
         ((CHILD._replace(most=0),), BadRequest),
         (tuple(Tier(f"T{number}", 1) for number in range(11)), BadRequest),
