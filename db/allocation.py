@@ -23,6 +23,8 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from itertools import groupby
+from operator import attrgetter
 from typing import NamedTuple
 
 from onsale.db import code_rules
@@ -99,9 +101,8 @@ class Taken(NamedTuple):
     price_minor: int
     tier: str | None = None
 
-    @property
-    def place(self) -> Place:
-        return Place(self.ticket_id, self.row_number, self.seat_number)
+
+_SECTION = attrgetter("section_id")
 
 
 class CodeUse(NamedTuple):
@@ -135,19 +136,22 @@ def allocate(requests: Sequence[Request], house: House, named: Mapping[TicketId,
     """
     hall = _Hall(house, named)
     given: Counter[BuyerId] = Counter()
-    given_to: Counter[str | None] = Counter()
+    given_to: Counter[str] = Counter()
     decisions = []
     for request in requests:
-        left = request.buyer_limit - request.buyer_taken - given[request.buyer_id]
+        before = given[request.buyer_id]
+        left = request.buyer_limit - request.buyer_taken - before
         decision = _decide(request, hall, allowance=left, of_address=_left_of_address(request, given_to))
-        given[request.buyer_id] += len(decision.tickets)
-        given_to[request.address] += len(decision.tickets)
-        house.codes.use((use.code_id for use in decision.codes), request.buyer_id)
+        given[request.buyer_id] = before + len(decision.tickets)
+        if request.address is not None:
+            given_to[request.address] += len(decision.tickets)
+        if decision.codes:
+            house.codes.use((use.code_id for use in decision.codes), request.buyer_id)
         decisions.append(decision)
     return tuple(decisions)
 
 
-def _left_of_address(request: Request, given: Counter[str | None]) -> int | None:
+def _left_of_address(request: Request, given: Counter[str]) -> int | None:
     """How many tickets its address may still have; None: any."""
     if request.address is None or request.address_limit is None:
         return None
@@ -157,10 +161,10 @@ def _left_of_address(request: Request, given: Counter[str | None]) -> int | None
 def put_back(house: House, decisions: Iterable[Decision]) -> None:
     """Undo what `allocate` took out of the house."""
     for decision in decisions:
-        for ticket in decision.tickets:
-            section = house.sections.get(ticket.section_id)
+        for section_id, tickets in groupby(decision.tickets, _SECTION):
+            section = house.sections.get(section_id)
             if section is not None:
-                section.put_back((ticket.place,))
+                section.put_back(tickets)
 
 
 def _decide(request: Request, hall: _Hall, *, allowance: int, of_address: int | None) -> Decision:
@@ -267,13 +271,13 @@ class _Hall:
         refusals = [_refusal_of(wish, each) for each in places]
         return refusals[0] if refusals and all(refusals) else None
 
-    def take(self, tickets: Iterable[Taken]) -> None:
+    def take(self, tickets: Sequence[Taken]) -> None:
         """These are given away."""
-        for ticket in tickets:
-            self._gone.add(ticket.ticket_id)
-            section = self._house.sections.get(ticket.section_id)
+        self._gone.update([ticket.ticket_id for ticket in tickets])
+        for section_id, there in groupby(tickets, _SECTION):
+            section = self._house.sections.get(section_id)
             if section is not None:
-                section.take((ticket.place,))
+                section.take(there)
 
     def _is_free(self, ticket: TicketId) -> bool:
         return ticket not in self._gone and ticket in self._named and self._named[ticket].free
@@ -386,7 +390,7 @@ def _all_taken(section: SectionIndex, places: Sequence[Place], wish: Wish) -> tu
     """These places, left to right in the order of the wish's tiers."""
     id_, price = section.id, section.price_minor
     if not (section.tiers or wish.tiers):
-        return tuple(Taken(place.ticket_id, id_, place.row_number, place.seat_number, price) for place in places)
+        return tuple([Taken(ticket, id_, row, seat, price) for ticket, row, seat in places])
     sold = choices(wish.tiers, [(price, section.tiers)] * len(places))
     return tuple(
         Taken(place.ticket_id, id_, place.row_number, place.seat_number, each.price_minor, each.tier)

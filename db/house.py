@@ -6,10 +6,9 @@ A row's free seats are the bits of one whole number, so a free block of any size
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from onsale.db.code_book import NO_CODES, CodeBook
 from onsale.db.ids import TicketId
@@ -26,6 +25,17 @@ class Place(NamedTuple):
     ticket_id: TicketId
     row_number: int
     seat_number: int
+
+
+class Placed(Protocol):
+    """Whatever knows its place: a Place, or a ticket given to somebody."""
+
+    @property
+    def ticket_id(self) -> TicketId: ...
+    @property
+    def row_number(self) -> int: ...
+    @property
+    def seat_number(self) -> int: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +65,14 @@ class Row:
         self.free = 0
         for run in self.runs:
             self.free |= run.free << (run.first_seat - self.first_seat)
+
+    def places(self, start: int, quantity: int) -> tuple[Place, ...]:
+        """This many neighbours from there on."""
+        number, seat = self.number, self.first_seat + start
+        if len(self.runs) == 1:
+            ticket = self.runs[0].first_ticket + start
+            return tuple([Place(TicketId(ticket + n), number, seat + n) for n in range(quantity)])
+        return tuple([Place(self.ticket_at(start + n), number, seat + n) for n in range(quantity)])
 
     def ticket_at(self, position: int) -> TicketId:
         seat = self.first_seat + position
@@ -118,11 +136,11 @@ class SectionIndex:
     _longest: int = field(init=False, default=0)
     # Where the front row with a block of this many is, at the earliest.
     _front: dict[int, int] = field(init=False, default_factory=dict)
-    _numbers: list[int] = field(init=False, default_factory=list)
+    _by_number: dict[int, Row] = field(init=False, default_factory=dict)
 
     def __post_init__(self) -> None:
         self.rows.sort(key=lambda row: row.number)
-        self._numbers = [row.number for row in self.rows]
+        self._by_number = {row.number: row for row in self.rows}
         self._come_back()
 
     @classmethod
@@ -159,7 +177,7 @@ class SectionIndex:
             start = row.best_start(quantity)
             if start >= 0:
                 self._front[quantity] = index
-                return tuple(_place(row, start + n) for n in range(quantity))
+                return row.places(start, quantity)
         self._longest = quantity - 1
         return ()
 
@@ -182,16 +200,16 @@ class SectionIndex:
         self.put_back(places)
         return tuple(places)
 
-    def take(self, places: Iterable[Place]) -> None:
+    def take(self, places: Iterable[Placed]) -> None:
         """These are no longer free. Places unknown here (added since) are left alone: the record knows them."""
         for place in places:
-            if row := self._row_of(place):
+            if row := self._by_number.get(place.row_number):
                 row.free &= ~self._bit(row, place)
 
-    def put_back(self, places: Iterable[Place]) -> None:
+    def put_back(self, places: Iterable[Placed]) -> None:
         """These are free again."""
         for place in places:
-            if row := self._row_of(place):
+            if row := self._by_number.get(place.row_number):
                 row.free |= self._bit(row, place)
         self._come_back()
 
@@ -205,21 +223,13 @@ class SectionIndex:
                 places.append(Place(row.ticket_at(lowest.bit_length() - 1), 0, 0))
         return tuple(places) if len(places) == quantity else ()
 
-    def _row_of(self, place: Place) -> Row | None:
-        index = bisect_left(self._numbers, place.row_number)
-        return self.rows[index] if index < len(self.rows) and self._numbers[index] == place.row_number else None
-
-    def _bit(self, row: Row, place: Place) -> int:
+    def _bit(self, row: Row, place: Placed) -> int:
         position = row.position_of(place.ticket_id) if self.general else place.seat_number - row.first_seat
         return 1 << position if 0 <= position < row.width else 0
 
     def _come_back(self) -> None:
         self._longest = max((row.width for row in self.rows), default=0)
         self._front.clear()
-
-
-def _place(row: Row, position: int) -> Place:
-    return Place(row.ticket_at(position), row.number, row.first_seat + position)
 
 
 @dataclass

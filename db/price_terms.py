@@ -85,7 +85,8 @@ class PriceTerms:
         """What these tickets cost when they are booked together."""
         prices = tuple(prices_minor)
         if self.plain:
-            return Bill(sum(prices), 0, 0, sum(prices))
+            total = sum(prices)
+            return Bill(total, 0, 0, total)
         bill = self.booking_fee() if any(prices) else NOTHING
         for price in prices:
             bill = bill.plus(_ticket_line(self, price))
