@@ -9,15 +9,17 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import partial
+from typing import Self
 
 import structlog
 from sqlalchemy import Connection
 from sqlalchemy.exc import InterfaceError, OperationalError, ProgrammingError
 
-from onsale.db import allocation, lane, price_schedule, sale_log
+from onsale.db import allocation, house_reading, lane, price_schedule, sale_log
 from onsale.db import engine as record
 from onsale.db.allocation import Decision
 from onsale.db.house import House
@@ -29,7 +31,7 @@ from onsale.queue.state import Phase, QueueState
 from onsale.queue.status import derived_phase
 from onsale.workers import follow_up
 from onsale.workers.beside import Beside
-from onsale.workers.reading_ahead import ReadAhead
+from onsale.workers.deciding_ahead import Ahead, Found
 from onsale.workers.shop import Shop
 
 # One event must not keep a worker from the others: after this its lane wakes itself and goes to the end of the queue.
@@ -103,8 +105,7 @@ def work_lane(
     `last_look=False` leaves out the look after the commit (the guard's negative control).
     """
     started = time.monotonic()
-    with Beside() as beside:
-        look = _Look(shop, event_id, beside, last_look=last_look, batch_max=batch_max)
+    with Beside() as beside, _Look(shop, event_id, beside, last_look=last_look, batch_max=batch_max) as look:
         while look.batches < BATCHES_MAX and time.monotonic() - started < seconds_max:
             end = look.next_batch()
             if end is not None:
@@ -114,14 +115,34 @@ def work_lane(
 
 
 class _Look:
-    """One wake-up's work on a lane: how much to read next, and what came of it so far."""
+    """One wake-up's work on a lane: how much to read next, and what came of it so far.
+
+    It keeps the event's house from batch to batch, and lets go of it before anything that another wake-up, which found
+    it taken and went away, must not have missed: the last look, and the lane's own next wake-up.
+    """
 
     def __init__(self, shop: Shop, event_id: EventId, beside: Beside, *, last_look: bool, batch_max: int) -> None:
         self.shop, self.event_id, self.beside, self.last_look = shop, event_id, beside, last_look
         self.size = self.batch_max = batch_max
         self.batches = self.decided = self.stale = 0
-        self.ahead = ReadAhead(shop, event_id)
+        self.borrowed = ExitStack()
+        self.house: House | None = None
+        self.ahead: Ahead | None = None
         self.failed: list[BookingId] = []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is not None:
+            self.shop.houses.forget(self.event_id)
+        self._let_go()
+
+    def _let_go(self) -> None:
+        """Give the house back as the record has it, without what was decided ahead."""
+        self._read_anew()
+        self.house = None
+        self.borrowed.close()
 
     def ended(self, end: End) -> LaneRun:
         return LaneRun(end, self.batches, self.decided, tuple(self.failed))
@@ -129,11 +150,16 @@ class _Look:
     def next_batch(self) -> End | None:
         """Decide a batch; None: there may be more."""
         self.batches += 1
+        if self.house is None:
+            self.house = self.borrowed.enter_context(self.shop.houses.borrow(self.event_id))
+        if self.house is None:
+            return End.BUSY
         queue = _queue(self.shop, self.event_id)
-        read, self.ahead = self.ahead.batch(self.size), ReadAhead(self.shop, self.event_id)
-        aside = _Aside(self.beside, self.ahead, read)
+        found = self.ahead.hand_over(self.size) if self.ahead else None
+        self.ahead = Ahead(self.shop, self.event_id, self.house)
+        aside = _Aside(self.beside, self.ahead, found)
         try:
-            done = _decide_batch(self.shop, self.event_id, self.size, queue, aside=aside)
+            done = _decide_batch(self.shop, self.house, self.size, queue, event_id=self.event_id, aside=aside)
         except AllocationStale:
             self.stale += 1
             self._read_anew()
@@ -152,8 +178,10 @@ class _Look:
         return self._after(done, queue)
 
     def _read_anew(self) -> None:
-        """What was read ahead counts on a batch that was not written."""
-        self.ahead = ReadAhead(self.shop, self.event_id)
+        """What was found ahead counts on a batch that was not written, or is not wanted any more."""
+        if self.ahead is not None:
+            self.ahead.put_back()
+        self.ahead = None
 
     def _after(self, done: Decided, queue: QueueState | None) -> End | None:
         """A batch is committed: what follows from it, and whether there is more."""
@@ -166,6 +194,7 @@ class _Look:
             return None
         # There may be no next batch to do it beside, and somebody waits for this one.
         self.beside.finish()
+        self._let_go()
         if self.last_look and _undecided(self.shop, self.event_id):
             return None
         return End.DRAINED
@@ -182,11 +211,16 @@ class _Look:
 
 @dataclass(frozen=True)
 class _Aside:
-    """What goes on beside a batch: its follow-up, the next one's reading; and what was read ahead for this one."""
+    """Beside a batch: its follow-up, and the deciding of the next; and what was found ahead for this one."""
 
     beside: Beside
-    ahead: ReadAhead
-    read: Batch | None
+    ahead: Ahead
+    found: Found | None
+
+    @property
+    def decisions(self) -> tuple[Decision, ...]:
+        """What was decided ahead."""
+        return self.found.decisions if self.found else ()
 
     def begin(self, batch: Batch, decisions: Sequence[Decision], size: int) -> None:
         """The batch is about to be written. Behind one that was not whole there is nothing to read."""
@@ -194,25 +228,28 @@ class _Aside:
             self.ahead.begin(self.beside, batch, decisions)
         self.beside.begin()
 
+    def without_found(self, house: House) -> _Aside:
+        """Something else comes first."""
+        if self.found is not None:
+            self.found.put_back(house)
+        return replace(self, found=None)
+
 
 def _decide_batch(
-    shop: Shop, event_id: EventId, size: int, queue: QueueState | None, *, aside: _Aside
+    shop: Shop, house: House, size: int, queue: QueueState | None, *, event_id: EventId, aside: _Aside
 ) -> Decided | End | None:
     """One batch in one transaction under the lane's lock; None: prices that were due are in force instead."""
-    with shop.houses.borrow(event_id) as house:
-        if house is None:
+    with record.transaction(shop.lane_engine) as connection:
+        turn = lane.take(connection, event_id, **_served(queue))
+        if not turn.taken:
+            aside.without_found(house)
             return End.BUSY
-        with record.transaction(shop.lane_engine) as connection:
-            turn = lane.take(connection, event_id, **_served(queue))
-            if not turn.taken:
-                return End.BUSY
-            if queue is not None and _queue_admitted(connection, event_id, queue, due=turn.due):
-                # They may come before what was read ahead.
-                aside = replace(aside, read=None)
-            done = _decide(connection, event_id, house, size, aside=aside)
-        if isinstance(done, Decided) and done.written:
-            house.wrote(done.written.changes)
-        return done
+        if queue is not None and _queue_admitted(connection, event_id, queue, due=turn.due):
+            aside = aside.without_found(house)
+        done = _decide(connection, event_id, house, size, aside=aside)
+    if isinstance(done, Decided) and done.written:
+        house.wrote(done.written.changes)
+    return done
 
 
 def _decide(
@@ -220,11 +257,11 @@ def _decide(
 ) -> Decided | End | None:
     """Read, decide, write. What raises here, and is not the record's doing, is a booking's: Poisoned."""
     head: BookingId | None = None
-    read, decisions = size, tuple[Decision, ...]()
+    read, decisions = size, aside.decisions
     try:
         if size == 1:
             head = lane.head(connection, event_id)
-        batch = aside.read or lane.read_batch(connection, event_id, limit=size)
+        batch = aside.found.batch if aside.found else lane.read_batch(connection, event_id, limit=size)
         if not batch.selling:
             return End.PAUSED
         if not batch.bookings:
@@ -234,16 +271,19 @@ def _decide(
             price_schedule.apply_due(connection, event_id)
             return None
         read = len(batch.bookings)
-        named = lane.prepare_house(connection, event_id, house, batch)
-        decisions = allocation.allocate(batch.requests, house, named)
+        if not decisions:
+            named = house_reading.prepare_house(connection, event_id, house, batch)
+            decisions = allocation.allocate(batch.requests, house, named)
         aside.begin(batch, decisions, size)
         written = _write(connection, batch, decisions)
         aside.ahead.finish()
     except AllocationStale as stale:
+        aside.ahead.finish()
         allocation.put_back(house, decisions)
         house.forget(stale.section_ids)
         raise
     except Exception as error:
+        aside.ahead.finish()
         # Nothing is known of what `allocate` had taken when it raised.
         house.forget(tuple(house.sections))
         # Without a booking there is no culprit: the error is ours.

@@ -14,7 +14,7 @@ from uuid import uuid4
 
 from sqlalchemy import Connection
 
-from onsale.db import bookings, buyers, charges, journal, lane, number_blocks, stats
+from onsale.db import bookings, buyers, charges, house_reading, journal, lane, number_blocks, stats
 from onsale.db.allocation import Wish, allocate
 from onsale.db.bookings import NewBooking
 from onsale.db.house import House
@@ -108,7 +108,7 @@ def _decide(connection: Connection, event_id: EventId) -> None:
         batch = lane.read_batch(connection, event_id)
         if not batch.bookings:
             return
-        named = lane.prepare_house(connection, event_id, house, batch)
+        named = house_reading.prepare_house(connection, event_id, house, batch)
         decisions = allocate(batch.requests, house, named)
         written = lane.write_batch(connection, event_id, decisions, snapshot=batch.snapshot, terms=batch.terms)
         house.wrote(written.changes)

@@ -15,7 +15,7 @@ from uuid import UUID
 
 from sqlalchemy import Engine, text
 
-from onsale.db import allocation, bookings, charges, holds, lane
+from onsale.db import allocation, bookings, charges, holds, house_reading, lane
 from onsale.db.allocation import Decision
 from onsale.db.bookings import Accepted, NewBooking
 from onsale.db.catalogue import NewSection
@@ -123,7 +123,7 @@ class Booth:
         allocation.put_back(which.house, which.decisions)
         with reading(self.engine) as connection:
             which.batch = lane.read_batch(connection, self.event_id, limit=size)
-            named = lane.prepare_house(connection, self.event_id, which.house, which.batch)
+            named = house_reading.prepare_house(connection, self.event_id, which.house, which.batch)
         which.decisions = allocation.allocate(which.batch.requests, which.house, named)
 
     def lane_writes(self, which: Lane) -> bool:

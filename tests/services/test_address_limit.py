@@ -19,9 +19,9 @@ from onsale.db.states import BookingState
 from onsale.db.wishes import Wish
 from onsale.errors import NotFound
 from onsale.web.booking import address_secret
+from onsale.workers.deciding_ahead import counted
 from onsale.workers.expiry import sweep
 from onsale.workers.lanes import work_lane
-from onsale.workers.reading_ahead import counted
 from tests.builders import a_buyer, an_event, booking, let_the_hold_run_out, open_queue, run_sql, seat
 from tests.services.small_sale import verified
 

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import httpx
 from sqlalchemy import create_engine, event
 
-from onsale.db import lane
+from onsale.db import house_reading, lane
 from onsale.db.allocation import allocate
 from onsale.db.engine import transaction
 from onsale.db.house import House
@@ -20,7 +20,7 @@ def decide(engine, event_id):
     with transaction(engine) as connection:
         batch = lane.read_batch(connection, event_id)
         house = House()
-        named = lane.prepare_house(connection, event_id, house, batch)
+        named = house_reading.prepare_house(connection, event_id, house, batch)
         lane.write_batch(connection, event_id, allocate(batch.requests, house, named), snapshot=batch.snapshot)
 
 

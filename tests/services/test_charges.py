@@ -8,7 +8,7 @@ from threading import Barrier
 import pytest
 from sqlalchemy import Engine, text
 
-from onsale.db import bookings, charges, holds, lane, sql
+from onsale.db import bookings, charges, holds, house_reading, lane, sql
 from onsale.db.allocation import allocate
 from onsale.db.catalogue import NewSection
 from onsale.db.charges import ATTEMPTS_MAX, AttemptOutcome, Commit, Received
@@ -37,7 +37,7 @@ def hold(engine: Engine, event_id: EventId, *, payment_method: str | None = None
     with transaction(engine) as connection:
         batch = lane.read_batch(connection, event_id)
         house = House()
-        named = lane.prepare_house(connection, event_id, house, batch)
+        named = house_reading.prepare_house(connection, event_id, house, batch)
         lane.write_batch(connection, event_id, allocate(batch.requests, house, named), snapshot=batch.snapshot)
     return found
 

@@ -9,7 +9,7 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import event, text
 
-from onsale.db import codes, holds, lane, refund_requests, sale_log
+from onsale.db import codes, holds, house_reading, lane, refund_requests, sale_log
 from onsale.db.allocation import CodeUse, allocate
 from onsale.db.catalogue import NewSection
 from onsale.db.code_rules import CodeKind
@@ -236,7 +236,7 @@ def test_the_record_refuses_a_use_too_many_whatever_the_lane_believed(engine, ev
         with transaction(engine) as connection:
             assert lane.take(connection, event_id).taken
             batch, house = lane.read_batch(connection, event_id), House()
-            named = lane.prepare_house(connection, event_id, house, batch)
+            named = house_reading.prepare_house(connection, event_id, house, batch)
             house.codes.used[code.id] = -1
             decisions = allocate(batch.requests, house, named)
             assert [each.codes for each in decisions] == [(CodeUse(code.id, 500),)] * 2

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from sqlalchemy import Engine
 
-from onsale.db import charges, holds, lane
+from onsale.db import charges, holds, house_reading, lane
 from onsale.db.allocation import allocate
 from onsale.db.charges import Commit
 from onsale.db.engine import transaction
@@ -38,7 +38,7 @@ def hold(engine: Engine, event_id: EventId, buyer: BuyerId, *, first: int = 1, n
     with transaction(engine) as connection:
         batch = lane.read_batch(connection, event_id)
         house = House()
-        named = lane.prepare_house(connection, event_id, house, batch)
+        named = house_reading.prepare_house(connection, event_id, house, batch)
         lane.write_batch(connection, event_id, allocate(batch.requests, house, named), snapshot=batch.snapshot)
     assert booking(engine, found).state is S.HELD
     return found

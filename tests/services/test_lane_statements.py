@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 from sqlalchemy import Engine, text
 
-from onsale.db import allocation, bookings, holds, lane, queue_settings, sql
+from onsale.db import allocation, bookings, holds, house_reading, lane, queue_settings, sql
 from onsale.db.allocation import Decision, Outcome, Refusal, Taken
 from onsale.db.catalogue import NewSection
 from onsale.db.engine import make_engine, transaction
@@ -46,7 +46,7 @@ def work(engine: Engine, event_id: EventId, house: House) -> tuple[tuple[Decisio
     with transaction(engine) as connection:
         assert lane.take(connection, event_id).taken
         batch = lane.read_batch(connection, event_id)
-        named = lane.prepare_house(connection, event_id, house, batch)
+        named = house_reading.prepare_house(connection, event_id, house, batch)
         decisions = allocation.allocate(batch.requests, house, named)
         written = lane.write_batch(connection, event_id, decisions, snapshot=batch.snapshot)
         house.wrote(written.changes)
@@ -355,7 +355,7 @@ def test_rows_with_an_aisle_and_ids_with_a_gap_are_read_as_they_are(engine, even
     run_sql(engine, "UPDATE tickets SET seat_number = seat_number + 1 WHERE id = :id", id=seat(event_id, 6))
 
     with transaction(engine) as connection:
-        stalls, standing = lane.section_index(connection, event_id)
+        stalls, standing = house_reading.section_index(connection, event_id)
 
     front = stalls.rows[0]
     assert (front.first_seat, front.width, f"{front.free:b}") == (1, 7, "1011011")

@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 
-from onsale.db import catalogue, lane, pricing, seats
+from onsale.db import catalogue, house_reading, lane, pricing, seats
 from onsale.db.allocation import allocate
 from onsale.db.catalogue import NewSection
 from onsale.db.engine import transaction
@@ -453,7 +453,7 @@ def test_a_lane_that_forgets_the_terms_is_stopped_by_the_record(engine, event_id
 
     with engine.connect() as connection:
         batch = lane.read_batch(connection, event_id)
-        tickets = lane.prepare_house(connection, event_id, house, batch)
+        tickets = house_reading.prepare_house(connection, event_id, house, batch)
         decisions = allocate(batch.requests, house, tickets)
         with pytest.raises(IntegrityError, match="ck_bookings_parts"):
             lane.write_batch(connection, event_id, decisions, snapshot=batch.snapshot)

@@ -10,7 +10,7 @@ from contextlib import suppress
 
 from sqlalchemy import Engine, text
 
-from onsale.db import allocation, charges, holds, lane
+from onsale.db import allocation, charges, holds, house_reading, lane
 from onsale.db.catalogue import NewSection
 from onsale.db.engine import make_engine, transaction
 from onsale.db.house import House
@@ -69,7 +69,7 @@ class Chaos:
                     if not lane.take(connection, self.event_id).taken:
                         return
                     batch = lane.read_batch(connection, self.event_id, limit=chance.randint(1, 8))
-                    named = lane.prepare_house(connection, self.event_id, house, batch)
+                    named = house_reading.prepare_house(connection, self.event_id, house, batch)
                     decisions = allocation.allocate(batch.requests, house, named)
                     written = lane.write_batch(connection, self.event_id, decisions, snapshot=batch.snapshot)
                     house.wrote(written.changes)

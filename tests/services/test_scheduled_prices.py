@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from onsale.db import allocation, bookings, catalogue, lane, price_schedule, pricing, sale_log
+from onsale.db import allocation, bookings, catalogue, house_reading, lane, price_schedule, pricing, sale_log
 from onsale.db.catalogue import NewSection
 from onsale.db.engine import reading, transaction
 from onsale.db.house import House
@@ -131,7 +131,7 @@ def test_what_was_decided_before_the_moment_and_would_be_held_after_it_is_decide
     house = House()
     with transaction(engine) as connection:
         batch = lane.read_batch(connection, event_id)
-        lane.prepare_house(connection, event_id, house, batch)
+        house_reading.prepare_house(connection, event_id, house, batch)
         decisions = allocation.allocate(batch.requests, house, {})
     assert (batch.price_due_at, batch.price_is_due) == (one.due_at, False)
 
