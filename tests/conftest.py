@@ -35,6 +35,9 @@ from onsale.sandbox.ports import free_port
 from onsale.sandbox.postgres import EmbeddedPostgres
 from onsale.sandbox.valkey import EmbeddedValkey
 
+# Nobody here speaks TLS. httpx reads the certificates of the whole world for each client, and each httpx.get() is a
+# client: 40 ms of CPU, more than the request. In this folder there are none; what tests start inherits it.
+os.environ.setdefault("SSL_CERT_DIR", str(Path(__file__).parent))
 TEMPLATE = "onsale_template"
 ONSALE = Path(sys.executable).with_name("onsale")
 START_SECONDS_MAX = 120
