@@ -78,7 +78,7 @@ class EmbeddedPostgres(EmbeddedServer):
             cursor.execute("SELECT 1 FROM pg_database WHERE datname = %s", (name,))
             if cursor.fetchone() is None:
                 source = sql.SQL(" TEMPLATE {}").format(sql.Identifier(template)) if template else sql.SQL("")
-                # Copying files begins and ends with a checkpoint: without fsync that is cheap, and logging each page is not.
+                # Begins and ends with a checkpoint: without fsync that is cheap, and logging each page is not.
                 how = sql.SQL("" if self.durable else " STRATEGY FILE_COPY")
                 cursor.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)) + source + how)
         return self.url(name)
