@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from functools import cache
 from hashlib import blake2b
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar, cast
 
 import orjson
 from pydantic import TypeAdapter
@@ -17,7 +18,7 @@ class Packed(Generic[V]):
 
     def __init__(self, kind: type[V]) -> None:
         self._adapter: TypeAdapter[V]
-        self._adapter, self.name = _form_of(kind)
+        self._adapter, self.name = _form_of(cast(Hashable, kind))
 
     def named(self, key: object) -> str:
         """What a value in this form is called where others may be called by the same key."""
