@@ -16,8 +16,13 @@ PIP := $(BIN)/python -m pip install --disable-pip-version-check --no-compile --o
 COMPILE := { $(BIN)/python -m compileall -q -j 0 .venv/lib/python3*/site-packages || true; }
 SOURCES := setup.cfg pyproject.toml requirements.lock
 WORKERS ?= 2
-# Waits more than it works, so it runs beside the small ones; the other faults want the machine for themselves.
-PATIENT := tests/faults/test_every_edge.py
+# Each process takes a half and, when it is through, what the other has not begun: what is made once for a file, or once
+# for a process that needs it (Elasticsearch, a standby), is seldom made twice.
+BESIDE := -n $(WORKERS) --dist worksteal
+# These wait more than they work, so they run beside the small ones.
+PATIENT := tests/faults/test_every_edge.py tests/faults/test_killed_workers.py
+# These start houses of their own and look at the clock: they want the machine for themselves.
+ALONE := tests/journeys/test_run.py tests/journeys/test_locust.py tests/faults/test_failover.py tests/faults/test_rehearsals.py
 
 help: ## Say what there is
 	@echo "Onsale: ticket booking that survives the minute tickets go on sale."
@@ -32,8 +37,9 @@ run: .venv/.for-run ## Start everything and print where to look; Ctrl-C stops it
 	@exec $(BIN)/onsale run
 
 test: setup lint ## Lint, then every test but the soaks
-	$(BIN)/pytest tests/unit tests/services tests/test_layout.py $(PATIENT) -n $(WORKERS)
-	$(BIN)/pytest tests/journeys tests/faults $(PATIENT:%=--ignore=%)
+	$(BIN)/pytest $(PATIENT) tests/unit tests/services tests/test_layout.py $(BESIDE)
+	$(BIN)/pytest tests/journeys tests/faults $(PATIENT:%=--ignore=%) $(ALONE:%=--ignore=%) $(BESIDE)
+	$(BIN)/pytest $(ALONE)
 
 lint: .venv/.for-test ## Style, form and types
 	$(BIN)/ruff check .

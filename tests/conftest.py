@@ -35,6 +35,10 @@ from onsale.sandbox.ports import free_port
 from onsale.sandbox.postgres import EmbeddedPostgres
 from onsale.sandbox.valkey import EmbeddedValkey
 
+# Nobody here speaks TLS. httpx reads the certificates of the whole world for each client, and each httpx.get() is a
+# client: 40 ms of CPU, more than the request. In this folder there are none; what tests start inherits it.
+os.environ.pop("SSL_CERT_FILE", None)
+os.environ["SSL_CERT_DIR"] = str(Path(__file__).parent)
 TEMPLATE = "onsale_template"
 ONSALE = Path(sys.executable).with_name("onsale")
 START_SECONDS_MAX = 120
@@ -92,6 +96,22 @@ def record_url(postgres_server: EmbeddedPostgres, migrated_template: str) -> Ite
 def engine(record_url: str) -> Iterator[sqlalchemy.Engine]:
     """An engine on this test's record."""
     engine = sqlalchemy.create_engine(record_url)
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture(scope="module")
+def standing_record_url(postgres_server: EmbeddedPostgres, migrated_template: str) -> Iterator[str]:
+    """A record for all tests of a file that only ask; who writes takes `record_url`."""
+    name = f"standing_{next(_numbers)}"
+    yield postgres_server.ensure_database(name, template=migrated_template)
+    postgres_server.drop_database(name)
+
+
+@pytest.fixture(scope="module")
+def standing_engine(standing_record_url: str) -> Iterator[sqlalchemy.Engine]:
+    """An engine on the record of a file's tests."""
+    engine = sqlalchemy.create_engine(standing_record_url)
     yield engine
     engine.dispose()
 
@@ -249,6 +269,10 @@ def answers(address: str) -> bool:
 @pytest.fixture
 def settings(record_url: str, valkey_server: EmbeddedValkey, tmp_path: Path) -> dict[str, str]:
     """The `ONSALE_*` variables of a process on this test's parts; Stripe's address leads nowhere."""
+    return settings_on(record_url, valkey_server, tmp_path)
+
+
+def settings_on(record_url: str, valkey_server: EmbeddedValkey, folder: Path) -> dict[str, str]:
     return {
         "ONSALE_ENVIRONMENT": "sandbox",
         "ONSALE_DATABASE_URL": record_url,
@@ -258,7 +282,7 @@ def settings(record_url: str, valkey_server: EmbeddedValkey, tmp_path: Path) -> 
         **SECRET_SETTINGS,
         **STRIPE_SETTINGS,
         "ONSALE_STRIPE_API_BASE": f"http://{NOWHERE}",
-        "ONSALE_OUTBOX_DIR": str(tmp_path / "outbox"),
+        "ONSALE_OUTBOX_DIR": str(folder / "outbox"),
     }
 
 
@@ -266,6 +290,16 @@ def settings(record_url: str, valkey_server: EmbeddedValkey, tmp_path: Path) -> 
 def config(settings: dict[str, str], redis_client: redis.Redis) -> Config:
     """The configuration of this test's parts, with an empty queue."""
     return Config.from_env(settings)
+
+
+@pytest.fixture(scope="module")
+def standing_config(
+    standing_record_url: str, valkey_server: EmbeddedValkey, tmp_path_factory: pytest.TempPathFactory
+) -> Config:
+    """The configuration of the parts of a file's tests that only ask."""
+    with redis.Redis.from_url(valkey_server.url()) as client:
+        client.flushall()
+    return Config.from_env(settings_on(standing_record_url, valkey_server, tmp_path_factory.mktemp("standing")))
 
 
 @pytest.fixture

@@ -143,19 +143,20 @@ class Sale:
         return self
 
     def _join(self, people: int) -> None:
-        for _ in range(people):
+        step = max(1, self.shape.people // 30)
+        for number in range(len(self.people) + 1, len(self.people) + people + 1):
             absent = self.random.random() < self.shape.absent
             back = absent and self.random.random() < self.shape.returning
             self.people.append(
                 Person(
-                    len(self.people) + 1,
+                    number,
                     absent,
                     int(self.random.uniform(0.5, 4) * MINUTE_MS) if back else 0,
                     self.random.random() < self.shape.hands_free,
                 )
             )
-        step = max(1, self.shape.people // 30)
-        self.tracked = [number for number in range(1, len(self.people) + 1) if number % step == 0]
+            if number % step == 0:
+                self.tracked.append(number)
 
     def _arrivals(self) -> None:
         self.due += self.shape.late_per_minute * TICK_MS / MINUTE_MS

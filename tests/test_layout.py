@@ -11,7 +11,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 
 import pytest
@@ -56,6 +56,66 @@ ARROWS = {
 
 
 @dataclass(frozen=True)
+class Import:
+    """One dotted name that is imported, as it is written: `from ..a import b` is "b" of "a", two levels up."""
+
+    name: str
+    base: str
+    level: int
+    line: int
+
+
+@dataclass(frozen=True)
+class Function:
+    """One function: where it stands, how long it is, and the lines of the imports inside it."""
+
+    name: str
+    line: int
+    lines: int
+    imports: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What the rules ask of a source."""
+
+    docstring: str
+    lines: int
+    imports: tuple[Import, ...]
+    functions: tuple[Function, ...]
+
+
+FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
+
+
+@cache
+def facts(text: str) -> Facts:
+    """Each source is parsed once for all rules, and its tree is not kept."""
+    tree = ast.parse(text)
+    nodes = list(ast.walk(tree))
+    return Facts(
+        ast.get_docstring(tree) or "",
+        len(text.splitlines()),
+        tuple(one for node in nodes for one in imported_by(node)),
+        tuple(function(node) for node in nodes if isinstance(node, FUNCTIONS)),
+    )
+
+
+def imported_by(node: ast.AST) -> Iterator[Import]:
+    if isinstance(node, ast.Import):
+        for alias in node.names:
+            yield Import(alias.name, "", 0, node.lineno)
+    elif isinstance(node, ast.ImportFrom):
+        for alias in node.names:
+            yield Import(alias.name, node.module or "", node.level, node.lineno)
+
+
+def function(node: ast.FunctionDef | ast.AsyncFunctionDef) -> Function:
+    inner = tuple(one.lineno for one in ast.walk(node) if isinstance(one, (ast.Import, ast.ImportFrom)))
+    return Function(node.name, node.lineno, (node.end_lineno or node.lineno) - node.lineno + 1, inner)
+
+
+@dataclass(frozen=True)
 class Module:
     """One source file of the house, under the name it is imported by."""
 
@@ -64,8 +124,8 @@ class Module:
     is_package: bool
 
     @cached_property
-    def tree(self) -> ast.Module:
-        return ast.parse(self.path.read_text(encoding="utf-8"), str(self.path))
+    def facts(self) -> Facts:
+        return facts(self.path.read_text(encoding="utf-8"))
 
     @property
     def part(self) -> str:
@@ -74,21 +134,16 @@ class Module:
 
     def imports(self) -> Iterator[tuple[str, int]]:
         """Every absolute dotted name this module imports, with its line; `from a import b` gives `a.b`."""
-        for node in ast.walk(self.tree):
-            if isinstance(node, ast.Import):
-                for alias in node.names:
-                    yield alias.name, node.lineno
-            elif isinstance(node, ast.ImportFrom):
-                base = self._base(node)
-                for alias in node.names:
-                    yield f"{base}.{alias.name}", node.lineno
+        for one in self.facts.imports:
+            base = self._base(one)
+            yield f"{base}.{one.name}" if base or one.level else one.name, one.line
 
-    def _base(self, node: ast.ImportFrom) -> str:
-        if not node.level:
-            return node.module or ""
+    def _base(self, one: Import) -> str:
+        if not one.level:
+            return one.base
         package = self.name.split(".") if self.is_package else self.name.split(".")[:-1]
-        kept = package[: len(package) - node.level + 1]
-        return ".".join([*kept, node.module] if node.module else kept)
+        kept = package[: len(package) - one.level + 1]
+        return ".".join([*kept, one.base] if one.base else kept)
 
 
 def part_of(name: str) -> str:
@@ -179,18 +234,13 @@ def bare_imports(root: Path) -> list[str]:
     return wrong
 
 
-FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
-
-
 def imports_in_functions(root: Path) -> list[str]:
     """An import inside a function hides a circle."""
     return [
-        f"{module.name}:{inner.lineno} imports inside {node.name}()"
+        f"{module.name}:{line} imports inside {each.name}()"
         for module in house(root).values()
-        for node in ast.walk(module.tree)
-        if isinstance(node, FUNCTIONS)
-        for inner in ast.walk(node)
-        if isinstance(inner, (ast.Import, ast.ImportFrom))
+        for each in module.facts.functions
+        for line in each.imports
     ]
 
 
@@ -198,17 +248,15 @@ def too_long(root: Path) -> list[str]:
     """Modules above 400 lines, functions above 40; a migration is as long as what it migrates."""
     wrong = []
     for module in house(root).values():
-        lines = len(module.path.read_text(encoding="utf-8").splitlines())
+        lines = module.facts.lines
         # What a stranger runs alone has nowhere to put a second half.
         if lines > MODULE_LINES_MAX and module.name != "onsale.report.verify_report":
             wrong.append(f"{module.name} has {lines} lines")
         if ".migrations" in module.name:
             continue
-        for node in ast.walk(module.tree):
-            if isinstance(node, FUNCTIONS) and node.end_lineno:
-                length = node.end_lineno - node.lineno + 1
-                if length > FUNCTION_LINES_MAX:
-                    wrong.append(f"{module.name}:{node.lineno} {node.name}() has {length} lines")
+        for each in module.facts.functions:
+            if each.lines > FUNCTION_LINES_MAX:
+                wrong.append(f"{module.name}:{each.line} {each.name}() has {each.lines} lines")
     return wrong
 
 
@@ -217,11 +265,7 @@ def without_a_first_sentence(root: Path) -> list[str]:
     return [
         module.name
         for module in house(root).values()
-        if not (ast.get_docstring(module.tree) or "")
-        .split("\n\n")[0]
-        .replace("\n", " ")
-        .strip()
-        .endswith((".", ":", "?"))
+        if not module.facts.docstring.split("\n\n")[0].replace("\n", " ").strip().endswith((".", ":", "?"))
     ]
 
 

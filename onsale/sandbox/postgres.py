@@ -78,7 +78,9 @@ class EmbeddedPostgres(EmbeddedServer):
             cursor.execute("SELECT 1 FROM pg_database WHERE datname = %s", (name,))
             if cursor.fetchone() is None:
                 source = sql.SQL(" TEMPLATE {}").format(sql.Identifier(template)) if template else sql.SQL("")
-                cursor.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)) + source)
+                # Begins and ends with a checkpoint: without fsync that is cheap, and logging each page is not.
+                how = sql.SQL("" if self.durable else " STRATEGY FILE_COPY")
+                cursor.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)) + source + how)
         return self.url(name)
 
     def drop_database(self, name: str) -> None:
@@ -175,8 +177,10 @@ class EmbeddedPostgres(EmbeddedServer):
         password_file = self.secret_file("password.once", self.password)
         options = [f"--username={USER}", f"--pwfile={password_file}", "--auth=scram-sha-256", "--encoding=UTF8"]
         options += ["--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--no-instructions"]
+        # What is thrown away tomorrow needs no password that is slow to guess, and tests connect ten times each.
+        options += self.unless_durable("--no-sync") + self.unless_durable("--set=scram_iterations=1")
         try:
-            self.make_data("initdb", lambda fresh: [f"--pgdata={fresh}", *options, *self.unless_durable("--no-sync")])
+            self.make_data("initdb", lambda fresh: [f"--pgdata={fresh}", *options])
         finally:
             password_file.unlink()
 

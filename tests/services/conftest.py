@@ -89,6 +89,13 @@ def web(config: Config) -> Iterator[Web]:
         yield running
 
 
+@pytest.fixture(scope="module")
+def standing_web(standing_config: Config) -> Iterator[Web]:
+    """One web for all tests of a file that only ask, or are refused; the queue may be emptied between them."""
+    with serving(standing_config) as running:
+        yield running
+
+
 @pytest.fixture
 def sale(paying_shop: Any, engine: sqlalchemy.Engine) -> Sale:
     """A small sale with its bank, queue and cache, on a record of its own."""

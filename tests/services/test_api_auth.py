@@ -95,10 +95,10 @@ FORGED = {
 
 
 @pytest.mark.parametrize("kind", FORGED)
-def test_a_token_we_did_not_give_is_refused(web, kind):
-    token = FORGED[kind](web.office.config)
+def test_a_token_we_did_not_give_is_refused(standing_web, kind):
+    token = FORGED[kind](standing_web.office.config)
 
-    answer = web.http.get("/v1/bookings", headers={"Authorization": f"Bearer {token}"})
+    answer = standing_web.http.get("/v1/bookings", headers={"Authorization": f"Bearer {token}"})
 
     assert answer.status_code == 401, kind
     assert answer.headers["Content-Type"] == "application/problem+json"
@@ -272,8 +272,8 @@ def test_without_the_cache_nobody_is_refused(web):
         {"email": EMAIL, "password": PASSWORD, "role": "owner"},
     ],
 )
-def test_an_account_that_makes_no_sense_is_refused_and_the_password_not_repeated(web, body):
-    answer = web.http.post("/v1/accounts", json=body)
+def test_an_account_that_makes_no_sense_is_refused_and_the_password_not_repeated(standing_web, body):
+    answer = standing_web.http.post("/v1/accounts", json=body)
 
     assert answer.status_code == 422
     assert PASSWORD not in answer.text

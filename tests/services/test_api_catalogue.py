@@ -264,8 +264,8 @@ def test_a_search_is_paged_and_every_event_comes_once(web, engine):
         ({"available": "perhaps"}, "available"),
     ],
 )
-def test_a_search_that_makes_no_sense_is_refused_and_the_field_named(web, engine, asked, field):
-    answer = web.http.get("/v1/search", params=asked)
+def test_a_search_that_makes_no_sense_is_refused_and_the_field_named(standing_web, asked, field):
+    answer = standing_web.http.get("/v1/search", params=asked)
 
     assert (answer.status_code, answer.json()["field"]) == (422, field)
 

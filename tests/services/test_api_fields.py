@@ -39,10 +39,11 @@ def fields(operation: Operation) -> Iterator[tuple[str, str]]:
             yield part, field.alias or name
 
 
-@pytest.fixture
-def people(web: Web, engine: Any) -> dict[str | None, Person]:
-    """Who may ask: anybody, a buyer, one of the staff."""
-    with transaction(engine) as connection:
+@pytest.fixture(scope="module")
+def people(standing_web: Web, standing_engine: Any) -> dict[str | None, Person]:
+    """Who may ask: anybody, a buyer, one of the staff. Whatever they ask is refused."""
+    web = standing_web
+    with transaction(standing_engine) as connection:
         organiser = catalogue.add_organiser(connection, "Test organiser")
         member = put(connection, Staff(uuid4(), organiser, "boss@example.org", Role.OWNER, "no password"))
     token = tokens.sign(web.office.config, member.id, audience=tokens.STAFF)

@@ -67,13 +67,23 @@ def show(engine: Engine, name: str, *artists: str, venue: Venue = VIENNA, days: 
     return a_show(engine, name, artists, venue=venue, starts_at=NOW + timedelta(days=days), **changed)
 
 
-@pytest.fixture
-def shows(engine: Engine) -> dict[str, EventId]:
+def three_shows(engine: Engine) -> dict[str, EventId]:
     return {
         "winter": show(engine, "Winterreise", "Ágnes Kovács", "The Night Trains", days=3),
         "night": show(engine, "A Night in Paris", "Björk Ólafsdóttir", venue=PARIS, days=20),
         "loud": show(engine, "Loud and Louder", "The Night Trains", venue=OSLO, days=40),
     }
+
+
+@pytest.fixture
+def shows(engine: Engine) -> dict[str, EventId]:
+    return three_shows(engine)
+
+
+@pytest.fixture(scope="module")
+def standing_shows(standing_engine: Engine) -> dict[str, EventId]:
+    """The same for all tests of this file that change nothing."""
+    return three_shows(standing_engine)
 
 
 class IndexedSearch:
@@ -133,6 +143,16 @@ def search(request: pytest.FixtureRequest) -> Search:
     return request.getfixturevalue(f"{request.param}_search")
 
 
+@pytest.fixture(params=["postgres", "elasticsearch"])
+def standing_search(request: pytest.FixtureRequest, standing_engine: Engine) -> Search:
+    """Search in the standing shows."""
+    if request.param == "postgres":
+        return PostgresSearch(standing_engine)
+    indexed: IndexedSearch = request.getfixturevalue("indexed_search")
+    indexed.engine = standing_engine
+    return indexed
+
+
 def found(search: Search, shows: dict[str, EventId], **asked) -> set[str]:
     names = {event_id: name for name, event_id in shows.items()}
     return {names[EventId(hit.event_id)] for hit in search.search(SearchQuery(**asked)).hits}
@@ -159,8 +179,8 @@ def found(search: Search, shows: dict[str, EventId], **asked) -> set[str]:
         ({"text": "nothing of the kind"}, set()),
     ],
 )
-def test_all_words_must_fit_as_words_or_beginnings(search, shows, asked, wanted):
-    assert found(search, shows, **asked) == wanted
+def test_all_words_must_fit_as_words_or_beginnings(standing_search, standing_shows, asked, wanted):
+    assert found(standing_search, standing_shows, **asked) == wanted
 
 
 @pytest.mark.parametrize(
@@ -173,8 +193,8 @@ def test_all_words_must_fit_as_words_or_beginnings(search, shows, asked, wanted)
         ({"text": "zzzzzz"}, set()),
     ],
 )
-def test_what_is_misspelt_is_found_nearly(search, shows, asked, wanted):
-    assert found(search, shows, **asked) == wanted
+def test_what_is_misspelt_is_found_nearly(standing_search, standing_shows, asked, wanted):
+    assert found(standing_search, standing_shows, **asked) == wanted
 
 
 def test_without_pg_trgm_only_beginnings_are_found(engine, shows):
@@ -259,12 +279,12 @@ HOSTILE = [
 
 
 @pytest.mark.parametrize("text", HOSTILE)
-def test_no_text_breaks_the_search(search, shows, text):
-    search.search(SearchQuery(text=text, facets=True))
-    search.search(SearchQuery(artist=text, location=text))
-    search.suggest(text)
+def test_no_text_breaks_the_search(standing_search, standing_shows, text):
+    standing_search.search(SearchQuery(text=text, facets=True))
+    standing_search.search(SearchQuery(artist=text, location=text))
+    standing_search.suggest(text)
     with suppress(BadRequest):
-        search.search(SearchQuery(filters=Filters(cities=(text,), genres=(text,))))
+        standing_search.search(SearchQuery(filters=Filters(cities=(text,), genres=(text,))))
 
 
 def bare(name: str) -> str:
@@ -325,8 +345,8 @@ def test_days_limit_what_is_found(search, shows):
         (Near(-33.86, 151.2, 20_040), {"winter", "night", "loud"}),
     ],
 )
-def test_what_is_near_is_found_as_the_crow_flies(search, shows, near, wanted):
-    assert found(search, shows, near=near) == wanted
+def test_what_is_near_is_found_as_the_crow_flies(standing_search, standing_shows, near, wanted):
+    assert found(standing_search, standing_shows, near=near) == wanted
 
 
 def test_the_nearest_or_the_first_comes_first_page_by_page(search, shows):
@@ -427,9 +447,9 @@ def test_a_fitting_title_comes_before_a_fitting_city(engine, search):
         ({"filters": Filters(price_min_minor=2, price_max_minor=1)}, "price_max_minor"),
     ],
 )
-def test_what_makes_no_sense_is_refused_with_its_field(search, shows, asked, field):
+def test_what_makes_no_sense_is_refused_with_its_field(standing_search, standing_shows, asked, field):
     with pytest.raises(BadRequest) as refused:
-        search.search(SearchQuery(**asked))
+        standing_search.search(SearchQuery(**asked))
 
     assert refused.value.field == field
 
@@ -555,8 +575,8 @@ def test_pages_by_date_follow_each_other_where_nothing_is_ranked(search, shows):
         ("zzzzzz", []),
     ],
 )
-def test_what_is_typed_is_completed_to_artists_shows_and_places(search, shows, typed, wanted):
-    assert [(one.kind, one.text) for one in search.suggest(typed)] == wanted
+def test_what_is_typed_is_completed_to_artists_shows_and_places(standing_search, standing_shows, typed, wanted):
+    assert [(one.kind, one.text) for one in standing_search.suggest(typed)] == wanted
 
 
 def test_a_suggested_show_is_the_next_of_its_name_that_has_not_begun(engine, search):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 from flask import Blueprint, Flask, current_app
 
 from onsale.config import Config
@@ -62,10 +64,16 @@ def operations() -> list[Operation]:
 
 def register(app: Flask, config: Config) -> list[Blueprint]:
     """Mount the API; returns its blueprints."""
-    app.extensions[DOCUMENT] = description.document(operations(), server=config.public_url)
+    app.extensions[DOCUMENT] = _document(config.public_url)
     for noun in NOUNS:
         app.register_blueprint(noun.blueprint)
     return [noun.blueprint for noun in NOUNS]
+
+
+@cache
+def _document(server: str) -> bytes:
+    """Written once a process for each address: most of what making an app costs."""
+    return description.document(operations(), server=server)
 
 
 def openapi() -> bytes:
