@@ -83,7 +83,7 @@ def test_slots_that_are_not_full_yet_are_filled_at_the_rate_first() -> None:
     assert pieces[0].slow > pieces[1].slow
 
 
-def test_before_anybody_has_finished_slots_make_a_wider_band_and_it_says_so() -> None:
+def test_before_anybody_has_finished_how_long_people_stay_is_an_estimate_and_it_says_so() -> None:
     unknown = forecast(replace(with_rules(max_active=60)), replace(BUSY, left=0, stayed=10.0))
 
     assert not unknown.sure
