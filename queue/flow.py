@@ -15,7 +15,10 @@ MINUTE_MS = 60_000
 SAMPLE_MS = 5_000
 # Long enough to hold several stays of people inside, short enough that a checkout that slows down is seen.
 WINDOW_MS = 180_000
-SAMPLES_MAX = WINDOW_MS // SAMPLE_MS + 2
+# Of older ones one in so many is kept: how long people stay inside is learned from the opening on.
+OLDER_MS = 600_000
+ONE_IN = 4
+SAMPLES_MAX = WINDOW_MS // SAMPLE_MS + OLDER_MS // SAMPLE_MS // ONE_IN + 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,12 +69,13 @@ def sampled(samples: Sequence[Sample], state: QueueState) -> tuple[Sample, ...]:
         return (now,)
     if now.at_ms - last.at_ms < SAMPLE_MS:
         return tuple(samples)
-    kept = [one for one in samples if now.at_ms - one.at_ms <= WINDOW_MS]
+    kept = [one for one in samples if _wanted(one, now.at_ms)]
     return (*kept[-(SAMPLES_MAX - 1) :], now)
 
 
 def measured(samples: Sequence[Sample]) -> Flow:
-    """What happened between the first sample and the last."""
+    """What happened between the first sample of the last minutes and the last."""
+    samples = [one for one in samples if samples[-1].at_ms - one.at_ms <= WINDOW_MS + SAMPLE_MS]
     if len(samples) < 2:
         return NOTHING
     first, last = samples[0], samples[-1]
@@ -86,3 +90,8 @@ def measured(samples: Sequence[Sample]) -> Flow:
         left=max(0, admitted - (last.active - first.active)),
         stayed=stayed,
     )
+
+
+def _wanted(one: Sample, now_ms: int) -> bool:
+    age_ms = now_ms - one.at_ms
+    return age_ms <= WINDOW_MS or (age_ms <= OLDER_MS and one.at_ms // SAMPLE_MS % ONE_IN == 0)

@@ -8,22 +8,23 @@ number is in it, so it is reckoned once for an event however many wait.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from onsale.queue import odds
-from onsale.queue.flow import Flow
+from onsale.queue.flow import Flow, Sample
 from onsale.queue.state import QueueState
+from onsale.queue.stays import stay
 
 # A band reaches from this part of the expected wait to that one: less than a factor of two.
 SOONEST, LATEST = 0.74, 1.38
-# While nobody has finished nobody knows how long people stay inside: between these minutes, in a wider band.
-STAY_SHORT, STAY_LONG = 1.7, 6.0
+# How long people stay inside is measured once so many have left, and each slot was used; until then it is reckoned from
+# what has been seen (queue/stays.py), and this much is not in that reckoning.
 LEFT_KNOWN = 12
-# Who has only just come in has not had the time to leave: only when so many have left for every slot is their stay
-# known, and until each slot was used once it still looks longer than it is.
-LEFT_PER_SLOT = 0.5
-# Of those waiting, before anybody was asked to show presence.
-PRESENT_PRIOR = 0.92
+LEFT_PER_SLOT = 1.0
+MORE = 1.1
+# Of those waiting, before anybody was asked to show presence: the band around it reaches from six in ten to everybody.
+PRESENT_PRIOR = 0.82
 ASKED_KNOWN = 20
 # After an opening it takes this long until anybody may be passed over.
 PATIENCE_MINUTES = 1.0
@@ -65,11 +66,11 @@ class _Admitting:
     latest: float = LATEST
 
 
-def forecast(state: QueueState, flow: Flow) -> Forecast:
+def forecast(state: QueueState, flow: Flow, samples: Sequence[Sample] = ()) -> Forecast:
     """What is to be expected of an open queue, or of one that will open."""
     present, share = present_share(state, flow), _returns_share(state, flow)
     tickets = tickets_for(state)
-    slots = _slots(state, flow)
+    slots = _slots(state, flow, samples)
     if not slots:
         return Forecast((), (), present, share, False, False)
     pieces = _numbers(state, flow, slots, present)
@@ -109,7 +110,7 @@ def _patient(state: QueueState) -> bool:
     return state.now_ms < state.grace_until_ms or state.asked_long <= state.serving
 
 
-def _slots(state: QueueState, flow: Flow) -> list[_Admitting]:
+def _slots(state: QueueState, flow: Flow, samples: Sequence[Sample]) -> list[_Admitting]:
     """How people are let in by rate and slots, returns and all; empty at rate 0."""
     rate, most = float(state.rules.rate_per_minute), state.rules.max_active
     if rate <= 0:
@@ -117,8 +118,8 @@ def _slots(state: QueueState, flow: Flow) -> list[_Admitting]:
     if most <= 0:
         return [_Admitting(math.inf, rate)]
     if not _stay_known(state, flow):
-        return _slots_unknown(state, flow, rate, most)
-    gone = flow.left / flow.stayed / (0.5 + 0.5 * min(1.0, _left_per_slot(state)))
+        return _slots_unknown(state, samples, rate, most)
+    gone = flow.left / flow.stayed
     turnover = max(LEAST_PER_MINUTE, gone * most)
     if turnover >= rate:
         return [_Admitting(math.inf, rate)]
@@ -136,15 +137,12 @@ def _left_per_slot(state: QueueState) -> float:
     return (state.admitted_total - state.active) / first if first > 0 else 0.0
 
 
-def _slots_unknown(state: QueueState, flow: Flow, rate: float, most: int) -> list[_Admitting]:
-    """While the first are inside: what has left of them so far is the least that will, and no upper end at all."""
-    slow, fast = most / STAY_LONG, most / STAY_SHORT / SOONEST
-    if slow >= rate:
+def _slots_unknown(state: QueueState, samples: Sequence[Sample], rate: float, most: int) -> list[_Admitting]:
+    """While the first are inside: between the shortest and the longest stay that fit what was seen."""
+    stays = stay(samples, allowed_minutes=(state.rules.choose_seconds + state.rules.pay_seconds) / 60)
+    if most / stays.long >= rate:
         return [_Admitting(math.inf, rate)]
-    if flow.left >= LEFT_KNOWN and flow.stayed > 0:
-        seen = most * flow.left / flow.stayed
-        slow, fast = max(slow, seen / LATEST), max(fast, seen / SOONEST / min(1.0, _left_per_slot(state)))
-    slow, fast = min(slow, rate / LATEST), min(fast, rate / SOONEST)
+    slow, fast = min(rate / LATEST, most / stays.long / MORE), min(rate / SOONEST, most / stays.short * MORE)
     middle = math.sqrt(slow * fast)
     return [_Admitting(max(0, most - state.active), rate), _Admitting(math.inf, middle, middle / fast, middle / slow)]
 

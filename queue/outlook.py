@@ -75,7 +75,7 @@ def following(before: Outlook | None, state: QueueState, phase: Phase) -> Outloo
     # When a draw opens nobody knows before it was held.
     drawing = state.rules.draw is not None and state.rules.draw.waits_for is not None
     told = phase in (Phase.OPEN, *NOT_OPEN) and not (state.recovering or state.stopped or drawing)
-    seen = forecast(state, measured(samples)) if told else Forecast((), (), 1.0, 0.0, False, False)
+    seen = forecast(state, measured(samples), samples) if told else Forecast((), (), 1.0, 0.0, False, False)
     now = Outlook(
         at_ms=state.now_ms,
         epoch=before.epoch if before else state.now_ms,

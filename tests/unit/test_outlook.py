@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 import pytest
 
 from onsale.queue import outlook, status
-from onsale.queue.flow import Flow
+from onsale.queue.flow import NOTHING, Flow, Sample
 from onsale.queue.forecast import forecast
 from onsale.queue.outlook import Cause, Outlook
 from onsale.queue.state import Phase, QueueRules, QueueState, SoFar
@@ -83,12 +83,33 @@ def test_slots_that_are_not_full_yet_are_filled_at_the_rate_first() -> None:
     assert pieces[0].slow > pieces[1].slow
 
 
-def test_before_anybody_has_finished_slots_make_a_wider_band_and_it_says_so() -> None:
+def test_before_anybody_has_finished_how_long_people_stay_is_an_estimate_and_it_says_so() -> None:
     unknown = forecast(replace(with_rules(max_active=60)), replace(BUSY, left=0, stayed=10.0))
 
     assert not unknown.sure
     assert unknown.pieces[0].people == 60
     assert unknown.pieces[1].fast > 2 * unknown.pieces[1].slow
+
+
+def test_short_deadlines_make_short_stays() -> None:
+    quick = with_rules(max_active=60, choose_seconds=30, pay_seconds=30)
+
+    slow, fast = speed(quick, NOTHING)
+    usual_slow, usual_fast = speed(with_rules(max_active=60), NOTHING)
+
+    # People who have a minute in all free their slots faster than they are let in.
+    assert usual_slow < 100 / 2 < 100 / 1.5 < slow
+    assert usual_fast <= fast
+
+
+def test_who_has_left_already_tells_how_long_people_stay() -> None:
+    full = replace(with_rules(max_active=60), admitted=60, admitted_total=100)
+    samples = tuple(Sample(NOW_MS + at * 5_000, at * 5, at * 5, 0, 0, min(60, at * 5)) for at in range(21))
+
+    learned, guessed = forecast(full, NOTHING, samples), forecast(full, NOTHING)
+
+    assert not learned.sure
+    assert learned.pieces[-1].fast / learned.pieces[-1].slow < 0.9 * guessed.pieces[-1].fast / guessed.pieces[-1].slow
 
 
 def test_who_is_away_is_passed_over_so_numbers_go_faster_than_people() -> None:

@@ -37,7 +37,7 @@ class WaitOutlook(Told):
 
     From `fast` comes the moment from which on the turn may come, from `slow` the one by which it will, nine times in
     ten. Within an `epoch` keep the earliest end and the narrowest band you have told; a new epoch has a `cause`, and
-    `since` when. No pieces left for you: nobody can know; not `sure`: nobody has finished yet, so bands are wider.
+    `since` when. No pieces left for you: nobody can know; not `sure`: few have finished, their stay is an estimate.
     `opens_at_ms`, where not 0, is when the reckoning begins.
     """
 

@@ -18,7 +18,7 @@ CAUSES = {
     Cause.RECOVERED: "The queue was restored after a fault",
     Cause.SLOWER: "Fewer come in than the rate allows",
 }
-ROUGH = "Few have finished yet, so nobody knows how long people stay inside: the band is wide."
+ROUGH = "Few have finished yet, so how long people stay inside is an estimate: the wait may still change."
 ODDS = {
     Odds.VERY_LIKELY: "very likely",
     Odds.LIKELY: "likely",

@@ -18,7 +18,7 @@ const ODDS = {
   none_left: 'none left for your number',
 };
 
-export const ROUGH = 'Few have finished yet, so nobody knows how long people stay inside: the band is wide.';
+export const ROUGH = 'Few have finished yet, so how long people stay inside is an estimate: the wait may still change.';
 
 const clock = (moment) => new Date(moment).toISOString().slice(11, 16);
 
