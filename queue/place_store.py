@@ -83,6 +83,11 @@ class PlaceStore:
         done = [keys.numbers_lane()[4], keys.returns_lane()[4]]
         return self._in_steps("reinstate", [keys.queue, keys.returns, *done, keys.revoked], numbers)
 
+    def vacate(self, event_id: EventId, numbers: Sequence[int]) -> int:
+        """Pass these over like used places until somebody claims one (`QueueStore` does); how many that took out."""
+        keys = EventKeys(event_id)
+        return self._in_steps("vacate", [keys.queue, *keys.numbers_lane()[3:], keys.vacant], numbers)
+
     def _bind(self, event_id: EventId, arguments: Sequence[str | bytes | int]) -> int:
         keys = EventKeys(event_id)
         return int(self._run("bind", [keys.queue, keys.devices], arguments)[0])
