@@ -130,13 +130,24 @@ def _list(connection: Connection, event: Event) -> Iterator[str]:
     found = _drawn(connection, event)
     if found.key is None or found.size is None:
         raise click.ClickException("The numbers are not drawn yet. `onsale draw show` says what is waited for.")
-    owners = dict(draws.entrants(connection, event.id, size=found.size))
-    names = {number: entrant_id(found.seed, buyer) for number, buyer in owners.items()}
-    entries = [(number, names.get(number, draw_list.NOBODY)) for number in range(1, found.size + 1)]
+    entries = _entries(connection, event.id, found)
     head = _head(event.id, found, draw_list.list_hash(entries))
-    body = {"list_hash": head["list_hash"], "entries": len(names)}
+    named = sum(name != draw_list.NOBODY for _, name in entries)
+    body = {"list_hash": head["list_hash"], "entries": named}
     sale_log.append(connection, event.id, actor=ACTOR, kind="draw_exported", body=body)
     return _lines(head, entries, found)
+
+
+def listed(connection: Connection, event_id: EventId, found: Draw) -> Iterator[str]:
+    """The list of a draw that was held, for whoever checks it here; nothing is written down about it."""
+    entries = _entries(connection, event_id, found)
+    return _lines(_head(event_id, found, draw_list.list_hash(entries)), entries, found)
+
+
+def _entries(connection: Connection, event_id: EventId, found: Draw) -> list[tuple[int, str]]:
+    size = found.size or 0
+    names = {number: entrant_id(found.seed, buyer) for number, buyer in draws.entrants(connection, event_id, size=size)}
+    return [(number, names.get(number, draw_list.NOBODY)) for number in range(1, size + 1)]
 
 
 def _head(event_id: EventId, found: Draw, list_hash: str) -> dict[str, object]:

@@ -66,7 +66,7 @@ def drawn_number(draw: Mapping[str, Any], number: int) -> int:
 
 def spread_seconds(status: Mapping[str, Any], drawn: int) -> float:
     """Within how long to ask for the place."""
-    turn = 60 * drawn / max(1, status["rate_per_minute"])
+    turn = 60 * drawn / max(1, int(status["rate_per_minute"]))
     return min(SPREAD_SECONDS, max(SOON_SECONDS, turn / 2))
 
 
