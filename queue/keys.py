@@ -62,7 +62,7 @@ class EventKeys:
         self.returns = self._prefix + "returns"
         # The other way round: 4 bytes a return number, whose it is.
         self.owners = self._prefix + "owners"
-        # Hash, number -> the device that may take its turn; and a bitmap of the numbers that staff revoked.
+        # Hash, `device_field` -> the device that may take its turn; and a bitmap of the numbers that staff revoked.
         self.devices = self._prefix + "devices"
         self.revoked = self._prefix + "revoked"
         # Bitmap of drawn numbers that nobody is known to have: used, until somebody proves to have one.
@@ -139,6 +139,11 @@ def address_bytes(address: str) -> bytes:
     except ValueError:
         return b""
     return parsed.packed[: IPV6_NETWORK_BITS // 8] if parsed.version == 6 else parsed.packed
+
+
+def device_field(number: int, *, in_draw: bool) -> str:
+    """Under which name the device of a place is known; a number that is to be drawn will be another place's."""
+    return f"j{number}" if in_draw else str(number)
 
 
 def device_digest(device: str | None) -> bytes:

@@ -163,6 +163,12 @@ class QueueStore(Journaled):
         found = self.place_at(event_id, number_place(place.number), now_ms=now_ms)
         if found.standing is Standing.DONE and self._claim(event_id, place.number):
             found = self.place_at(event_id, number_place(place.number), now_ms=now_ms)
+        if place.turn is not None and found.turn is None:
+            # It moved before the draw: the turn goes on with the number that came of it.
+            turn = place.turn
+            moved: list[str | bytes | int] = [place.number, turn.device, turn.before, 0, turn.since_ms]
+            self._run("bind", [keys.queue, keys.devices], moved)
+            found = replace(found, turn=place.turn)
         return replace(found, joined_at_ms=place.joined_at_ms, pre_queue_number=place.pre_queue_number)
 
     def place_at(self, event_id: EventId, place: str, *, now_ms: int | None = None) -> Place:

@@ -130,6 +130,32 @@ def test_a_place_that_moves_keeps_its_drawn_number_and_its_turn(web, shop, engin
     assert (entered.status_code, entered.json()["number"]) == (200, rule().drawn(1))
 
 
+def test_a_place_that_moved_before_the_draw_leaves_the_turn_of_the_number_it_had_to_whoever_is_drawn_as_it(
+    web, shop, engine
+):
+    event_id, crowd = a_crowd(web, shop, engine)
+    # Two different people: the one who joined as 1, and the one who was drawn as 1.
+    other = crowd[rule().joined(1) - 1]
+    assert other is not crowd[0]
+    taken(web, offered(crowd[0], event_id))
+    drawn(web, shop, engine, event_id)
+
+    admitting_until(shop, lambda: standing(other, event_id) == "admitted", "the other is let in")
+
+    assert enter(other, event_id, OLD).status_code == 200
+
+
+def test_a_booking_from_the_old_device_is_refused_though_nobody_has_looked_since_the_draw(web, shop, engine):
+    event_id, crowd = a_crowd(web, shop, engine)
+    set_queue(engine, event_id, rate_per_minute=1)
+    taken(web, offered(crowd[0], event_id))
+    drawn(web, shop, engine, event_id)
+
+    refused = crowd[0].book(event_id, {"quantity": 1}, Device=OLD)
+
+    assert (refused.status_code, refused.json()["type"]) == (409, "/problems/other-device")
+
+
 @pytest.mark.parametrize("moved", ["before", "after"])
 def test_the_pages_of_a_moved_place_show_the_draw_on_the_new_device_and_tell_the_old_one(web, shop, engine, moved):
     event_id = a_draw(shop, engine, sections=A_HALL)
