@@ -89,8 +89,8 @@ class NotYourTurn(OnsaleError):
 
 
 class NotDrawnYet(OnsaleError):
-    """Your number is still to be drawn, so there is nothing to book or to leave yet, with a code neither. You are in the
-    draw: come back when the sale opens, and keep your code."""
+    """Your number is still to be drawn: nothing can be booked or left yet, not even with a code. You are in the draw;
+    come back when the sale opens, and keep your code."""
 
 
 class TurnLapsed(OnsaleError):

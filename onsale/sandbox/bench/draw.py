@@ -105,11 +105,7 @@ def measure(effort: Effort, say: Say) -> Measured:
             f"over HTTP the slowest of {drawn_read.READERS} numbers was there after {told.slowest_seconds:.2f} s"
         )
     faults += [fault for one in opened for fault in one.over_http.faults]
-    notes.append(
-        f"over HTTP, {LARGE:,} people: the status tells the draw {told.status_seconds * 1000:.0f} ms after the opening, "
-        f"the slowest of {drawn_read.READERS} numbers is read after {told.slowest_seconds * 1000:.0f} ms; the draw's page "
-        f"takes {told.page_seconds * 1000:.0f} ms"
-    )
+    notes.append(f"over HTTP, {LARGE:,} people: {told}")
     for trial in (_fairness(), _agreement(effort), _seed_alone()):
         faults += trial.faults
         notes += trial.notes

@@ -49,6 +49,15 @@ class Read:
     page_seconds: float
     faults: tuple[str, ...]
 
+    def __str__(self) -> str:
+        told, slowest, page = (
+            round(1000 * seconds) for seconds in (self.status_seconds, self.slowest_seconds, self.page_seconds)
+        )
+        return (
+            f"the status tells the draw {told} ms after the opening, the slowest of {READERS} numbers is read after "
+            f"{slowest} ms, the draw's page takes {page} ms"
+        )
+
 
 def readers(own: Parts, client: Redis, event_id: EventId, people: int) -> list[Reader]:
     """A few of so many, from the first to the last, with sessions of their own; the queue knows their numbers."""
@@ -69,18 +78,18 @@ def look(web: WebProcess, event_id: EventId) -> None:
 
 
 def read(web: WebProcess, event_id: EventId, people: Sequence[Reader], *, opened_at: float) -> Read:
-    """Poll the status until it tells the draw, then read everybody's place, all against the rule worked out anew."""
+    """Read everybody's place, and the status until it tells the draw; numbers are held to the rule worked out anew."""
     queue = f"/v1/events/{event_id}/queue"
+    places = [_json(web, f"{queue}/me", one.token) for one in people]
+    slowest = time.perf_counter() - opened_at
     draw = _json(web, queue)["draw"]
     while draw["seed"] is None and time.perf_counter() - opened_at < ANSWER_SECONDS_MAX:
         time.sleep(LOOK_SECONDS)
         draw = _json(web, queue)["draw"]
     status_seconds = time.perf_counter() - opened_at
     if draw["seed"] is None:
-        return Read(status_seconds, status_seconds, 0.0, ("the status never told the draw",))
+        return Read(status_seconds, slowest, 0.0, ("the status never told the draw",))
     rule = Draw(bytes.fromhex(draw["seed"]), draw["beacon_value"] or "", draw["size"])
-    places = [_json(web, f"{queue}/me", one.token) for one in people]
-    slowest = time.perf_counter() - opened_at
     wrong = [one.number for one, place in zip(people, places, strict=True) if place["number"] != rule.of(one.number)]
     began = time.perf_counter()
     _get(web, f"/events/{event_id}/draw")

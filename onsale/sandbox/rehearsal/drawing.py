@@ -11,7 +11,6 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine
 
-from onsale.cli.draw import listed
 from onsale.db import draws, queue_settings
 from onsale.db.engine import reading, transaction
 from onsale.db.ids import EventId
@@ -20,7 +19,7 @@ from onsale.errors import RecordUnavailable
 from onsale.queue.draw import SEED_BYTES
 from onsale.sandbox.rehearsal.audit import Audit
 from onsale.sandbox.rehearsal.sale import ACTOR
-from onsale.verify import draw_list
+from onsale.verify import draw_list, draw_listing
 
 BEACON = "a round of the rehearsal"
 # The name of the check beside the invariants of `onsale verify`.
@@ -36,11 +35,14 @@ def pre_queue(change: QueueChange, *, now: datetime) -> QueueChange:
 
 @dataclass
 class Lottery:
-    """Opens the sale `after` seconds, tells the beacon when entries are closed, and notes what a stranger would."""
+    """Opens the sale `after` seconds, tells the beacon when entries are closed, and notes what a stranger would.
+
+    `after` None: the sale is first come, first served, and there is nothing to do.
+    """
 
     engine: Engine
     event_id: EventId
-    after: float
+    after: float | None
     noted: Mapping[str, Any] = field(default_factory=dict)
     _opened: bool = False
     _told: bool = False
@@ -54,7 +56,7 @@ class Lottery:
 
     def look(self, seconds: float) -> None:
         """Call often: whatever is due so long after the first buyer came. While the record is away, the next time."""
-        if self._told or seconds < self.after:
+        if self.after is None or self._told or seconds < self.after:
             return
         try:
             with transaction(self.engine) as connection:
@@ -78,10 +80,12 @@ class Lottery:
 
     def checked(self, audit: Audit) -> Audit:
         """With what the stranger's verifier says of the list, held to what was noted during the sale."""
+        if self.after is None:
+            return audit
         with reading(self.engine) as connection:
             draw = draws.get(connection, self.event_id)
             held = draw is not None and draw.key is not None
-            lines = list(listed(connection, self.event_id, draw)) if draw is not None and held else []
+            lines = list(draw_listing.listed(connection, self.event_id, draw)[0]) if draw is not None and held else []
         found = draw_list.check(lines, self.noted) if held else [draw_list.Finding("file", "the draw was never held")]
         because = {CHECK: f"{found[0].what}: {found[0].says}"} if found else {}
         return replace(audit, verify={**audit.verify, CHECK: not found}, because={**audit.because, **because})

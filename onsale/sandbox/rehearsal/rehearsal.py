@@ -131,17 +131,13 @@ class Director:
             bank = SlowBank(self.plan.slow, lambda delay_ms: faults.slow_down(config, delay_ms))
             bank.look(0)
             conductor.passing.append(bank.look)
-        lottery = None
-        if planned.draw_after_seconds is not None:
-            lottery = Lottery(engine, event_id, planned.draw_after_seconds)
-            conductor.passing.append(lottery.look)
+        lottery = Lottery(engine, event_id, planned.draw_after_seconds)
+        conductor.passing.append(lottery.look)
         conducted = conductor.run(settle_seconds=settle)
         if self.plan.faults:
             conducted = replace(conducted, faults=faults.happened(config))
         self.say("Checking the record")
-        found = _audited(config, engine, event_id, conducted)
-        if lottery is not None:
-            found = lottery.checked(found)
+        found = lottery.checked(_audited(config, engine, event_id, conducted))
         summary = results(self.plan, conducted, found, rate=planned.rate_per_minute, seats=planned.seats)
         return Rehearsed(self.plan, conducted, summary)
 
