@@ -89,8 +89,7 @@ class NotYourTurn(OnsaleError):
 
 
 class NotDrawnYet(OnsaleError):
-    """Your number is still to be drawn: nothing can be booked or left yet, not even with a code. You are in the draw;
-    come back when the sale opens, and keep your code."""
+    """Your number is still to be drawn. Nothing can be booked yet, with a code neither: come back at the opening."""
 
 
 class TurnLapsed(OnsaleError):
