@@ -46,6 +46,11 @@ class Draw:
             return ""
         return self.beacon_value
 
+    @property
+    def is_ready(self) -> bool:
+        """Whether it can be held now, and was not."""
+        return self.size is not None and self.beacon is not None and self.key is None
+
     def public(self) -> dict[str, Any]:
         """What everybody may know (`queue.draw.DrawState`): the seed only when nothing can follow from it any more."""
         held = self.key is not None
@@ -141,6 +146,12 @@ def go_without_beacon(connection: Connection, event_id: EventId, *, actor: str) 
     body = {"beacon_name": draw.beacon_name}
     _note(connection, event_id, actor=actor, kind="draw_without_beacon", body=body)
     return _draw(row)
+
+
+def hold_back(connection: Connection, event_id: EventId) -> Draw | None:
+    """The event's draw, which nobody else holds until this transaction ends."""
+    row = connection.execute(_GET_FOR_UPDATE, {"event_id": event_id}).one_or_none()
+    return _draw(row) if row else None
 
 
 def hold(connection: Connection, event_id: EventId, *, key: bytes, size: int, beacon: str) -> bool:

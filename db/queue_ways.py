@@ -13,7 +13,10 @@ from onsale.db.ids import BuyerId, EventId, TicketId
 
 @dataclass(frozen=True, slots=True)
 class QueueWay:
-    """None where it has not happened, or was not journaled yet; `passed_at`: called, and not there."""
+    """None where it has not happened, or was not journaled yet; `passed_at`: called, and not there.
+
+    Of a draw: `number` is the drawn one, `pre_queue_number` what they joined with, `drawn_at` when the draw was held.
+    """
 
     number: int
     return_number: int | None
@@ -21,6 +24,8 @@ class QueueWay:
     passed_at: datetime | None
     admitted_at: datetime | None
     run: int | None
+    pre_queue_number: int | None = None
+    drawn_at: datetime | None = None
 
 
 def of(
@@ -28,7 +33,7 @@ def of(
 ) -> QueueWay:
     """The way of this number; one who came back was let in by the return number."""
     asked = {"event_id": event_id, "number": number}
-    joined = connection.execute(_JOINED, {**asked, "buyer_id": buyer_id}).scalar_one_or_none()
+    joined = connection.execute(_JOINED, {**asked, "buyer_id": buyer_id}).one_or_none()
     called = connection.execute(_CALLED, asked).one_or_none()
     passed_at = called.at if called is not None and called.passed else None
     if return_number is not None:
@@ -36,7 +41,10 @@ def of(
     elif passed_at is not None:
         called = None
     admitted_at, run = (called.at, called.seq) if called is not None else (None, None)
-    return QueueWay(number, return_number, joined, passed_at, admitted_at, run)
+    if joined is None:
+        return QueueWay(number, return_number, None, passed_at, admitted_at, run)
+    pre_queue = joined.number if joined.drawn_at else None
+    return QueueWay(number, return_number, joined.joined_at, passed_at, admitted_at, run, pre_queue, joined.drawn_at)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,13 +59,17 @@ class InTheWay:
 
 @dataclass(frozen=True, slots=True)
 class Joined:
-    """A queue that a buyer joined: under which number, and how far it was called when the last run was journaled."""
+    """A queue that a buyer joined: under which number, and how far it was called when the last run was journaled.
+
+    `revoked`: why staff took the place out, where they did.
+    """
 
     event_id: EventId
     event_name: str
     number: int
     joined_at: datetime
     called: int
+    revoked: str | None
 
 
 def in_the_way(connection: Connection, booking: Booking) -> tuple[InTheWay, ...]:
@@ -83,12 +95,19 @@ _IN_THE_WAY = text("""
 """)
 _QUEUES_OF = text("""
     SELECT j.event_id, e.name, j.number, j.joined_at,
-           coalesce((SELECT max(last) FROM admission_log a WHERE a.event_id = j.event_id), 0)
+           coalesce((SELECT max(last) FROM admission_log a WHERE a.event_id = j.event_id), 0),
+           (SELECT string_agg(r.reason, '; ' ORDER BY r.made_at)
+              FROM revoked_places p JOIN revocations r ON r.event_id = p.event_id AND r.id = p.revocation_id
+             WHERE p.event_id = j.event_id AND p.number = j.number AND r.undone_at IS NULL)
       FROM join_journal j JOIN events e ON e.id = j.event_id
      WHERE j.buyer_id = :buyer_id ORDER BY j.joined_at
 """)
 _JOINED = text("""
-    SELECT joined_at FROM join_journal WHERE event_id = :event_id AND number = :number AND buyer_id = :buyer_id
+    SELECT j.joined_at, j.number, d.held_at AS drawn_at
+      FROM join_journal j LEFT JOIN draws d ON d.event_id = j.event_id AND d.key IS NOT NULL AND j.number <= d.size
+     WHERE j.event_id = :event_id AND j.buyer_id = :buyer_id
+       -- Of those drawn the number is another one, and among the same.
+       AND (j.number = :number OR :number <= d.size)
 """)
 _CALLED = text("""
     SELECT seq, at, EXISTS (SELECT FROM jsonb_array_elements(passed) AS one

@@ -89,7 +89,7 @@ class NotYourTurn(OnsaleError):
 
 
 class NotDrawnYet(OnsaleError):
-    """Your number is still to be drawn. Until then there is nothing to book, to enter or to leave: just come back."""
+    """Your number is still to be drawn. Nothing can be booked yet, with a code neither: come back at the opening."""
 
 
 class TurnLapsed(OnsaleError):

@@ -62,9 +62,11 @@ class EventKeys:
         self.returns = self._prefix + "returns"
         # The other way round: 4 bytes a return number, whose it is.
         self.owners = self._prefix + "owners"
-        # Hash, number -> the device that may take its turn; and a bitmap of the numbers that staff revoked.
+        # Hash, `device_field` -> the device that may take its turn; and a bitmap of the numbers that staff revoked.
         self.devices = self._prefix + "devices"
         self.revoked = self._prefix + "revoked"
+        # Bitmap of drawn numbers that nobody is known to have: used, until somebody proves to have one.
+        self.vacant = self._prefix + "vacant"
         # String: a wake-up of the event's lane is under way.
         self.wake = self._prefix + "wake"
         # On the cache's Redis, the copy of held and sold tickets: a string with some bytes a ticket; a hash with its
@@ -137,6 +139,11 @@ def address_bytes(address: str) -> bytes:
     except ValueError:
         return b""
     return parsed.packed[: IPV6_NETWORK_BITS // 8] if parsed.version == 6 else parsed.packed
+
+
+def device_field(number: int, *, in_draw: bool) -> str:
+    """Under which name the device of a place is known; a number that is to be drawn will be another place's."""
+    return f"j{number}" if in_draw else str(number)
 
 
 def device_digest(device: str | None) -> bytes:

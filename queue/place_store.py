@@ -16,7 +16,7 @@ from redis.exceptions import RedisError
 
 from onsale.db.ids import BuyerId, EventId
 from onsale.errors import NotInQueue, QueueUnavailable
-from onsale.queue.keys import NO_DEVICE, EventKeys
+from onsale.queue.keys import NO_DEVICE, EventKeys, device_field
 from onsale.queue.scripts import Scripts
 from onsale.queue.state_text import buyer_text
 
@@ -39,13 +39,18 @@ class PlaceStore:
         self._client = client
         self._run = Scripts(client).run
 
-    def bind(self, event_id: EventId, number: int, *, device: bytes, before: bytes = NO_DEVICE) -> int:
-        """This device takes the turn of the place from now on; since when, in ms of Redis' clock."""
-        return self._bind(event_id, [number, device, before, 0])
+    def bind(
+        self, event_id: EventId, number: int, *, device: bytes, before: bytes = NO_DEVICE, in_draw: bool = False
+    ) -> int:
+        """This device takes the turn of the place from now on; since when, in ms of Redis' clock.
 
-    def take_back(self, event_id: EventId, number: int, *, device: bytes) -> int:
+        `in_draw`: the number is still to be drawn, and the turn is that of whatever it is drawn as.
+        """
+        return self._bind(event_id, [device_field(number, in_draw=in_draw), device, before, 0])
+
+    def take_back(self, event_id: EventId, number: int, *, device: bytes, in_draw: bool = False) -> int:
         """The device that had the place before it moved has it again. Raises OtherDevice for any other."""
-        return self._bind(event_id, [number, device, NO_DEVICE, 1])
+        return self._bind(event_id, [device_field(number, in_draw=in_draw), device, NO_DEVICE, 1])
 
     def hand_over(self, event_id: EventId, *, giver: BuyerId, taker: BuyerId) -> HandedOver | None:
         """The taker has the giver's number, or keeps a better one; None when the giver has none."""
@@ -82,6 +87,11 @@ class PlaceStore:
         keys = EventKeys(event_id)
         done = [keys.numbers_lane()[4], keys.returns_lane()[4]]
         return self._in_steps("reinstate", [keys.queue, keys.returns, *done, keys.revoked], numbers)
+
+    def vacate(self, event_id: EventId, numbers: Sequence[int]) -> int:
+        """Pass these over like used places until somebody claims one (`QueueStore` does); how many that took out."""
+        keys = EventKeys(event_id)
+        return self._in_steps("vacate", [keys.queue, *keys.numbers_lane()[3:], keys.vacant], numbers)
 
     def _bind(self, event_id: EventId, arguments: Sequence[str | bytes | int]) -> int:
         keys = EventKeys(event_id)

@@ -48,6 +48,8 @@ NAMES = (
     "hand_over",
     "revoke",
     "reinstate",
+    "vacate",
+    "claim",
 )
 # Until a block is reserved or a queue restored, a second is enough to wait.
 RETRY_SECONDS = 1

@@ -87,7 +87,12 @@ class QueueStore(Journaled):
             [buyer_id.bytes, digest, proven or 0, now_ms or "", address_bytes(address), int(early)],
         )
         joined = Joined(int(number), int(joined_at_ms), bool(created))
-        return _drawn(joined, int(number), size=int(size), key=key) if key or size else joined
+        if not (key or size):
+            return joined
+        joined = _drawn(joined, int(number), size=int(size), key=key)
+        if joined.drawn and proven == int(number):
+            self._claim(event_id, joined.number)
+        return joined
 
     def enter(self, event_id: EventId, place: str, *, device: bytes = NO_DEVICE, now_ms: int | None = None) -> Entered:
         """Come in: `place` is "17" (its return number counts, once there is one) or "r3". Again: the same admission.
@@ -156,12 +161,25 @@ class QueueStore(Journaled):
             return place
         # What a number is drawn as never changes, so that the second look may be a moment later.
         found = self.place_at(event_id, number_place(place.number), now_ms=now_ms)
+        if found.standing is Standing.DONE and self._claim(event_id, place.number):
+            found = self.place_at(event_id, number_place(place.number), now_ms=now_ms)
+        if place.turn is not None and found.turn is None:
+            # It moved before the draw: the turn goes on with the number that came of it.
+            turn = place.turn
+            moved: list[str | bytes | int] = [place.number, turn.device, turn.before, 0, turn.since_ms]
+            self._run("bind", [keys.queue, keys.devices], moved)
+            found = replace(found, turn=place.turn)
         return replace(found, joined_at_ms=place.joined_at_ms, pre_queue_number=place.pre_queue_number)
 
     def place_at(self, event_id: EventId, place: str, *, now_ms: int | None = None) -> Place:
         """Where this number or return number stands. Raises NotInQueue."""
         keys = EventKeys(event_id)
         return _place(self._run("place", [*_place_keys(keys), keys.devices], [*_split(place), *_now(now_ms)]))
+
+    def _claim(self, event_id: EventId, drawn: int) -> bool:
+        """Somebody has this drawn number after all; True where it was passed over as nobody's."""
+        keys = EventKeys(event_id)
+        return bool(int(self._run("claim", [keys.queue, keys.numbers_lane()[4], keys.vacant], [drawn])[0]))
 
     # The workers' calls.
 

@@ -293,6 +293,9 @@ def _turn(office: BoxOffice, request: Request, *, early: bool) -> Turn:
     limits.hands_free(request.event_id, rules.handsfree_per_minute)
     if early:
         return Turn(joined.number, None, None, now=True)
+    if joined.pre_queue_number is not None:
+        # A place that moved before the draw: its device goes on with the drawn number once somebody looks.
+        office.store.place_of(request.event_id, request.buyer_id)
     place = office.store.stay(request.event_id, joined.number, device=request.device)
     waits = place.standing in (Standing.AHEAD, Standing.PASSED)
     return Turn(place.number, place.return_number, place.admission_id, now=not waits)

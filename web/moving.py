@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from onsale.db.ids import EventId
 from onsale.errors import MoveCodeGone
 from onsale.queue.moves import LIFE_SECONDS, Moving, spoken
+from onsale.queue.state import Standing
 from onsale.web import auth, joining
 from onsale.web.auth import Buyer, SignedIn
 from onsale.web.box_office import BoxOffice
@@ -53,7 +54,8 @@ def take(office: BoxOffice, code: str, *, device: bytes) -> Moved:
     if moving is None:
         raise MoveCodeGone
     place = joining.my_place(office, moving.event_id, moving.buyer_id)
-    office.places.bind(moving.event_id, place.number, device=device, before=moving.device)
+    in_draw = place.standing is Standing.IN_DRAW
+    office.places.bind(moving.event_id, place.number, device=device, before=moving.device, in_draw=in_draw)
     session = auth.session_of(office, Buyer(moving.buyer_id, moving.guest))
     return Moved(moving.event_id, place.number, place.queue_token, session)
 
@@ -65,7 +67,8 @@ def take_back(office: BoxOffice, event_id: EventId, buyer: Buyer, *, device: byt
     Raises NotInQueue, OtherDevice, PlaceRevoked.
     """
     place = joining.place_of(office, event_id, buyer.id)
+    in_draw = place.standing is Standing.IN_DRAW
     if buyer.guest:
-        office.places.take_back(event_id, place.number, device=device)
+        office.places.take_back(event_id, place.number, device=device, in_draw=in_draw)
     else:
-        office.places.bind(event_id, place.number, device=device)
+        office.places.bind(event_id, place.number, device=device, in_draw=in_draw)

@@ -36,7 +36,7 @@ class Step:
 
 
 DECLINED = "declined"
-JOINED, PASSED_OVER, ADMITTED = "joined", "passed_over", "admitted"
+JOINED, DRAWN, PASSED_OVER, ADMITTED = "joined", "drawn", "passed_over", "admitted"
 
 WORDS = {
     S.WAITING: "Asked for; waiting for your number",
@@ -77,7 +77,8 @@ def timeline(booking: Booking, history: Sequence[Move]) -> tuple[Step, ...]:
 def way_in(way: QueueWay) -> tuple[Step, ...]:
     """The steps before a booking: through the queue, as far as they are on record."""
     steps = (
-        (JOINED, f"Joined the queue as number {way.number:,}", way.joined_at),
+        (JOINED, f"Joined the queue as number {way.pre_queue_number or way.number:,}", way.joined_at),
+        (DRAWN, f"Drawn as number {way.number:,}", way.drawn_at),
         (PASSED_OVER, "Called, and not there; the place was kept", way.passed_at),
         (ADMITTED, f"Let in by run {way.run:,} of the queue" if way.run else "", way.admitted_at),
     )

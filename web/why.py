@@ -76,7 +76,10 @@ def sentences(story: Story) -> list[Sentence]:
 def _queue(story: Story) -> list[Sentence]:
     way, told = story.way, []
     if way.joined_at:
-        told.append(Sentence(way.joined_at, f"Joined the queue and got number {way.number:,}."))
+        number = way.pre_queue_number or way.number
+        told.append(Sentence(way.joined_at, f"Joined the queue and got number {number:,}."))
+    if way.drawn_at:
+        told.append(Sentence(way.drawn_at, f"The numbers were drawn: theirs became {way.number:,}."))
     if way.passed_at:
         words = "The number was called and gave no sign of life: it was passed over, its place kept."
         back = f" Coming back gave return number {way.return_number:,}." if way.return_number else ""

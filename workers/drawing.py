@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import structlog
 
-from onsale.db import draws
+from onsale.db import draws, vacancies
 from onsale.db import engine as record
 from onsale.db.ids import EventId
 from onsale.errors import NotInQueue
 from onsale.queue.draw import draw_key
+from onsale.workers import revoking, vacating
 from onsale.workers.shop import Shop
 
 log = structlog.get_logger(__name__)
@@ -32,12 +33,29 @@ def open_by_draw(shop: Shop, event_id: EventId) -> bool:
                 return False
             draws.close_entries(connection, event_id, size=size)
             log.info("draw_entries_closed", event_id=event_id, size=size)
-    with record.transaction(shop.engine) as connection:
+    with record.reading(shop.engine) as connection:
         draw = draws.get(connection, event_id)
-        if draw is None or draw.size is None or draw.beacon is None or draw.key is not None:
+        lost = draw is not None and draw.is_ready and vacancies.may_be(connection, event_id)
+    if draw is None or draw.size is None or draw.beacon is None or draw.key is not None:
+        return False
+    # From here on nothing that the key is made of can change.
+    key = draw_key(draw.seed, draw.beacon, draw.size)
+    if revoking.tell_queue(shop, event_id, key=key) is None:
+        return False
+    if lost and not vacating.journal_is_whole(shop, event_id):
+        return False
+    return _hold(shop, event_id, key, lost=lost)
+
+
+def _hold(shop: Shop, event_id: EventId, key: bytes, *, lost: bool) -> bool:
+    with record.transaction(shop.engine) as connection:
+        draw = draws.hold_back(connection, event_id)
+        if draw is None or not draw.is_ready:
             return False
-        key = draw_key(draw.seed, draw.beacon, draw.size)
-        held = draws.hold(connection, event_id, key=key, size=draw.size, beacon=draw.beacon)
+        if lost:
+            # Before the first number is called, and never after: by then somebody may have claimed one.
+            vacating.vacate(shop, connection, draw)
+        held = draws.hold(connection, event_id, key=key, size=draw.size or 0, beacon=draw.beacon or "")
     if held:
         log.info("draw_held", event_id=event_id, size=draw.size)
     return held

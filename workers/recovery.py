@@ -6,7 +6,7 @@ No number is given twice, and nobody is behind where they were (DESIGN.md 6). Th
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar
 from uuid import UUID
@@ -36,6 +36,7 @@ from onsale.queue.keys import PlaceId, number_place, return_place
 from onsale.queue.recovery import LiveBooking, Mark
 from onsale.queue.state import Restored
 from onsale.queue.store import FOLLOW_MAX
+from onsale.workers import vacating
 from onsale.workers.rounds import rules_of
 from onsale.workers.shop import Shop
 
@@ -154,20 +155,22 @@ def _restore(shop: Shop, connection: Connection, event_id: EventId, known: Known
         store.follow(event_id, dict(some))
     for places in _chunks(rules.hands_free_of(known.live), RESTORE_MAX):
         store.restore_hands_free(event_id, places)
+    # After the bookings: whoever has one has its number, also when nobody wrote down that they had joined.
+    vacant = vacating.vacate(shop, connection, known.settings.draw) if known.settings.draw else []
     deadline_ms = known.marks.now_ms + known.settings.enter_seconds * 1000
-    for places in _chunks(_admitted_again(known, len(slots)), RESTORE_MAX):
+    for places in _chunks(_admitted_again(known, len(slots), vacant), RESTORE_MAX):
         store.restore_admitted(event_id, places, deadline_ms=deadline_ms)
     return numbers
 
 
-def _admitted_again(known: Known, slots_used: int) -> tuple[PlaceId, ...]:
+def _admitted_again(known: Known, slots_used: int, vacant: Sequence[int]) -> tuple[PlaceId, ...]:
     """Who was let in within the time to enter may still come in, as far as there is room."""
     unlimited = known.settings.max_active == 0
     return rules.admitted_again(
         known.state,
         first=known.marks.first_lately or known.state.serving + 1,
         return_first=known.marks.return_first_lately or known.state.return_serving + 1,
-        taken=[one.admission_id for one in known.live],
+        taken=[*(one.admission_id for one in known.live), *map(number_place, vacant)],
         slots_left=RESTORE_MAX if unlimited else max(0, known.settings.max_active - slots_used),
     )
 

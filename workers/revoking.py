@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import structlog
 
 from onsale.db import engine as record
@@ -30,14 +32,19 @@ def tell_queues(shop: Shop) -> None:
             log.warning("revocations_not_told", event_id=event_id, why=type(error).__name__)
 
 
-def tell_queue(shop: Shop, event_id: EventId) -> int:
-    """Tell one queue; how many places it was told of. One process at a time, so that the last word is the record's."""
+def tell_queue(shop: Shop, event_id: EventId, *, key: bytes | None = None) -> int | None:
+    """Tell one queue; how many places it was told of. One process at a time, so that the last word is the record's.
+
+    `key`: of a draw that is about to be held with it, so that none of these is called first. None: another is at it.
+    """
     told = 0
     with record.transaction(shop.engine) as connection:
         if not locks.try_alone(connection, f"revoke-{event_id}"):
-            return 0
+            return None
         settings = queue_settings.get(connection, event_id)
         draw = DrawState(**settings.draw.public()) if settings and settings.draw else None
+        if draw is not None and key is not None:
+            draw = replace(draw, key=key.hex())
         if draw is not None and not draw.held:
             # Nobody is called before the draw, and at the door they are refused all the same.
             return 0

@@ -7,7 +7,6 @@ import os
 import secrets
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from hashlib import sha256
 from pathlib import Path
 from typing import TextIO, TypeVar
 
@@ -20,10 +19,9 @@ from onsale.db import draws, sale_log
 from onsale.db.catalogue import Event
 from onsale.db.draws import Draw
 from onsale.db.engine import make_engine, transaction
-from onsale.db.ids import EventId
 from onsale.printing import out
-from onsale.queue.draw import SEED_BYTES, entrant_id, permutation
-from onsale.verify import draw_list
+from onsale.queue.draw import SEED_BYTES
+from onsale.verify import draw_list, draw_listing
 
 ACTOR = "command"
 ORDER = (
@@ -130,37 +128,10 @@ def _list(connection: Connection, event: Event) -> Iterator[str]:
     found = _drawn(connection, event)
     if found.key is None or found.size is None:
         raise click.ClickException("The numbers are not drawn yet. `onsale draw show` says what is waited for.")
-    owners = dict(draws.entrants(connection, event.id, size=found.size))
-    names = {number: entrant_id(found.seed, buyer) for number, buyer in owners.items()}
-    entries = [(number, names.get(number, draw_list.NOBODY)) for number in range(1, found.size + 1)]
-    head = _head(event.id, found, draw_list.list_hash(entries))
-    body = {"list_hash": head["list_hash"], "entries": len(names)}
+    lines, list_hash, named = draw_listing.listed(connection, event.id, found)
+    body = {"list_hash": list_hash, "entries": named}
     sale_log.append(connection, event.id, actor=ACTOR, kind="draw_exported", body=body)
-    return _lines(head, entries, found)
-
-
-def _head(event_id: EventId, found: Draw, list_hash: str) -> dict[str, object]:
-    value = found.beacon or ""
-    return {
-        "format": draw_list.FORMAT,
-        "event_id": event_id,
-        "size": found.size,
-        "seed": found.seed.hex(),
-        "seed_hash": found.seed_hash,
-        "beacon_name": found.beacon_name,
-        "beacon_value": value,
-        "beacon_hash": sha256(value.encode()).hexdigest(),
-        "without_beacon": found.without_beacon,
-        "list_hash": list_hash,
-    }
-
-
-def _lines(head: dict[str, object], entries: list[tuple[int, str]], found: Draw) -> Iterator[str]:
-    yield json.dumps(head)
-    if entries:
-        rule = permutation(found.key or b"", len(entries))
-        for number, name in entries:
-            yield f"{number},{name},{rule.drawn(number)}"
+    return lines
 
 
 def _drawn(connection: Connection, event: Event) -> Draw:

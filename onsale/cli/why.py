@@ -10,11 +10,13 @@ import click
 from sqlalchemy import Connection
 
 from onsale.config import Config
-from onsale.db import bookings, buyers, queue_ways
+from onsale.db import bookings, buyers, draws, queue_ways
 from onsale.db.bookings import Booking
 from onsale.db.engine import make_engine, reading
 from onsale.db.ids import BookingId, BuyerId, event_of_booking
+from onsale.db.queue_ways import Joined
 from onsale.printing import out
+from onsale.queue.draw import DrawState, drawn_as
 from onsale.web.why import sentences, story_of
 
 BOOKINGS_MAX = 50
@@ -64,14 +66,27 @@ def _of_booking(connection: Connection, booking: Booking) -> Iterator[str]:
         yield f"  {one.at:%Y-%m-%d %H:%M:%S.%f}"[:-3] + f"  {one.words}"
 
 
+def _stands(connection: Connection, one: Joined) -> tuple[str, str]:
+    """The number in words, and how far the queue is with it."""
+    draw = draws.get(connection, one.event_id)
+    drawn = drawn_as(DrawState(**draw.public()), one.number) if draw else one.number
+    if drawn is None:
+        return f"pre-queue number {one.number:,}", "it is still to be drawn"
+    was_drawn = draw is not None and draw.size is not None and one.number <= draw.size
+    number = f"pre-queue number {one.number:,}, which was drawn as {drawn:,}" if was_drawn else f"number {drawn:,}"
+    return number, "it was called" if one.called >= drawn else f"called are the numbers up to {one.called:,}"
+
+
 def _of_buyer(connection: Connection, buyer_id: BuyerId) -> list[str]:
     lines = []
     for one in queue_ways.queues_of(connection, buyer_id):
-        standing = "it was called" if one.called >= one.number else f"called are the numbers up to {one.called:,}"
+        number, standing = _stands(connection, one)
         lines.append(
             f"Joined the queue of event {one.event_id}, {one.event_name}, at {one.joined_at:%Y-%m-%d %H:%M:%S} "
-            f"with number {one.number:,}; {standing}."
+            f"with {number}; {standing}."
         )
+        if one.revoked is not None:
+            lines.append(f"Staff revoked the place: {one.revoked}. It is passed over, and refused at the door.")
     found = bookings.of_buyer(connection, buyer_id, limit=BOOKINGS_MAX)
     for booking in reversed(found):
         lines += ["", *_of_booking(connection, booking)]

@@ -1,5 +1,6 @@
 -- bind(KEYS: queue, devices; ARGV: number, device, before, back, now_ms?) -> OK moved_at_ms | RECOVER | DEVICE
 -- queue: hash.   devices: hash, number -> the device that may take its turn, the one before (8 bytes each), since when (6 bytes).
+-- Before a draw the number is a j and what was joined with: as a number it will be somebody else's.
 -- back = 1: only the device that had the place before it moved may have it again.
 -- Why one script: of two devices that take a place at once, the one that comes second must see the first.
 local run_id = redis.call('HGET', KEYS[1], 'run_id')

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from onsale.sandbox.rehearsal import faults, guards
+from onsale.sandbox.rehearsal import drawing, faults, guards
 from onsale.sandbox.rehearsal.faults import Faults
 from onsale.sandbox.rehearsal.plan import Arrivals, Kill, Plan
 from onsale.sandbox.rehearsal.rehearsal import SETTLE_SECONDS_MORE, Director, Sale
@@ -67,6 +67,17 @@ def test_killing_web_lane_payments_and_admit_in_the_middle_loses_and_doubles_not
     assert [kill.process for kill in found.kills] == ["web", "lanes", "payments", "admit"]
     assert (found.double_sold, found.inversions, found.lost_bookings) == (0, 0, 0)
     assert found.http_no_answer > 0, "the web was away for a moment, and buyers noticed"
+
+
+@pytest.mark.slow
+def test_a_sale_whose_numbers_are_drawn_serves_early_and_late_comers_and_its_list_is_right() -> None:
+    plan = Plan(buyers=120, seed=7, manners=QUICK, arrivals=Arrivals.POISSON, arrive_seconds=12, seconds_max=180)
+
+    found = rehearsed(plan, Sale(seats=400, rate_per_minute=1_200, pay_seconds=10, draw_after_seconds=8))
+
+    assert found.why_not == ()
+    assert found.verify[drawing.CHECK] is True
+    assert found.confirmed > 0
 
 
 @pytest.mark.slow

@@ -20,7 +20,7 @@ from onsale.sandbox.bench.draw import counted
 from onsale.workers import drawing, journaling
 from onsale.workers.admissions import Admitter
 from onsale.workers.rounds import rules_of
-from tests.builders import a_buyer, an_event, open_queue, run_sql, set_queue, some_buyers, until
+from tests.builders import ONE_ROW, a_buyer, an_event, open_queue, run_sql, set_queue, some_buyers, until
 
 BEACON = "drand quicknet round 31415926"
 VALUE = "8a1f27"
@@ -43,10 +43,10 @@ def kinds(engine, event_id):
         return [line.kind for line in sale_log.read(connection, event_id)]
 
 
-def a_draw(shop, engine, *, beacon: str = BEACON, seed: bytes = SEED):
+def a_draw(shop, engine, *, beacon: str = BEACON, seed: bytes = SEED, sections=ONE_ROW):
     """An event in whose pre-queue one may join."""
     later = datetime.now(UTC) + timedelta(hours=1)
-    event_id = an_event(engine, queue=QueueChange(phase=Phase.SCHEDULED, opens_at=later))
+    event_id = an_event(engine, sections=sections, queue=QueueChange(phase=Phase.SCHEDULED, opens_at=later))
     announced(engine, event_id, beacon=beacon, seed=seed)
     set_queue(engine, event_id, phase=Phase.PRE_QUEUE)
     open_queue(shop, event_id)

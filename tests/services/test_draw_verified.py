@@ -38,9 +38,13 @@ def sale(shop: Any, engine: Any) -> tuple[Any, list[Any]]:
     return event_id, buyers
 
 
-def i5(engine: Any, event_id: Any) -> list[str]:
+def broken(engine: Any, event_id: Any, invariant: str) -> list[str]:
     verdict = verify(engine, event_id, ledger=None, copies_at=None)
-    return list(next(finding for finding in verdict.findings if finding.invariant == "I5").examples)
+    return list(next(finding for finding in verdict.findings if finding.invariant == invariant).examples)
+
+
+def i5(engine: Any, event_id: Any) -> list[str]:
+    return broken(engine, event_id, "I5")
 
 
 def damage(engine: Any, statement: str, **values: Any) -> None:
@@ -51,6 +55,16 @@ def damage(engine: Any, statement: str, **values: Any) -> None:
 
 def test_bookings_under_drawn_numbers_are_their_buyers(engine, sale):
     assert i5(engine, sale[0]) == []
+
+
+def test_each_act_of_a_draw_is_one_change_of_the_queue_and_one_line_of_its_log(engine, sale):
+    assert broken(engine, sale[0], "I6") == []
+
+
+def test_a_change_of_a_drawn_queue_that_no_line_tells_of_is_found(engine, sale):
+    damage(engine, "UPDATE queue_settings SET version = version + 1 WHERE event_id = :id", id=sale[0])
+
+    assert "and the sale log tells of" in broken(engine, sale[0], "I6")[0]
 
 
 @pytest.mark.parametrize(

@@ -383,3 +383,73 @@ def test_seats_pointed_at_are_free_and_side_by_side_in_one_row(
         assert {states[place] for place in places} == {"f"}
         assert places == list(range(places[0], places[0] + party))
         assert len({place // per_row for place in places}) == 1
+
+
+# A draw.
+
+SEED = bytes(range(32)).hex()
+IN_DRAW = {"waits_for": "opening", "size": None, "seed": None, "beacon_value": None}
+CLOSED = {"waits_for": "beacon", "size": 1_000, "seed": None, "beacon_value": None}
+HELD = {"waits_for": None, "size": 1_000, "seed": SEED, "beacon_value": "round 1"}
+DRAWN = 418
+
+
+def a_draw(*, joined: int = 1, drawn: int | None = DRAWN, **changed: list[Answer]) -> Shop:
+    """As docs/draw.md has it: of a thousand, number 1 is drawn as 418."""
+    statuses = [status(0, draw=IN_DRAW), status(0, draw=CLOSED), status(0, draw=HELD), status(500, draw=HELD)]
+    place = {"pre_queue_number": joined if drawn else None, "drawn_number": drawn}
+    return a_shop(
+        **{
+            f"POST__{QUEUE}": [Answer(201, {"number": joined, "queue_token": "q"})],
+            f"GET__{QUEUE}": [Answer(200, {**one, "rate_per_minute": 600}) for one in statuses],
+            f"GET__{QUEUE}/me": [Answer(200, place)],
+            **changed,
+        }
+    )
+
+
+def test_in_a_draw_people_ahead_are_counted_only_once_the_numbers_are_drawn() -> None:
+    shop = a_draw()
+
+    visit = shop.serve(a_buyer(shop))
+
+    assert (visit.ended, visit.broken) == ("confirmed", [])
+    assert (visit.pre_queue_number, visit.number, visit.people_ahead_at_first) == (1, DRAWN, 0)
+    assert shop.routes().count(f"GET {QUEUE}/me") == 1
+
+
+def test_a_shop_that_tells_another_drawn_number_than_follows_breaks_a_promise() -> None:
+    shop = a_draw(drawn=7)
+
+    assert "is told as (1, 7), and follows as (1, 418)" in shop.serve(a_buyer(shop)).broken[0]
+
+
+def test_who_comes_after_the_entries_were_closed_is_not_drawn() -> None:
+    # Their first look is at a copy from before.
+    shop = a_draw(joined=1_001)
+    shop.answers[f"GET {QUEUE}"].append(Answer(200, {**status(2_000, draw=HELD), "rate_per_minute": 600}))
+
+    visit = shop.serve(a_buyer(shop))
+
+    assert (visit.ended, visit.broken, visit.pre_queue_number, visit.number) == ("confirmed", [], None, 1_001)
+    assert f"GET {QUEUE}/me" not in shop.routes()
+
+
+def test_who_books_before_the_turn_waits_for_the_draw_first() -> None:
+    refused = Answer(409, {"type": "/problems/not-drawn-yet"})
+    shop = a_draw(**{f"POST__{BOOK}": [refused, Answer(202, booking("waiting", number=DRAWN))]})
+
+    visit = shop.serve(a_buyer(shop, replace(PLAIN, hands_free=True)))
+
+    assert (visit.ended, visit.broken, visit.number) == ("confirmed", [], DRAWN)
+
+
+@pytest.mark.parametrize("phase", ["closed", "sold_out"])
+def test_a_draw_that_is_never_held_ends_with_the_queue(phase: str) -> None:
+    shop = a_draw()
+    shop.answers[f"GET {QUEUE}"] = [
+        Answer(200, status(0, draw=CLOSED)),
+        Answer(200, status(0, draw=CLOSED, phase=phase)),
+    ]
+
+    assert shop.serve(a_buyer(shop)).ended == phase

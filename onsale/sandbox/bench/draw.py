@@ -32,8 +32,11 @@ from onsale.db.queue_settings import Phase, QueueChange
 from onsale.db.queue_settings import change as change_settings
 from onsale.queue.draw import Permutation, draw_key, permutation
 from onsale.queue.keys import EventKeys
+from onsale.sandbox.bench import drawn_read, web_process
+from onsale.sandbox.bench.drawn_read import Read
 from onsale.sandbox.bench.parts import Parts, open_queue, parts, put_on_sale
 from onsale.sandbox.bench.rows import Effort, Measured, Say, Spec
+from onsale.sandbox.bench.web_process import WebProcess
 from onsale.verify.draw_list import Draw
 from onsale.workers import drawing
 from onsale.workers.rounds import rules_of
@@ -81,11 +84,12 @@ class Opened:
     writes: int
     seconds: float
     readable_seconds: float
+    over_http: Read
 
 
 def measure(effort: Effort, say: Say) -> Measured:
-    with parts() as own, Redis.from_url(own.valkey.url()) as client:
-        opened = [_opened(own, client, people) for people in (SMALL, LARGE)]
+    with parts() as own, Redis.from_url(own.valkey.url()) as client, web_process.web_process(own) as web:
+        opened = [_opened(own, client, web, people) for people in (SMALL, LARGE)]
     small, large = opened
     say("all is opened; now the numbers themselves")
     faults, notes = [], [f"{one.writes} writes, {one.seconds * 1000:.0f} ms" for one in opened]
@@ -95,13 +99,20 @@ def measure(effort: Effort, say: Say) -> Measured:
         faults.append(f"{large.writes} writes for {LARGE:,} people, {small.writes} for {SMALL:,}")
     if large.readable_seconds > READABLE_SECONDS_MAX:
         faults.append(f"a number of a million was readable only after {large.readable_seconds:.2f} s")
+    told = large.over_http
+    if told.slowest_seconds > READABLE_SECONDS_MAX:
+        faults.append(
+            f"over HTTP the slowest of {drawn_read.READERS} numbers was there after {told.slowest_seconds:.2f} s"
+        )
+    faults += [fault for one in opened for fault in one.over_http.faults]
+    notes.append(f"over HTTP, {LARGE:,} people: {told}")
     for trial in (_fairness(), _agreement(effort), _seed_alone()):
         faults += trial.faults
         notes += trial.notes
     return Measured(large.writes / max(1, small.writes), tuple(faults), tuple(notes))
 
 
-def _opened(own: Parts, client: Redis, people: int) -> Opened:
+def _opened(own: Parts, client: Redis, web: WebProcess, people: int) -> Opened:
     """Open a pre-queue of so many, which is made without asking each of them to join."""
     event_id = put_on_sale(own.shop, rows=20, now=datetime.now(UTC))
     later = datetime.now(UTC) + timedelta(hours=1)
@@ -111,10 +122,12 @@ def _opened(own: Parts, client: Redis, people: int) -> Opened:
         change_settings(connection, event_id, QueueChange(phase=Phase.PRE_QUEUE), actor="bench")
     open_queue(own.shop, event_id, numbers=people)
     client.hset(EventKeys(event_id).queue, "issued", people)
+    asking = drawn_read.readers(own, client, event_id, people)
     with transaction(own.shop.engine) as connection:
         now = datetime.now(UTC) - timedelta(seconds=1)
         settings = change_settings(connection, event_id, QueueChange(opens_at=now), actor="bench")
     own.shop.store.configure(event_id, rules_of(settings), version=settings.version)
+    drawn_read.look(web, event_id)
     # What is logged is no part of the table that is printed.
     with counted(own.shop.engine, client) as written, redirect_stdout(sys.stderr):
         began = time.perf_counter()
@@ -126,13 +139,14 @@ def _opened(own: Parts, client: Redis, people: int) -> Opened:
             settings = queue_settings.get(connection, event_id) or settings
         own.shop.store.configure(event_id, rules_of(settings), version=settings.version)
         seconds = time.perf_counter() - began
+    over_http = drawn_read.read(web, event_id, asking, opened_at=time.perf_counter())
     rule = permutation(draw_key(SEED, VALUE, people), people)
     began = time.perf_counter()
     for number in range(1, people + 1, max(1, people // 1_000)):
         rule.drawn(number)
     readable_seconds = time.perf_counter() - began
     assert settings.phase is Phase.OPEN
-    return Opened(written.writes, seconds, readable_seconds)
+    return Opened(written.writes, seconds, readable_seconds, over_http)
 
 
 @dataclass

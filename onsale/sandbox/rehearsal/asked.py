@@ -109,8 +109,10 @@ def together(given: dict[str, Any]) -> None:
             if given[name] is not None:
                 raise click.UsageError(f"{option} is for a shop that runs already; it needs --url.")
         return
-    if any(given[name] for name in OWN_ONLY):
-        raise click.UsageError(f"{', '.join(OWN_ONLY.values())} work on a stack of the rehearsal's own, without --url.")
+    if given["mode"] == "draw" or any(given[name] for name in OWN_ONLY):
+        raise click.UsageError(
+            f"--mode, {', '.join(OWN_ONLY.values())} work on a stack of the rehearsal's own, without --url."
+        )
     if given["event"] is None:
         raise click.UsageError("--url needs --event: which event there, by id or slug.")
 

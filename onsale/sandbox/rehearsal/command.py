@@ -94,6 +94,20 @@ SALE = (
         show_default=True,
         help="How many may be inside at once; 0 is no limit.",
     ),
+    click.option(
+        "--mode",
+        type=click.Choice(["fifo", "draw"]),
+        default="fifo",
+        show_default=True,
+        help="First come, first served; or numbers are drawn: who comes before the opening has the same chance.",
+    ),
+    click.option(
+        "--pre-queue-seconds",
+        type=asked.FiniteRange(1, 86_400),
+        default=20.0,
+        show_default=True,
+        help="With --mode draw: the sale opens so long after the first buyer came.",
+    ),
     click.option("--pay-seconds", type=click.IntRange(1, 86_400), default=30, show_default=True),
     click.option(
         "--kill",
@@ -165,6 +179,8 @@ def rehearse(**given: Any) -> None:
     And with a bank that fails now and then, or is ten times slower for a while:
       onsale rehearse --faults payments
       onsale rehearse --auto --faults slow-provider@30s..60s --arrivals poisson --arrive-seconds 120
+    Numbers drawn among who comes in twenty seconds, with latecomers, and its list checked at the end:
+      onsale rehearse --mode draw --arrivals poisson --arrive-seconds 30
     The one that runs already (`onsale run` in another terminal):
       onsale rehearse --url http://127.0.0.1:8000 --event selling-now --buyers 100
 
@@ -234,6 +250,7 @@ def _rehearsed(director: Director, given: dict[str, Any], minted: Sequence[str])
             max_active=given["max_active"],
             pay_seconds=given["pay_seconds"],
             auto=given["auto"],
+            draw_after_seconds=given["pre_queue_seconds"] if given["mode"] == "draw" else None,
         )
         return director.on_a_stack_of_its_own(planned, folder=given["keep"], standby=given["standby"])
     url = given["url"].rstrip("/")

@@ -90,7 +90,7 @@ class Conductor:
     engine: Engine | None = None
     say: Callable[[str], None] = lambda what: None
     # Told how many seconds the crowd has been coming, several times a second.
-    passing: Callable[[float], None] = lambda seconds: None
+    passing: list[Callable[[float], None]] = field(default_factory=list)
     killed: list[Killed] = field(default_factory=list)
     _journal: Journal | None = None
     _watch: Watch = field(init=False)
@@ -154,7 +154,8 @@ class Conductor:
         elif isinstance(said, Reached):
             self._kill(said)
         else:
-            self.passing(said.seconds)
+            for each in self.passing:
+                each(said.seconds)
             self.show(said, self._watch.samples[-1] if self._watch.samples else None)
             still = self._still.seen(said, now=datetime.now().astimezone())
             if still:

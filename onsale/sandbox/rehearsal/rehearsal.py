@@ -26,6 +26,7 @@ from onsale.sandbox.postgres import EmbeddedPostgres
 from onsale.sandbox.rehearsal import faults, leftovers, sale
 from onsale.sandbox.rehearsal.audit import Audit, audit
 from onsale.sandbox.rehearsal.conducting import Conducted, Conductor
+from onsale.sandbox.rehearsal.drawing import Lottery, pre_queue
 from onsale.sandbox.rehearsal.house import sections_of
 from onsale.sandbox.rehearsal.journal import Progress
 from onsale.sandbox.rehearsal.plan import Plan
@@ -55,6 +56,8 @@ class Sale:
     pay_seconds: int = 30
     # Whether the rate follows checkout.
     auto: bool = False
+    # For so long people come to a pre-queue whose numbers are drawn; None: first come, first served.
+    draw_after_seconds: float | None = None
 
 
 @dataclass(frozen=True)
@@ -109,7 +112,14 @@ class Director:
             for statement in self.sabotage:
                 connection.execute(text(statement))
         event_id, tokens = open_doors(
-            stack, config, engine, seats=planned.seats, buyers=self.plan.buyers, change=change, auto=planned.auto
+            stack,
+            config,
+            engine,
+            seats=planned.seats,
+            buyers=self.plan.buyers,
+            change=change,
+            auto=planned.auto,
+            draw=planned.draw_after_seconds is not None,
         )
         settle = planned.pay_seconds + planned.choose_seconds + self.settle_seconds
         conductor = Conductor(
@@ -120,12 +130,14 @@ class Director:
         if self.plan.slow:
             bank = SlowBank(self.plan.slow, lambda delay_ms: faults.slow_down(config, delay_ms))
             bank.look(0)
-            conductor.passing = bank.look
+            conductor.passing.append(bank.look)
+        lottery = Lottery(engine, event_id, planned.draw_after_seconds)
+        conductor.passing.append(lottery.look)
         conducted = conductor.run(settle_seconds=settle)
         if self.plan.faults:
             conducted = replace(conducted, faults=faults.happened(config))
         self.say("Checking the record")
-        found = _audited(config, engine, event_id, conducted)
+        found = lottery.checked(_audited(config, engine, event_id, conducted))
         summary = results(self.plan, conducted, found, rate=planned.rate_per_minute, seats=planned.seats)
         return Rehearsed(self.plan, conducted, summary)
 
@@ -153,12 +165,23 @@ def _audited(config: Config, engine: Engine, event_id: EventId, conducted: Condu
 
 
 def open_doors(
-    stack: Stack, config: Config, engine: Engine, *, seats: int, buyers: int, change: QueueChange, auto: bool = False
+    stack: Stack,
+    config: Config,
+    engine: Engine,
+    *,
+    seats: int,
+    buyers: int,
+    change: QueueChange,
+    auto: bool = False,
+    draw: bool = False,
 ) -> tuple[EventId, list[str]]:
     """Put an event on sale where the parts run, start the rest, wait for its queue; the event and its buyers' JWTs."""
     now = datetime.now(UTC)
+    change = pre_queue(change, now=now) if draw else change
     with transaction(engine) as connection:
         event_id = sale.put_on_sale(connection, sections_of(seats), change=change, now=now)
+        if draw:
+            Lottery.announce(connection, event_id)
         if auto:
             sale.follow_checkout(connection, event_id, ceiling=change.rate_per_minute or 0)
         tokens = sale.mint(connection, config, buyers, now=now)

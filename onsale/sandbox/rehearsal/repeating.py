@@ -21,6 +21,7 @@ CROWD = {
 CROWD_FLAGS = {"shared_cache": "--shared-cache"}
 OWN_SALE = {"seats": "--seats", "rate": "--rate", "max_active": "--max-active", "pay_seconds": "--pay-seconds"}
 OWN_SALE_MAYBE = {"faults": "--faults"}
+DRAW = {"mode": "--mode", "pre_queue_seconds": "--pre-queue-seconds"}
 OWN_SALE_MANY = {"kills": "--kill", "without": "--without-guard"}
 OWN_SALE_FLAGS = {"standby": "--standby", "auto": "--auto"}
 SHOP = {"url": "--url", "event": "--event"}
@@ -47,6 +48,7 @@ def _words(given: Mapping[str, Any]) -> Iterator[str]:
             yield from ("--tokens", Path(given["token_file"]).name)
         return
     yield from _values(given, OWN_SALE)
+    yield from _values(given, DRAW if given["mode"] == "draw" else {})
     yield from _flags(given, OWN_SALE_FLAGS)
     yield from _values(given, {name: option for name, option in OWN_SALE_MAYBE.items() if given[name]})
     for name, option in OWN_SALE_MANY.items():

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from onsale.sandbox.visitor import choosing, habits
+from onsale.sandbox.visitor import choosing, drawing, habits
 from onsale.sandbox.visitor.habits import Ending, Habits
 from onsale.sandbox.visitor.steps import Answer, Ask, Steps, Wait
 from onsale.sandbox.visitor.visit import ENDED, OVER, Awaiting, Stage, Visit
@@ -119,6 +119,11 @@ class Buyer:
         shown_at = float("-inf")
         for polls in range(1, WAIT_POLLS_MAX):
             status = yield from self._status()
+            if drawing.awaits(status, self.visit):
+                over = yield from self._wait_for_draw(status)
+                if over:
+                    return over
+                continue
             now = self._clock()
             ahead = self.visit.saw(status, now=now)
             if self.visit.is_called:
@@ -138,6 +143,15 @@ class Buyer:
                 continue
             yield Wait(_poll_seconds(status, ahead) * self._chance.uniform(*JITTER))
         raise GaveUp("waited too long")
+
+    def _wait_for_draw(self, status: dict[str, Any]) -> Steps[str | None]:
+        def place() -> Steps[Any]:
+            return self._ask("GET", f"{self._queue}/me", "/v1/events/{id}/queue/me")
+
+        def rest(seen: Mapping[str, Any]) -> Wait:
+            return Wait(_poll_seconds(seen, 0) * self._chance.uniform(*JITTER))
+
+        return (yield from drawing.wait(self.visit, status, drawing.Ways(self._status, place, rest, self._chance)))
 
     def _status(self) -> Steps[dict[str, Any]]:
         status: dict[str, Any] = yield from self._ask("GET", self._queue, "/v1/events/{id}/queue")
@@ -220,6 +234,8 @@ class Buyer:
         if not by_key:
             if any(each.problem == TAKEN for each in answers):
                 return None
+            if any(each.problem == drawing.NOT_DRAWN for each in answers):
+                raise drawing.NotDrawn
             raise GaveUp(_refusal("book", answers[0]))
         if len({each.document["id"] for each in answers if each.is_success}) > len(by_key):
             self.visit.breaks("one key gave two bookings")
@@ -241,7 +257,15 @@ class Buyer:
         refused = self.habits.ending is Ending.DECLINED_FIRST
         card = self._chance.choice(habits.REFUSED_CARDS) if refused else self.habits.card
         wishes = choosing.best_available(self.habits.party, [], self._chance)
-        booking = yield from self._book(wishes, {}, card=card)
+        try:
+            booking = yield from self._book(wishes, {}, card=card)
+        except drawing.NotDrawn:
+            # The place is taken; what it is worth is still to be drawn.
+            yield from self._join()
+            over = yield from self._wait_for_draw((yield from self._status()))
+            if over:
+                return over
+            booking = yield from self._book(wishes, {}, card=card)
         if booking is None:
             return "unavailable"
         self.visit.took_number(booking["number"], now=self._clock())

@@ -58,6 +58,8 @@ class Visit:
     stage: Stage = Stage.COMING
     number: int | None = None
     return_number: int | None = None
+    # What was joined with, once it was drawn into `number`.
+    pre_queue_number: int | None = None
     joined_at: float | None = None
     turn_at: float | None = None
     entered_at: float | None = None
@@ -94,6 +96,16 @@ class Visit:
             self.joined_at = now
         self.number = number
         self.stage = Stage.WAITING
+
+    def was_drawn(self, number: int) -> None:
+        """By the public rule the number joined with was drawn as this one: from here on it counts."""
+        self.pre_queue_number, self.number = self.number, number
+
+    def was_told(self, place: Mapping[str, Any]) -> None:
+        """The shop's word on the place after the draw; it must be what everybody can work out."""
+        said, worked_out = (place["pre_queue_number"], place["drawn_number"]), (self.pre_queue_number, self.number)
+        if said != worked_out:
+            self.breaks(f"of a draw (joined with, drawn) is told as {said}, and follows as {worked_out}")
 
     def took_return_number(self, number: int) -> None:
         """The turn was missed; from here on the return number counts."""

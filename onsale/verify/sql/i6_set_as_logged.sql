@@ -1,7 +1,9 @@
 -- The queue's settings are what its log says that was set: a change is one version and one line, lines have no gap, and
 -- the rate and the time to pay are what was set last; what was never set is what every event begins with.
 WITH log AS (
-    SELECT seq, kind, body, lag(seq, 1, 0::bigint) OVER (ORDER BY seq) AS seq_before FROM sale_log WHERE event_id = :event_id
+    SELECT seq, kind, body, lag(seq, 1, 0::bigint) OVER (ORDER BY seq) AS seq_before,
+           lead(kind) OVER (ORDER BY seq) AS kind_after
+      FROM sale_log WHERE event_id = :event_id
 ), now_set AS (
     SELECT s.version, d.name, d.value FROM queue_settings s
      CROSS JOIN LATERAL (VALUES ('rate_per_minute', s.rate_per_minute), ('pay_seconds', s.pay_seconds)) AS d (name, value)
@@ -21,7 +23,11 @@ SELECT format('the sale log goes from line %s to line %s', seq_before, seq) AS w
 UNION ALL
 SELECT format('the queue was set %s times, and the sale log tells of %s', s.version - 1, told.times)
   FROM queue_settings s
- CROSS JOIN (SELECT count(*) AS times FROM log WHERE kind IN ('queue_changed', 'queue_opened')) AS told
+ CROSS JOIN (SELECT count(*) AS times FROM log
+              WHERE kind IN ('queue_changed', 'queue_opened', 'draw_announced', 'draw_withdrawn', 'draw_entries_closed',
+                             'draw_beacon', 'draw_without_beacon')
+                 -- A draw that was held opens its queue, which is the line after it and the version, or is one itself.
+                 OR (kind = 'draw_held' AND kind_after IS DISTINCT FROM 'queue_opened')) AS told
  WHERE s.event_id = :event_id AND s.version - 1 <> told.times
 UNION ALL
 SELECT format('%s is %s, and was last set to %s', n.name, n.value, coalesce(t.after, b.value))
