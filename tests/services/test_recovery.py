@@ -15,7 +15,7 @@ from onsale.db.engine import reading, transaction
 from onsale.db.queue_settings import QueueChange
 from onsale.db.states import BookingState
 from onsale.db.wishes import Wish
-from onsale.errors import OnsaleError, QueueRecovering
+from onsale.errors import AdmissionSpent, OnsaleError, QueueRecovering
 from onsale.queue.keys import EventKeys, number_place
 from onsale.queue.state import SlotKind, SlotState, Standing
 from onsale.workers import journaling
@@ -23,6 +23,7 @@ from onsale.workers.admissions import Admitter
 from onsale.workers.lanes import work_lane
 from onsale.workers.recovery import recover
 from tests.builders import a_booking, a_buyer, an_event, open_queue, run_sql, set_queue, some_buyers, until
+from tests.services.refunding import a_paid_booking
 
 SLOW = QueueChange(rate_per_minute=60)
 
@@ -249,6 +250,27 @@ def test_a_second_loss_lets_nobody_in_under_the_numbers_that_the_first_went_on_b
     shop.store.set_stock(event_id, [], free=len(people), held=0)
     until(lambda: shop.store.advance(event_id).serving >= later[-1], "everybody is called")
     assert shop.store.snapshot(event_id).admitted == len(people)
+
+
+def test_who_has_tickets_is_not_let_in_again(paying_shop, engine, redis_client):
+    shop, event_id = paying_shop, an_event(engine)
+    open_queue(shop, event_id)
+    buyer_id = a_buyer(engine)
+    number = join(shop, event_id, buyer_id)
+    until(lambda: shop.store.advance(event_id).serving >= number, "the turn comes")
+    shop.store.enter(event_id, number_place(number))
+    a_paid_booking(shop, event_id=event_id, number=number, buyer_id=buyer_id)
+    write_down(shop, event_id)
+
+    for _ in range(2):
+        redis_client.flushall()
+        go_on(shop, event_id)
+
+    with pytest.raises(AdmissionSpent):
+        shop.store.enter(event_id, number_place(number))
+    with pytest.raises(AdmissionSpent):
+        shop.store.come_back(event_id, number)
+    assert shop.store.snapshot(event_id).active == 0
 
 
 def passed(shop: Any, event_id: Any, number: int) -> None:
