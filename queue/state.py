@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from operator import itemgetter
 
 from onsale.queue.draw import DrawState
 from onsale.queue.keys import PlaceId, number_place, return_place
@@ -284,8 +285,8 @@ class Gaps:
     def has(self, number: int, *, is_return: bool) -> bool:
         """Whether the number is in one of them."""
         ranges = self.returns if is_return else self.numbers
-        at = bisect_right(ranges, (number, number + 1 << 63)) - 1
-        return at >= 0 and ranges[at][0] <= number <= ranges[at][1]
+        at = bisect_right(ranges, number, key=itemgetter(0)) - 1
+        return at >= 0 and number <= ranges[at][1]
 
 
 @dataclass(frozen=True, slots=True)
