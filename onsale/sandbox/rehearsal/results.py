@@ -207,18 +207,12 @@ def kills_missed(asked: Sequence[Kill], killed: Sequence[Killed]) -> list[str]:
 
 def reasons(found: Results) -> list[str]:
     """Why a rehearsal is not ok, in words; empty when it is."""
-    which = _which_failed(found.http_failures)
     said = [
         (bool(found.double_sold), f"{found.double_sold} tickets were sold twice"),
         (bool(found.inversions), f"{found.inversions} bookings were decided out of order"),
         (bool(found.lost_bookings), f"{found.lost_bookings} accepted bookings are lost"),
         (not found.settled and found.lost_bookings is not None, "not every booking came to an end in time"),
-        (found.http_5xx_unexcused > 0, f"{found.http_5xx_unexcused} answers were errors of the server{which}"),
-        (
-            not found.kills and found.http_5xx > 0,
-            f"{found.http_5xx} answers were 5xx although nothing was killed{which}",
-        ),
-        (not found.kills and found.http_no_answer > 0, f"{found.http_no_answer} requests had no answer{which}"),
+        *_requests_say(found),
         (found.broken_promises_count > 0, f"buyers saw {found.broken_promises_count} promises broken"),
         (bool(found.gave_up), _gave_up_says(found.gave_up)),
         (bool(found.outcomes.get("unfinished")), f"{found.outcomes.get('unfinished')} buyers were not done in time"),
@@ -249,6 +243,18 @@ def reasons(found: Results) -> list[str]:
         for kill in found.kills
     ]
     return [what for is_so, what in said if is_so]
+
+
+def _requests_say(found: Results) -> list[tuple[bool, str]]:
+    which = _which_failed(found.http_failures)
+    return [
+        (found.http_5xx_unexcused > 0, f"{found.http_5xx_unexcused} answers were errors of the server{which}"),
+        (
+            not found.kills and found.http_5xx > 0,
+            f"{found.http_5xx} answers were 5xx although nothing was killed{which}",
+        ),
+        (not found.kills and found.http_no_answer > 0, f"{found.http_no_answer} requests had no answer{which}"),
+    ]
 
 
 def _which_failed(found: Mapping[str, int]) -> str:
