@@ -17,7 +17,8 @@ _FIRST_ID = UUID(int=0)
 _MARKS = text("""
     SELECT (SELECT coalesce(max(number), 0) FROM join_journal WHERE event_id = :event_id) AS journal_last,
            greatest((SELECT coalesce(max(return_number), 0) FROM bookings WHERE event_id = :event_id),
-                    (SELECT coalesce(max(return_last), 0) FROM admission_log WHERE event_id = :event_id))
+                    (SELECT coalesce(max(return_last), 0) FROM admission_log WHERE event_id = :event_id),
+                    (SELECT coalesce(max(return_number), 0) FROM return_journal WHERE event_id = :event_id))
                AS return_last,
            coalesce(max(seq), 0) AS seq,
            coalesce(sum(admitted), 0) AS admitted_total,

@@ -12,8 +12,8 @@ from redis.exceptions import RedisError
 from onsale.db.ids import BuyerId, EventId
 from onsale.errors import QueueUnavailable
 from onsale.queue.keys import EventKeys, PlaceId, split_place
-from onsale.queue.state import AdmissionEntry, JoinEntry
-from onsale.queue.state_text import admission_entry, buyer_text, join_entry
+from onsale.queue.state import AdmissionEntry, Gaps, JoinEntry, ReturnEntry
+from onsale.queue.state_text import admission_entry, buyer_text, join_entry, return_entry
 
 RESTORE_MAX = 10_000
 JOURNAL_MAX = 1_000
@@ -39,6 +39,14 @@ class Journaled:
     def admissions_written(self, event_id: EventId, last: AdmissionEntry) -> None:
         """The record has every run up to and with this one."""
         self._forget(EventKeys(event_id).admissions, last.id)
+
+    def returns_to_write(self, event_id: EventId, *, limit: int = JOURNAL_MAX) -> list[ReturnEntry]:
+        """The oldest return numbers given that are not acknowledged."""
+        return [return_entry(*entry) for entry in self._oldest(EventKeys(event_id).came_back, limit)]
+
+    def returns_written(self, event_id: EventId, last: ReturnEntry) -> None:
+        """The record has every return number up to and with this one."""
+        self._forget(EventKeys(event_id).came_back, last.id)
 
     # Between begin_recovery and finish_recovery.
 
@@ -67,13 +75,21 @@ class Journaled:
         _execute(pipeline)
 
     def restore_returns(self, event_id: EventId, returns: Sequence[tuple[int, int]]) -> None:
-        """(number, return_number) known from bookings, at most RESTORE_MAX."""
+        """(number, return_number), at most RESTORE_MAX; of several of one number the last one counts."""
         keys = EventKeys(event_id)
         pipeline = self._pipeline(returns)
         for number, back in returns:
             pipeline.bitfield(keys.returns).set("u32", f"#{number}", back).execute()
             pipeline.bitfield(keys.owners).set("u32", f"#{back}", number).execute()
         _execute(pipeline)
+
+    def restore_nobodys(self, event_id: EventId, gaps: Gaps) -> None:
+        """Numbers and return numbers that are nobody's, at most RESTORE_MAX ranges of each."""
+        for key, ranges in zip(EventKeys(event_id).nobodys(), (gaps.numbers, gaps.returns), strict=True):
+            pipeline = self._pipeline(ranges)
+            for first, last in ranges:
+                _set_bits(pipeline, key, first, last)
+            _execute(pipeline)
 
     def _oldest(self, stream: str, limit: int) -> list[tuple[Any, Any]]:
         try:
@@ -94,6 +110,18 @@ class Journaled:
         if len(items) > RESTORE_MAX:
             raise ValueError(f"at most {RESTORE_MAX} at once, not {len(items)}")
         return self._client.pipeline(transaction=False)
+
+
+def _set_bits(pipeline: Pipeline, key: str, first: int, last: int) -> None:
+    """The bits `first` to `last`: whole bytes at once, and those at the edges one by one."""
+    whole_from, whole_to = -(-first // 8), (last + 1) // 8
+    if whole_to <= whole_from:
+        edges = [*range(first, last + 1)]
+    else:
+        edges = [*range(first, whole_from * 8), *range(whole_to * 8, last + 1)]
+        pipeline.setrange(key, whole_from, b"\xff" * (whole_to - whole_from))
+    for bit in edges:
+        pipeline.setbit(key, bit, 1)
 
 
 def _execute(pipeline: Pipeline) -> None:

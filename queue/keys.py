@@ -79,6 +79,7 @@ class EventKeys:
         # Streams for the journal, trimmed once the record has them.
         self.joins = self._prefix + "joins"
         self.admissions = self._prefix + "admissions"
+        self.came_back = self._prefix + "came_back"
 
     def numbers_lane(self) -> list[str]:
         """Bitmaps by queue number: presence in three slices, hands-free bookings, places that are done."""
@@ -87,6 +88,10 @@ class EventKeys:
     def returns_lane(self) -> list[str]:
         """The same bitmaps by return number."""
         return self._lane("r")
+
+    def nobodys(self) -> list[str]:
+        """Bitmaps of the queue numbers, and of the return numbers, that recoveries before the last one left out."""
+        return [f"{self._prefix}n:nobody", f"{self._prefix}r:nobody"]
 
     def live_seats(self) -> list[str]:
         """What the scripts of live seats take: the tickets, their epoch and number, the log."""

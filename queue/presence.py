@@ -6,6 +6,7 @@ nothing: within the grace after opening, recovery or a rise of the rate, or when
 
 from __future__ import annotations
 
+from collections.abc import Container
 from dataclasses import dataclass
 
 # A heartbeat counts in the slice of time it came in and the two after it: two to three minutes. Of a hidden tab's, sent
@@ -23,7 +24,8 @@ class Lane:
     """Numbers (or return numbers) in a row: `serving` was the last one called, `issued` the last one given.
 
     Up to `asked_to` presence was asked for long enough. `present`: heard lately, or with a hands-free booking. `done`:
-    used up or left. Nobody is known to own the numbers in `unknown`; they count only when heard.
+    used up or left. Nobody is known to own the numbers in `unknown`, those of this recovery and those of earlier ones;
+    they count only when heard.
     """
 
     serving: int
@@ -31,7 +33,7 @@ class Lane:
     asked_to: int
     present: frozenset[int] = frozenset()
     done: frozenset[int] = frozenset()
-    unknown: range = range(0)
+    unknown: Container[int] = ()
 
 
 @dataclass(frozen=True, slots=True)

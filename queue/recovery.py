@@ -12,11 +12,12 @@ from itertools import chain, islice
 from onsale.db.states import ENDED, HOLDING, SOLD, BookingState
 from onsale.queue import rate
 from onsale.queue.keys import PlaceId, number_place, return_place
-from onsale.queue.state import Restored, SlotKind, Slots, SlotState
+from onsale.queue.state import Gaps, Restored, SlotKind, Slots, SlotState
 
 MINUTE_MS = 60_000
 # Return numbers are given without a block in the record; so many may have been given since the last one it names.
 RETURNS_GAP = 1_000
+NO_GAPS = Gaps()
 # Ended with the buyer served, or by the buyer's own will; every other end leaves a return number.
 _USED_UP = SOLD | {BookingState.REFUNDED}
 
@@ -61,8 +62,8 @@ def restored(
     known = mark or Mark(0, 0, 0, 0, alive_ms)
     moved = _moved_at_most(rate_per_minute, alive_ms - known.at_ms) if mark else 0
     returns_known = max(known.return_issued, return_last)
-    # An event in which nobody ever came back needs no gap.
-    return_issued = returns_known + (RETURNS_GAP if returns_known else 0)
+    # Where nobody was let in, nobody can have come back.
+    return_issued = returns_known + (RETURNS_GAP if returns_known or known.serving or moved else 0)
     return Restored(
         issued=last_reserved,
         serving=min(last_reserved, known.serving + moved),
@@ -77,16 +78,20 @@ def restored(
 
 
 def admitted_again(
-    state: Restored, *, first: int, return_first: int, taken: Iterable[PlaceId], slots_left: int
+    state: Restored, *, first: int, return_first: int, taken: Iterable[PlaceId], slots_left: int, gaps: Gaps = NO_GAPS
 ) -> tuple[PlaceId, ...]:
     """Places that may still come in, lowest first, not those in `taken`; beyond `slots_left` one takes a return number.
+
+    A slot for nobody would keep a ticket from those who wait: there is none in `gaps`.
 
     From `first`, the lowest number admitted within the time to enter, up to the restored serving.
     """
     spoken_for = set(taken)
-    returns = (return_place(number) for number in range(max(1, return_first), state.return_serving + 1))
+    returned = range(max(1, return_first), state.return_serving + 1)
+    returns = (return_place(number) for number in returned if not gaps.has(number, is_return=True))
     known_last = min(state.serving, state.unknown_first - 1)
-    numbers = (number_place(number) for number in range(max(1, first), known_last + 1))
+    called = range(max(1, first), known_last + 1)
+    numbers = (number_place(number) for number in called if not gaps.has(number, is_return=False))
     free = (place for place in chain(returns, numbers) if place not in spoken_for)
     return tuple(islice(free, max(0, slots_left)))
 

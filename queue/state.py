@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from operator import itemgetter
 
 from onsale.queue.draw import DrawState
 from onsale.queue.keys import PlaceId, number_place, return_place
@@ -262,6 +264,29 @@ class JoinEntry:
     joined_at_ms: int
     # The network address as bytes, an IPv6 address as its /64; empty where a number was only proven again.
     address: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class ReturnEntry:
+    """A line of the stream of return numbers: whose number took which."""
+
+    id: str
+    return_number: int
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class Gaps:
+    """Ranges of queue numbers, and of return numbers, that earlier recoveries went on behind: nobody is known there."""
+
+    numbers: tuple[tuple[int, int], ...] = ()
+    returns: tuple[tuple[int, int], ...] = ()
+
+    def has(self, number: int, *, is_return: bool) -> bool:
+        """Whether the number is in one of them."""
+        ranges = self.returns if is_return else self.numbers
+        at = bisect_right(ranges, number, key=itemgetter(0)) - 1
+        return at >= 0 and number <= ranges[at][1]
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,16 @@ import orjson
 
 from onsale.errors import QueueRecovering
 from onsale.queue.draw import DrawState
-from onsale.queue.state import AdmissionEntry, JoinEntry, Phase, QueueRules, QueueState, SectionStock, SoFar
+from onsale.queue.state import (
+    AdmissionEntry,
+    JoinEntry,
+    Phase,
+    QueueRules,
+    QueueState,
+    ReturnEntry,
+    SectionStock,
+    SoFar,
+)
 
 MINUTE_MS = 60_000
 
@@ -89,6 +98,11 @@ def buyer_text(number: int, joined_at_ms: int) -> bytes:
 def join_entry(entry_id: bytes, fields: Mapping[bytes, bytes]) -> JoinEntry:
     """A line of the joins stream."""
     return JoinEntry(entry_id.decode(), int(fields[b"n"]), fields[b"b"], int(fields[b"t"]), fields.get(b"a", b""))
+
+
+def return_entry(entry_id: bytes, fields: Mapping[bytes, bytes]) -> ReturnEntry:
+    """A line of the stream of return numbers."""
+    return ReturnEntry(entry_id.decode(), int(fields[b"r"]), int(fields[b"n"]))
 
 
 def admission_entry(entry_id: bytes, fields: Mapping[bytes, bytes]) -> AdmissionEntry:

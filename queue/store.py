@@ -116,7 +116,7 @@ class QueueStore(Journaled):
         Raises NotInQueue, NotYourTurn (still ahead, or in: nothing to come back from), AdmissionSpent, QueueClosed.
         """
         keys = EventKeys(event_id)
-        here_and_done = [*keys.returns_lane()[:3], keys.returns_lane()[4], keys.owners]
+        here_and_done = [*keys.returns_lane()[:3], keys.returns_lane()[4], keys.owners, keys.came_back]
         names = [*_slots(keys), keys.returns, keys.numbers_lane()[4], *here_and_done]
         return int(self._run("come_back", names, [number, *_now(now_ms)])[0])
 
@@ -140,7 +140,7 @@ class QueueStore(Journaled):
         Raises NotInQueue, AdmissionSpent, QueueClosed, OtherDevice (the place moved to another, or came in with it).
         """
         keys = EventKeys(event_id)
-        names = [*_place_keys(keys), keys.devices]
+        names = [*_place_keys(keys), keys.devices, keys.came_back]
         back, standing, deadline_ms = self._run("stay", names, [number, now_ms or "", device])
         where = Standing(standing.decode())
         return Place(number, int(back) or None, where, int(deadline_ms) or None, 0, where is Standing.AHEAD)
@@ -186,7 +186,7 @@ class QueueStore(Journaled):
     def advance(self, event_id: EventId, *, admit_max: int = ADMIT_MAX, now_ms: int | None = None) -> Advanced:
         """Let in whoever may come in now. Anyone may call it at any time; the rate holds."""
         keys = EventKeys(event_id)
-        lanes = [*keys.numbers_lane(), *keys.returns_lane()]
+        lanes = [*keys.numbers_lane(), *keys.returns_lane(), *keys.nobodys()]
         answer = [
             int(value)
             for value in self._run("advance", [*_slots(keys), keys.admissions, *lanes], [admit_max, *_us(now_ms)])
@@ -271,7 +271,7 @@ class QueueStore(Journaled):
     def snapshot(self, event_id: EventId, *, now_ms: int | None = None) -> QueueState:
         """How the queue stands, in one round trip. Raises QueueRecovering only when there is nothing to show."""
         keys = EventKeys(event_id)
-        names = [*_slots(keys), keys.numbers_lane()[4], keys.returns_lane()[4]]
+        names = [*_slots(keys), keys.numbers_lane()[4], keys.returns_lane()[4], *keys.nobodys()]
         return state_of(self._run("snapshot", names, _now(now_ms)))
 
     # Recovery, in this order, under the record's lock: begin, restore (bounded chunks), finish.
@@ -286,7 +286,7 @@ class QueueStore(Journaled):
         keys = EventKeys(event_id)
         counters = [restored.issued, restored.serving, restored.return_issued, restored.return_serving]
         counters += [restored.unknown_first, restored.return_unknown_first, restored.seq, restored.admitted_total]
-        names = [*_slots(keys), *keys.numbers_lane()[:4], *keys.returns_lane()[:4]]
+        names = [*_slots(keys), *keys.numbers_lane()[:4], *keys.returns_lane()[:4], *keys.nobodys()]
         found: bytes = self._run("begin_recovery", names, [*counters, *_us(now_ms)])[0]
         if not found:
             return None

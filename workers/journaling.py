@@ -14,9 +14,10 @@ from uuid import UUID
 import structlog
 
 from onsale.db import engine as record
-from onsale.db import journal, revocations
+from onsale.db import journal, return_journal, revocations
 from onsale.db.ids import BuyerId, EventId
 from onsale.db.journal import Admission, Checkpoint, Join
+from onsale.db.return_journal import Return
 from onsale.queue.journaled import JOURNAL_MAX
 from onsale.queue.state import AdmissionEntry, JoinEntry, QueueState
 from onsale.workers.shop import Shop
@@ -33,11 +34,14 @@ class Journaled:
 
     joins: int
     admissions: int
+    returns: int
 
 
 def write_journal(shop: Shop, event_id: EventId) -> Journaled:
     """Empty the event's streams into the record, at most ROUNDS_MAX times JOURNAL_MAX entries of each."""
-    return Journaled(_write_joins(shop, event_id), _write_admissions(shop, event_id))
+    # Return numbers first: a run that called one never stands in the record before whose it is.
+    returns = _write_returns(shop, event_id)
+    return Journaled(_write_joins(shop, event_id), _write_admissions(shop, event_id), returns)
 
 
 def write_checkpoint(shop: Shop, event_id: EventId, queue: QueueState) -> None:
@@ -86,6 +90,21 @@ def _write_admissions(shop: Shop, event_id: EventId) -> int:
             with record.transaction(shop.engine) as connection:
                 journal.record_admissions(connection, event_id, [admission(entry) for entry in entries])
             shop.store.admissions_written(event_id, entries[-1])
+            written += len(entries)
+        if len(entries) < JOURNAL_MAX:
+            break
+    return written
+
+
+def _write_returns(shop: Shop, event_id: EventId) -> int:
+    written = 0
+    for _ in range(ROUNDS_MAX):
+        entries = shop.store.returns_to_write(event_id)
+        if entries:
+            returns = [Return(entry.return_number, entry.number) for entry in entries]
+            with record.transaction(shop.engine) as connection:
+                return_journal.record_returns(connection, event_id, returns)
+            shop.store.returns_written(event_id, entries[-1])
             written += len(entries)
         if len(entries) < JOURNAL_MAX:
             break

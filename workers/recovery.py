@@ -6,7 +6,7 @@ No number is given twice, and nobody is behind where they were (DESIGN.md 6). Th
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import TypeVar
 from uuid import UUID
@@ -23,6 +23,7 @@ from onsale.db import (
     queue_settings,
     rate_control,
     restoring,
+    return_journal,
     revocations,
     sale_log,
 )
@@ -30,11 +31,12 @@ from onsale.db.ids import BuyerId, EventId
 from onsale.db.queue_settings import Phase, QueueSettings
 from onsale.db.rate_control import RateControl, version_in_force
 from onsale.db.restoring import Marks, UsedPlace
+from onsale.db.return_journal import Recovered, Return
 from onsale.queue import recovery as rules
 from onsale.queue.journaled import RESTORE_MAX
 from onsale.queue.keys import PlaceId, number_place, return_place
 from onsale.queue.recovery import LiveBooking, Mark
-from onsale.queue.state import Restored
+from onsale.queue.state import Gaps, Restored
 from onsale.queue.store import FOLLOW_MAX
 from onsale.workers import vacating
 from onsale.workers.rounds import rules_of
@@ -59,7 +61,13 @@ class Known:
     marks: Marks
     state: Restored
     live: tuple[LiveBooking, ...]
-    returns: tuple[tuple[int, int], ...]
+    # The return number of each number that has one, as far as bookings tell.
+    returns: Mapping[int, int]
+    # What earlier recoveries went on behind: nobody is known to own these.
+    gaps: Gaps
+    # From here on whoever was called may still come in.
+    first: int
+    return_first: int
 
 
 def recover(shop: Shop, event_id: EventId) -> bool:
@@ -101,8 +109,9 @@ def _read(connection: Connection, event_id: EventId) -> Known | None:
     if settings is None:
         return None
     marks = restoring.marks(connection, event_id)
+    mark = _since_the_draw(_mark(connection, event_id), settings)
     state = rules.restored(
-        _since_the_draw(_mark(connection, event_id), settings),
+        mark,
         last_reserved=number_blocks.last_reserved(connection, event_id),
         journal_last=marks.journal_last,
         return_last=marks.return_last,
@@ -121,7 +130,44 @@ def _read(connection: Connection, event_id: EventId) -> Known | None:
         if one.return_number:
             returns[one.number] = max(returns.get(one.number, 0), one.return_number)
     control = rate_control.get(connection, event_id)
-    return Known(settings, control, marks, state, live, tuple(returns.items()))
+    before = return_journal.recovered_before(connection, event_id)
+    first = _first_again(marks.first_lately, before.first_lately, serving=mark.serving if mark else state.serving)
+    return_first = _first_again(
+        marks.return_first_lately,
+        before.return_first_lately,
+        serving=mark.return_serving if mark else state.return_serving,
+    )
+    gaps = _gaps(connection, before, settings, state, first=first, return_first=return_first)
+    return Known(settings, control, marks, state, live, returns, gaps, first, return_first)
+
+
+def _first_again(*lately: int, serving: int) -> int:
+    """The lowest number that may still come in: `lately` let in by the queue or by a recovery (0: nobody).
+
+    Whoever stands between the checkpoint and where the queue goes on is called now, however long ago the last one was.
+    """
+    return min([serving + 1, *(first for first in lately if first)])
+
+
+def _gaps(
+    connection: Connection,
+    before: Recovered,
+    settings: QueueSettings,
+    state: Restored,
+    *,
+    first: int,
+    return_first: int,
+) -> Gaps:
+    """Numbers that an earlier recovery skipped look like anybody's: let in, each would keep a ticket from who waits."""
+    event_id = settings.event_id
+    if settings.draw is not None:
+        # Who is drawn among the others is in no gap, and before that everybody is.
+        drawn = settings.draw.key is not None
+        first = max(first, (settings.draw.size or 0) + 1) if drawn else before.issued + 1
+    return Gaps(
+        return_journal.number_gaps(connection, event_id, first, min(before.issued, state.issued)),
+        return_journal.return_gaps(connection, event_id, return_first, min(before.return_issued, state.return_issued)),
+    )
 
 
 def _write_down(connection: Connection, event_id: EventId, known: Known, *, found: str, joins: int) -> None:
@@ -132,6 +178,8 @@ def _write_down(connection: Connection, event_id: EventId, known: Known, *, foun
         "serving": known.state.serving,
         "return_issued": known.state.return_issued,
         "return_serving": known.state.return_serving,
+        "first": known.first,
+        "return_first": known.return_first,
         "places": joins,
         "bookings": len(known.live),
     }
@@ -148,8 +196,8 @@ def _restore(shop: Shop, connection: Connection, event_id: EventId, known: Known
         shop.places.restore_handed_over(event_id, handed)
     # `onsale admit` tells the queue within a second; until then whoever asks for such a place asks the record.
     revocations.tell_again(connection, event_id)
-    for returns in _chunks(known.returns, RESTORE_MAX):
-        store.restore_returns(event_id, returns)
+    left = _restore_returns(shop, connection, event_id, known)
+    store.restore_nobodys(event_id, known.gaps)
     slots = dict(rules.slots_of(known.live, undecided_until_ms=known.marks.now_ms + UNDECIDED_MS))
     for some in _chunks(tuple(slots.items()), FOLLOW_MAX):
         store.follow(event_id, dict(some))
@@ -158,19 +206,39 @@ def _restore(shop: Shop, connection: Connection, event_id: EventId, known: Known
     # After the bookings: whoever has one has its number, also when nobody wrote down that they had joined.
     vacant = vacating.vacate(shop, connection, known.settings.draw) if known.settings.draw else []
     deadline_ms = known.marks.now_ms + known.settings.enter_seconds * 1000
-    for places in _chunks(_admitted_again(known, len(slots), vacant), RESTORE_MAX):
+    kept_out = left.union(map(number_place, vacant))
+    for places in _chunks(_admitted_again(known, kept_out, len(slots)), RESTORE_MAX):
         store.restore_admitted(event_id, places, deadline_ms=deadline_ms)
     return numbers
 
 
-def _admitted_again(known: Known, slots_used: int, vacant: Sequence[int]) -> tuple[PlaceId, ...]:
-    """Who was let in within the time to enter may still come in, as far as there is room."""
+def _restore_returns(shop: Shop, connection: Connection, event_id: EventId, known: Known) -> set[PlaceId]:
+    """Whose number took which return number; returns the places that were left for a later one."""
+    back, left = dict(known.returns), {number_place(number) for number in known.returns}
+    for returns in _chunks(tuple(back.items()), RESTORE_MAX):
+        shop.store.restore_returns(event_id, returns)
+    for journaled in _returns(connection, event_id):
+        counted = []
+        for one in journaled:
+            before = back.get(one.number, 0)
+            left.add(return_place(min(before, one.return_number)) if before else number_place(one.number))
+            # A booking's may be newer than the journal's.
+            if one.return_number > before:
+                back[one.number] = one.return_number
+                counted.append((one.number, one.return_number))
+        shop.store.restore_returns(event_id, counted)
+    return left - {return_place(number) for number in back.values()}
+
+
+def _admitted_again(known: Known, kept_out: set[PlaceId], slots_used: int) -> tuple[PlaceId, ...]:
+    """Who was let in within the time to enter may come in again, where there is room; nobody under what is `kept_out`."""
     unlimited = known.settings.max_active == 0
     return rules.admitted_again(
         known.state,
-        first=known.marks.first_lately or known.state.serving + 1,
-        return_first=known.marks.return_first_lately or known.state.return_serving + 1,
-        taken=[*(one.admission_id for one in known.live), *map(number_place, vacant)],
+        first=known.first,
+        return_first=known.return_first,
+        taken=kept_out.union(one.admission_id for one in known.live),
+        gaps=known.gaps,
         slots_left=RESTORE_MAX if unlimited else max(0, known.settings.max_active - slots_used),
     )
 
@@ -210,6 +278,16 @@ def _journal(connection: Connection, event_id: EventId) -> Iterator[list[tuple[i
             yield [(one.number, one.buyer_id, int(one.joined_at.timestamp() * 1000)) for one in joins]
         if len(joins) < RESTORE_MAX:
             return
+
+
+def _returns(connection: Connection, event_id: EventId) -> Iterator[tuple[Return, ...]]:
+    return_number = 0
+    for _ in range(PAGES_MAX):
+        page = return_journal.returns_after(connection, event_id, return_number, limit=RESTORE_MAX)
+        yield page
+        if len(page) < RESTORE_MAX:
+            return
+        return_number = page[-1].return_number
 
 
 def _used_places(connection: Connection, event_id: EventId) -> Iterator[UsedPlace]:

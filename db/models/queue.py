@@ -102,6 +102,18 @@ class JoinJournal(Base):
     joined_at: Mapped[datetime]
 
 
+class ReturnJournal(Base):
+    """Whose number took which return number; append-only."""
+
+    __tablename__ = "return_journal"
+    __table_args__ = (CheckConstraint("return_number > 0 AND number > 0", name="numbers"),)
+
+    event_id: Mapped[BigKey]
+    return_number: Mapped[BigKey]
+    number: Mapped[Big]
+    written_at: Mapped[datetime] = mapped_column(server_default=text("clock_timestamp()"))
+
+
 class AdmissionLog(Base):
     """One run of the queue; append-only."""
 

@@ -1,7 +1,7 @@
--- advance(KEYS: queue, admitted, entered, holding, admissions, here0, here1, here2, handsfree, done, the same five by return number;
---   ARGV: admit_max, now_us?) -> OK first last return_first return_last admitted passed_over hands_free serving return_serving now_us
+-- advance(KEYS: queue, admitted, entered, holding, admissions, here0, here1, here2, handsfree, done, the same five by return number,
+--   nobody, returns_nobody; ARGV: admit_max, now_us?) -> OK first last return_first return_last admitted passed_over hands_free serving return_serving now_us
 --   listen_due | RECOVER        queue: hash.   admitted, entered, holding: sorted sets, place -> deadline in ms.   admissions: stream.
--- Bitmaps by number: here0-2 heard in this slice of time and the two before, handsfree a booking waits, done place used up.
+-- Bitmaps by number: here0-2 heard in this slice of time and the two before, handsfree a booking waits, done place used up, nobody left out by a recovery.
 -- Why one script: two processes must never spend the same turn.
 local ADMIT_MAX, REAP_MAX, STEPS_MAX, GRACE_MS, LISTEN_MS, TURN_CREDITS, BURST_US, LOG_MAX = 500, 1000, 400, 120000, 1000, 60000000, 2000000, 1000000
 local NAMES = {'opens_at_ms', 'rate', 'max_active', 'enter_ms', 'choose_ms', 'issued', 'serving', 'return_issued', 'return_serving',
@@ -42,8 +42,8 @@ local everyone, admit, enter, steps = false, {}, {}, STEPS_MAX
 -- guard: grace
 everyone = now_ms < q.grace_until_ms or q.heard == 0
 -- end guard
-local function lane(keys, letter, prefix, asked_to)
-  return {heard = {KEYS[keys], KEYS[keys + 1], KEYS[keys + 2], KEYS[keys + 3]}, handsfree = KEYS[keys + 3], done = KEYS[keys + 4],
+local function lane(keys, letter, prefix, asked_to, nobody)
+  return {heard = {KEYS[keys], KEYS[keys + 1], KEYS[keys + 2], KEYS[keys + 3]}, handsfree = KEYS[keys + 3], done = KEYS[keys + 4], nobody = KEYS[nobody],
     letter = letter, from = q[prefix .. 'serving'], at = q[prefix .. 'serving'], last = q[prefix .. 'issued'], asked_to = asked_to,
     unknown_first = q[prefix .. 'unknown_first'], unknown_last = q[prefix .. 'unknown_last'], next = {}, passed = {}, over = 0, count = 0}
 end
@@ -60,7 +60,8 @@ local function run_end(key, n, to)  -- Where the run of set bits that begins at 
 end
 local function stretch(one, n)  -- Up to where it is the same for all; must they have been heard?
   if n >= one.unknown_first and n <= one.unknown_last then return min(one.last, one.unknown_last), true end
-  local to = n < one.unknown_first and min(one.last, one.unknown_first - 1) or one.last
+  if following(one, one.nobody, n) == n then return run_end(one.nobody, n, one.last), true end
+  local to = min(one.next[one.nobody] - 1, n < one.unknown_first and min(one.last, one.unknown_first - 1) or one.last)
   if everyone or n > one.asked_to then return to, false end
   return min(to, one.asked_to), true
 end
@@ -95,7 +96,7 @@ local function walk(one, turns)
   end
 end
 
-local numbers, returns = lane(6, '', '', q.asked_3), lane(11, 'r', 'return_', math.huge)
+local numbers, returns = lane(6, '', '', q.asked_3, 16), lane(11, 'r', 'return_', math.huge, 17)
 -- While both have people, returns take at most half of each run; of a single turn every other one.
 local both = numbers.at < numbers.last and returns.at < returns.last
 walk(returns, both and floor((want + q.return_turn) / 2) or want)
@@ -103,8 +104,7 @@ walk(numbers, want - returns.count)
 walk(returns, want - returns.count - numbers.count)
 local admitted, due = numbers.count + returns.count, now_ms - q.listened_at_ms >= LISTEN_MS or now_ms < q.listened_at_ms
 if both and admitted % 2 == 1 then q.return_turn = 1 - q.return_turn end
-if #admit > 0 then call('ZADD', KEYS[2], unpack(admit)) end
-if #enter > 0 then call('ZADD', KEYS[3], unpack(enter)) end
+for key, group in pairs({[2] = admit, [3] = enter}) do if #group > 0 then call('ZADD', KEYS[key], unpack(group)) end end
 call('HSET', KEYS[1], 'phase', phase, 'credits', string.format('%.0f', q.credits - admitted * TURN_CREDITS), 'credits_at_us',
   string.format('%.0f', now_us), 'grace_until_ms', string.format('%.0f', q.grace_until_ms), 'return_turn', q.return_turn)
 local function went(one) return one.at > one.from and one.from + 1 or 0, one.at > one.from and one.at or 0 end

@@ -1,7 +1,8 @@
 -- begin_recovery(KEYS: queue, admitted, entered, holding, here0, here1, here2, handsfree, returns_here0, returns_here1, returns_here2,
---   returns_handsfree; ARGV: issued, serving, return_issued, return_serving, unknown_first, return_unknown_first, seq, admitted_total, now_us?)
+--   returns_handsfree, nobody, returns_nobody;
+--   ARGV: issued, serving, return_issued, return_serving, unknown_first, return_unknown_first, seq, admitted_total, now_us?)
 --   -> OK, and nothing | another_server | unfinished (what was there instead) or '' when the queue is whole
--- queue: hash.   admitted, entered, holding: sorted sets, place -> deadline in ms.   Bitmaps of presence and of hands-free bookings.
+-- queue: hash.   admitted, entered, holding: sorted sets, place -> deadline in ms.   Bitmaps of presence, of hands-free bookings, of nobody's numbers.
 -- Why one script: the queue must never be seen half old, half restored. Closed to buyers until finish_recovery.
 local raw = redis.call('HMGET', KEYS[1], 'run_id', 'state', 'serving', 'return_serving', 'issued', 'return_issued', 'seq')
 local info = redis.call('INFO', 'server')

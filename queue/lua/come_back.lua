@@ -1,7 +1,8 @@
--- come_back(KEYS: queue, admitted, entered, holding, returns, done, here0, here1, here2, returns_done, owners; ARGV: number, now_ms?)
---   -> OK return_number | RECOVER | UNKNOWN | NOT_YET | DONE | CLOSED
+-- come_back(KEYS: queue, admitted, entered, holding, returns, done, here0, here1, here2, returns_done, owners, came_back;
+--   ARGV: number, now_ms?) -> OK return_number | RECOVER | UNKNOWN | NOT_YET | DONE | CLOSED
 -- queue: hash.   admitted, entered, holding: sorted sets, place -> deadline in ms.   returns: string, 4 bytes a number, its return number.
 -- done, returns_done: bitmaps of used places.   here0-2: bitmaps of presence by return number.   owners: string, 4 bytes a return number, whose it is.
+-- came_back: stream for the journal.
 -- Why one script: one absence gives one return number, however often it is asked for.
 local hash = redis.call('HMGET', KEYS[1], 'run_id', 'state', 'issued', 'serving', 'return_serving', 'phase', 'slice')
 -- guard: run id
@@ -44,6 +45,7 @@ end
 back = redis.call('HINCRBY', KEYS[1], 'return_issued', 1)
 redis.call('BITFIELD', KEYS[5], 'SET', 'u32', '#' .. number, back)
 redis.call('BITFIELD', KEYS[11], 'SET', 'u32', '#' .. back, number)
+redis.call('XADD', KEYS[12], '*', 'n', number, 'r', back)
 -- Coming back is being here.
 redis.call('SETBIT', KEYS[7 + tonumber(hash[7]) % 3], back, 1)
 return {'OK', back}

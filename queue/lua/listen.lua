@@ -1,4 +1,4 @@
--- listen(KEYS: queue, here0, here1, here2, handsfree, done, the same five by return number; ARGV: now_ms?) -> OK | RECOVER
+-- listen(KEYS: queue, here0, here1, here2, handsfree, done, the same five by return number, nobody, returns_nobody; ARGV: now_ms?) -> OK | RECOVER
 -- queue: hash, slice / asked_to / heard / ...   Bitmaps by number: here0-2 heard in this slice of time and the two before, handsfree a
 -- booking waits, done place used up.   Why one script: a slice that begins, what was asked in it and who was heard belong together.
 -- Runs once a second, after an advance that says it is due.
@@ -29,14 +29,14 @@ end
 -- Heartbeats that hardly arrive prove nothing about who is there: with under half of those asked heard, advance passes over nobody.
 local asked, heard = 0, 0
 for keys, prefix in pairs({[2] = '', [7] = 'return_'}) do
-  local first, last = q[prefix .. 'serving'] + 1, q[prefix .. 'issued']
+  local first, last, nobody = q[prefix .. 'serving'] + 1, q[prefix .. 'issued'], keys == 2 and 12 or 13
   last = math.min(last, first + HEARD_NUMBERS_MAX - 1, keys == 2 and q.asked_3 or last)
   if last >= first then
     local function count(key)
       return redis.call('BITCOUNT', KEYS[key], first, last, 'BIT')
     end
     local unknown = math.min(last, q[prefix .. 'unknown_last']) - math.max(first, q[prefix .. 'unknown_first']) + 1
-    asked = asked + last - first + 1 - count(keys + 3) - count(keys + 4) - math.max(0, unknown)
+    asked = asked + last - first + 1 - count(keys + 3) - count(keys + 4) - count(nobody) - math.max(0, unknown)
     heard = heard + math.max(count(keys), count(keys + 1), count(keys + 2))
   end
 end

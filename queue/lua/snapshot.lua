@@ -1,6 +1,7 @@
--- snapshot(KEYS: queue, admitted, entered, holding, done, returns_done; ARGV: now_ms?) -> OK now_ms whole waiting admitted entered holding
---   name value ... | RECOVER       (whole 0: another server's queue, or one being restored)
+-- snapshot(KEYS: queue, admitted, entered, holding, done, returns_done, nobody, returns_nobody; ARGV: now_ms?)
+--   -> OK now_ms whole waiting admitted entered holding name value ... | RECOVER       (whole 0: another server's queue, or one being restored)
 -- queue: hash.   admitted, entered, holding: sorted sets, place -> deadline in ms.   done: bitmaps of used places by number, by return number.
+-- nobody: bitmaps of numbers without an owner.
 -- Why one script: one round trip, and numbers that belong together.
 local hash = redis.call('HGETALL', KEYS[1])
 if #hash == 0 then
@@ -21,7 +22,10 @@ for key, prefix in pairs({[5] = '', [6] = 'return_'}) do
   local first, last = tonumber(q[prefix .. 'serving']) + 1, tonumber(q[prefix .. 'issued'])
   if last >= first then
     local nobody = math.min(last, tonumber(q[prefix .. 'unknown_last'])) - math.max(first, tonumber(q[prefix .. 'unknown_first'])) + 1
-    waiting = waiting + last - first + 1 - math.max(0, nobody) - redis.call('BITCOUNT', KEYS[key], first, last, 'BIT')
+    waiting = waiting + last - first + 1 - math.max(0, nobody)
+    for _, bits in ipairs({key, key + 2}) do
+      waiting = waiting - redis.call('BITCOUNT', KEYS[bits], first, last, 'BIT')
+    end
   end
 end
 local counted = {}

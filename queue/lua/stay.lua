@@ -1,4 +1,4 @@
--- stay(KEYS: queue, admitted, entered, holding, returns, handsfree, done, returns_handsfree, returns_done, owners, devices;
+-- stay(KEYS: queue, admitted, entered, holding, returns, handsfree, done, returns_handsfree, returns_done, owners, devices, came_back;
 --   ARGV: number, now_ms or '', device)
 --   -> OK return_number standing deadline_ms | RECOVER | UNKNOWN | DONE | DEVICE | CLOSED       (return_number 0: none)
 -- queue: hash.   admitted, entered, holding: sorted sets, place -> deadline in ms.   returns: string, 4 bytes a number, its return number.
@@ -55,5 +55,6 @@ end
 back = redis.call('HINCRBY', KEYS[1], 'return_issued', 1)
 redis.call('BITFIELD', KEYS[5], 'SET', 'u32', '#' .. number, back)
 redis.call('BITFIELD', KEYS[10], 'SET', 'u32', '#' .. back, number)
+redis.call('XADD', KEYS[12], '*', 'n', number, 'r', back)
 redis.call('SETBIT', KEYS[8], back, 1)
 return {'OK', back, 'ahead', 0}

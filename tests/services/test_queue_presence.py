@@ -190,6 +190,7 @@ numbers = st.frozensets(st.integers(1, 60))
     done=numbers,
     asked_to=st.integers(0, 60),
     unknown=st.tuples(st.integers(1, 60), st.integers(0, 20)),
+    nobodys=numbers,
     turns=st.integers(0, 30),
     everyone=st.booleans(),
 )
@@ -200,6 +201,7 @@ def test_the_script_and_the_pure_rule_let_in_the_same_people(
     done: frozenset[int],
     asked_to: int,
     unknown: tuple[int, int],
+    nobodys: frozenset[int],
     turns: int,
     everyone: bool,
 ) -> None:
@@ -207,7 +209,8 @@ def test_the_script_and_the_pure_rule_let_in_the_same_people(
     room = Room(redis_client, rules=FAST)
     room.many(60)
     nobody = range(unknown[0], unknown[0] + unknown[1])
-    bitmaps = zip(room.keys.numbers_lane(), [*slices, booked, done], strict=True)
+    keys = [*room.keys.numbers_lane(), room.keys.nobodys()[0]]
+    bitmaps = zip(keys, [*slices, booked, done, nobodys], strict=True)
     with redis_client.pipeline(transaction=False) as pipeline:
         for key, bits in bitmaps:
             for number in bits:
@@ -227,7 +230,7 @@ def test_the_script_and_the_pure_rule_let_in_the_same_people(
 
     run = room.later(1_000).advance(admit_max=turns)
 
-    lane = Lane(0, 60, asked_to, frozenset().union(*slices, booked), done, nobody)
+    lane = Lane(0, 60, asked_to, frozenset().union(*slices, booked), done, nobodys | set(nobody))
     expected = walk(lane, turns=turns, everyone=everyone)
     let_in = {*redis_client.zrange(room.keys.admitted, 0, -1), *redis_client.zrange(room.keys.entered, 0, -1)}
     assert run.serving == expected.serving

@@ -13,11 +13,11 @@ from redis import Redis
 from onsale.errors import NotInQueue, NumbersExhausted, QueueRecovering, QueueUnavailable
 from onsale.queue.journaled import RESTORE_MAX
 from onsale.queue.keys import number_place
-from onsale.queue.recovery import Mark
-from onsale.queue.state import SlotKind, SlotState
+from onsale.queue.recovery import RETURNS_GAP, Mark
+from onsale.queue.state import Gaps, SlotKind, SlotState
 from onsale.queue.store import QueueStore
 from onsale.sandbox.valkey import EmbeddedValkey
-from tests.services.waiting_room import EMPTY, EVENT, MINUTE_MS, RULES, START_MS, Room, a_buyer
+from tests.services.waiting_room import EMPTY, EVENT, MINUTE_MS, PATIENCE_MS, RULES, START_MS, Room, a_buyer
 
 GIVING: dict[str, Callable[[Room], object]] = {
     "join": lambda room: room.join(),
@@ -175,7 +175,7 @@ def test_numbers_nobody_is_known_to_own_take_no_turns(redis_client: Redis) -> No
 
     assert newcomer.number == 5_001
     assert room.standing(newcomer.number) == "admitted"
-    assert sum(run.passed_over for run in runs) == 5_000 - 20
+    assert sum(run.passed_over for run in runs) == 5_000 - 20 + RETURNS_GAP
 
 
 def test_slots_of_live_bookings_are_counted_again(redis_client: Redis) -> None:
@@ -209,6 +209,66 @@ def test_return_numbers_come_back_with_their_owners(redis_client: Redis) -> None
     assert room.store.place_at(EVENT, "r5", now_ms=room.now_ms).number == 7
     # Eight was let in again, and is away.
     assert room.later(MINUTE_MS).come_back(8) > 5
+
+
+def test_the_last_return_number_of_a_number_counts(redis_client: Redis) -> None:
+    room = Room(redis_client)
+    redis_client.flushall()
+    mark = Mark(serving=50, return_serving=2, issued=100, return_issued=9, at_ms=room.now_ms)
+
+    room.recover_from(mark, [], last_reserved=1_000, returns=[(7, 5), (7, 9)])
+
+    assert room.store.place_at(EVENT, "7", now_ms=room.now_ms).return_number == 9
+
+
+@pytest.mark.parametrize(("first", "last"), [(1, 1), (3, 6), (3, 8), (7, 8), (8, 15), (8, 16), (5, 40), (1, 1_000)])
+def test_the_numbers_that_are_nobodys_are_marked_and_no_others(redis_client: Redis, first: int, last: int) -> None:
+    room = Room(redis_client)
+
+    room.store.restore_nobodys(EVENT, Gaps(numbers=((first, last),), returns=((2, 3),)))
+
+    marked = [number for number in range(1_100) if redis_client.getbit(room.keys.nobodys()[0], number)]
+    assert marked == list(range(first, last + 1))
+    assert redis_client.bitcount(room.keys.nobodys()[1]) == 2
+
+
+def test_who_is_nobodys_is_not_waited_for_nor_let_in_nor_counted(redis_client: Redis) -> None:
+    room = Room(redis_client)
+    room.many(10_050)
+    room.store.restore_nobodys(EVENT, Gaps(numbers=((11, 10_000),)))
+    assert room.state().waiting == 60
+    room.store.set_stock(EVENT, [], free=30, held=0)
+
+    run = room.later(10_000).advance()
+
+    assert (run.admitted, run.passed_over) == (20, 9_990)
+    assert run.serving == 10_010
+
+
+def test_a_new_recovery_forgets_whom_the_one_before_left_out(redis_client: Redis) -> None:
+    room = Room(redis_client)
+    room.store.restore_nobodys(EVENT, Gaps(numbers=((11, 20),), returns=((1, 9),)))
+    lose_to_another_server(room)
+
+    room.recover(replace(EMPTY, issued=100))
+
+    assert redis_client.exists(*room.keys.nobodys()) == 0
+
+
+def test_a_return_number_is_a_line_of_its_stream_until_the_record_has_it(redis_client: Redis) -> None:
+    room = Room(redis_client)
+    room.crowd(3)
+    room.later(10_000).advance()
+    room.later(PATIENCE_MS)
+    in_person, hands_free = room.come_back(1), room.store.stay(EVENT, 2, now_ms=room.now_ms).return_number
+    # Asked again, it is the same one, and no line more.
+    assert room.come_back(1) == in_person
+
+    lines = room.store.returns_to_write(EVENT)
+    room.store.returns_written(EVENT, lines[0])
+
+    assert [(line.number, line.return_number) for line in lines] == [(1, in_person), (2, hands_free)]
+    assert room.store.returns_to_write(EVENT) == lines[1:]
 
 
 def test_an_older_copy_never_pulls_the_queue_back(redis_client: Redis) -> None:

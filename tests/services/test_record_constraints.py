@@ -289,7 +289,9 @@ def test_who_has_tickets_has_a_hold(engine, event_id):
 # What happened is not rewritten.
 
 
-@pytest.mark.parametrize("table", ["booking_history", "sale_log", "captures", "join_journal", "admission_log"])
+@pytest.mark.parametrize(
+    "table", ["booking_history", "sale_log", "captures", "join_journal", "return_journal", "admission_log"]
+)
 @pytest.mark.parametrize("change", ["UPDATE {} SET event_id = 1", "DELETE FROM {}", "TRUNCATE {}"])
 def test_what_happened_cannot_be_changed(engine, table, change):
     refused(engine, change.format(table), by="append_only")

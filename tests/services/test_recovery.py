@@ -15,14 +15,15 @@ from onsale.db.engine import reading, transaction
 from onsale.db.queue_settings import QueueChange
 from onsale.db.states import BookingState
 from onsale.db.wishes import Wish
-from onsale.errors import OnsaleError, QueueRecovering
-from onsale.queue.keys import EventKeys
-from onsale.queue.state import Standing
+from onsale.errors import AdmissionSpent, OnsaleError, QueueRecovering
+from onsale.queue.keys import EventKeys, number_place
+from onsale.queue.state import SlotKind, SlotState, Standing
 from onsale.workers import journaling
 from onsale.workers.admissions import Admitter
 from onsale.workers.lanes import work_lane
 from onsale.workers.recovery import recover
 from tests.builders import a_booking, a_buyer, an_event, open_queue, run_sql, set_queue, some_buyers, until
+from tests.services.refunding import a_paid_booking
 
 SLOW = QueueChange(rate_per_minute=60)
 
@@ -227,6 +228,94 @@ def test_the_blocks_behind_a_recovery_begin_after_every_number_that_may_have_bee
     with transaction(engine) as connection:
         assert number_blocks.last_reserved(connection, event_id) > reserved
     assert join(shop, event_id, a_buyer(engine)) == reserved + 1
+
+
+def test_a_second_loss_lets_nobody_in_under_the_numbers_that_the_first_went_on_behind(shop, engine, redis_client):
+    event_id = an_event(engine, queue=QueueChange(rate_per_minute=600))
+    open_queue(shop, event_id)
+    people = some_buyers(engine, 30)
+    for buyer_id in people[:10]:
+        join(shop, event_id, buyer_id)
+    write_down(shop, event_id)
+    redis_client.flushall()
+    go_on(shop, event_id)
+    # Behind some ten thousand numbers that nobody had.
+    later = [join(shop, event_id, buyer_id) for buyer_id in people[10:]]
+    write_down(shop, event_id)
+
+    redis_client.flushall()
+    go_on(shop, event_id)
+
+    assert shop.store.snapshot(event_id).waiting <= len(people)
+    shop.store.set_stock(event_id, [], free=len(people), held=0)
+    until(lambda: shop.store.advance(event_id).serving >= later[-1], "everybody is called")
+    assert shop.store.snapshot(event_id).admitted == len(people)
+
+
+def test_who_has_tickets_is_not_let_in_again(paying_shop, engine, redis_client):
+    shop, event_id = paying_shop, an_event(engine)
+    open_queue(shop, event_id)
+    buyer_id = a_buyer(engine)
+    number = join(shop, event_id, buyer_id)
+    until(lambda: shop.store.advance(event_id).serving >= number, "the turn comes")
+    shop.store.enter(event_id, number_place(number))
+    a_paid_booking(shop, event_id=event_id, number=number, buyer_id=buyer_id)
+    write_down(shop, event_id)
+
+    for _ in range(2):
+        redis_client.flushall()
+        go_on(shop, event_id)
+
+    with pytest.raises(AdmissionSpent):
+        shop.store.enter(event_id, number_place(number))
+    with pytest.raises(AdmissionSpent):
+        shop.store.come_back(event_id, number)
+    assert shop.store.snapshot(event_id).active == 0
+
+
+def passed(shop: Any, event_id: Any, number: int) -> None:
+    """The turn comes and goes."""
+    until(lambda: shop.store.advance(event_id).serving >= number, "the turn comes")
+    shop.store.follow(event_id, {number_place(number): SlotState(SlotKind.LAPSED)})
+
+
+def test_return_numbers_are_kept_in_order_and_nobody_else_has_a_slot(shop, engine, redis_client):
+    event_id = an_event(engine, queue=QueueChange(rate_per_minute=600))
+    open_queue(shop, event_id)
+    people = some_buyers(engine, 3)
+    numbers = [join(shop, event_id, buyer_id) for buyer_id in people]
+    for number in numbers:
+        passed(shop, event_id, number)
+    returns = {number: shop.store.come_back(event_id, number) for number in reversed(numbers)}
+    write_down(shop, event_id)
+
+    for _ in range(2):
+        redis_client.flushall()
+        go_on(shop, event_id)
+        write_down(shop, event_id)
+
+    places = [shop.store.place_at(event_id, number_place(number)) for number in numbers]
+    assert {place.number: place.return_number for place in places} == returns
+    # The numbers themselves are used up by the return numbers, and what two recoveries skipped is nobody's.
+    until(lambda: shop.store.advance(event_id).return_serving >= max(returns.values()), "all are called again")
+    assert shop.store.snapshot(event_id).admitted == len(people)
+
+
+def test_a_return_number_that_was_lost_with_redis_is_given_to_nobody_else(shop, engine, redis_client):
+    event_id = an_event(engine, queue=QueueChange(rate_per_minute=600))
+    open_queue(shop, event_id)
+    numbers = [join(shop, event_id, buyer_id) for buyer_id in some_buyers(engine, 2)]
+    for number in numbers:
+        passed(shop, event_id, number)
+    write_down(shop, event_id)
+    lost = shop.store.come_back(event_id, numbers[0])
+
+    redis_client.flushall()
+    go_on(shop, event_id)
+    until(lambda: shop.store.advance(event_id).serving >= numbers[1], "the turn comes")
+    shop.store.follow(event_id, {number_place(number): SlotState(SlotKind.LAPSED) for number in numbers})
+
+    assert shop.store.come_back(event_id, numbers[1]) > lost
 
 
 @pytest.mark.slow

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from onsale.db.states import BookingState
 from onsale.queue.keys import number_place, return_place
 from onsale.queue.recovery import RETURNS_GAP, LiveBooking, Mark, admitted_again, hands_free_of, restored, slots_of
-from onsale.queue.state import Restored, SlotKind, SlotState
+from onsale.queue.state import Gaps, Restored, SlotKind, SlotState
 
 MARK = Mark(serving=100, return_serving=3, issued=400, return_issued=9, at_ms=1_000_000)
 S = BookingState
@@ -60,7 +60,14 @@ def test_return_numbers_go_on_behind_any_that_may_have_been_given() -> None:
     assert go_on().return_issued == 9 + RETURNS_GAP
     assert go_on(return_last=50).return_issued == 50 + RETURNS_GAP
     assert go_on(return_last=50).return_serving == 23
-    assert go_on(replace(MARK, return_issued=0, return_serving=0)).return_issued == 0
+
+
+def test_a_return_number_given_after_the_checkpoint_is_not_given_twice() -> None:
+    nobody_came_back = replace(MARK, return_issued=0, return_serving=0)
+
+    assert go_on(nobody_came_back).return_issued == RETURNS_GAP
+    # Where nobody was let in, nobody can have come back.
+    assert go_on(replace(nobody_came_back, serving=0), rate_per_minute=0).return_issued == 0
 
 
 def test_numbers_beyond_journal_and_checkpoint_belong_to_nobody_known() -> None:
@@ -107,6 +114,30 @@ def test_no_place_is_given_to_numbers_nobody_is_known_to_own() -> None:
         number_place(110),
     )
     assert admitted_again(state, first=109, return_first=99, taken=[], slots_left=-1) == ()
+
+
+def test_no_place_is_given_to_numbers_that_an_earlier_recovery_went_on_behind() -> None:
+    state = go_on()
+    gaps = Gaps(numbers=((110, 118), (120, 200)), returns=((8, 8),))
+
+    places = admitted_again(state, first=117, return_first=8, taken=[], slots_left=9, gaps=gaps)
+
+    assert places == (return_place(9), number_place(119))
+
+
+@given(
+    ranges=st.lists(st.tuples(st.integers(1, 9), st.integers(1, 9)), max_size=5),
+    number=st.integers(0, 120),
+)
+def test_a_number_is_in_a_gap_when_it_is_in_one_of_the_ranges(ranges: list[tuple[int, int]], number: int) -> None:
+    gaps, at = [], 0
+    for skipped, length in ranges:
+        gaps.append((at + skipped + 1, at + skipped + length))
+        at += skipped + length
+
+    found = Gaps(numbers=tuple(gaps)).has(number, is_return=False)
+
+    assert found == any(first <= number <= last for first, last in gaps)
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ from onsale.sandbox.rehearsal.audit import Audit
 from onsale.sandbox.rehearsal.command import rate_per_minute
 from onsale.sandbox.rehearsal.conducting import Conducted
 from onsale.sandbox.rehearsal.house import sections_of
-from onsale.sandbox.rehearsal.journal import Exchanges, Journal, Progress
+from onsale.sandbox.rehearsal.journal import FAILURES_MAX, Exchanges, Failure, Journal, Progress
 from onsale.sandbox.rehearsal.plan import Arrivals, Kill, Plan
 from onsale.sandbox.rehearsal.recovering import Killed, called_again_seconds, recoveries, recovery_seconds
 from onsale.sandbox.rehearsal.results import GAVE_UP_REASONS_MAX, OTHER_REASONS, Results, results
@@ -145,6 +145,48 @@ def test_whatever_went_wrong_turns_the_verdict_and_is_said(changed: dict[str, An
     assert not found.ok
     assert any(why in said for said in found.why_not)
     assert why in terminal.report(found)
+
+
+def failing(*answers: tuple[int, str, bool]) -> Exchanges:
+    """Bookings that were answered so: the status, the problem, whether it says when to come back."""
+    found = exchanges(202)
+    for status, problem, retry_after in answers:
+        found.add(Exchange(BOOK, "POST", status, 100.0, 100.0, 100.1, retry_after, problem))
+    return found
+
+
+def test_which_requests_failed_is_said_the_worst_first() -> None:
+    polite, rude = (503, "record-unavailable", True), (503, "record-unavailable", False)
+
+    found = judged(seen=failing(polite, polite, rude, (500, "internal-server-error", False), (0, "", False)))
+
+    assert found.http_failures == {
+        f"POST {BOOK}: 500 internal-server-error": 1,
+        f"POST {BOOK}: 503 record-unavailable without Retry-After": 1,
+        f"POST {BOOK}: 503 record-unavailable": 2,
+        f"POST {BOOK}: no answer": 1,
+    }
+    assert (found.http_5xx, found.http_5xx_unexcused, found.http_no_answer) == (4, 2, 1)
+    assert any(f"2 x POST {BOOK}: 503 record-unavailable;" in why for why in found.why_not)
+    assert f"{2:>10}  POST {BOOK}: 503 record-unavailable" in terminal.report(found).splitlines()
+
+
+@pytest.mark.parametrize("more", [0, 1])
+def test_failures_beyond_the_maximum_are_counted_in_one(more: int) -> None:
+    different = [(500, f"problem-{n}", False) for n in range(figures.FAILURES_SHOWN_MAX + more)]
+
+    found = judged(seen=failing(*different)).http_failures
+
+    assert len(found) == figures.FAILURES_SHOWN_MAX + more
+    assert found.get(figures.OTHERS, 0) == more
+
+
+@pytest.mark.parametrize("more", [0, 1])
+def test_a_server_with_another_word_each_time_does_not_fill_the_memory(more: int) -> None:
+    seen = failing(*[(500, f"problem-{n}", False) for n in range(FAILURES_MAX + more)])
+
+    assert len(seen.failures) == FAILURES_MAX + more
+    assert (Failure(f"POST {BOOK}", 500, "", False) in seen.failures) == bool(more)
 
 
 def test_why_buyers_gave_up_is_counted_and_said_the_most_frequent_reason_first() -> None:

@@ -72,6 +72,12 @@ def test_every_reason_against_it_is_said_on_top() -> None:
     assert re.search(r'class="tile bad">\s*<span class="name">Sold twice', text)
 
 
+def test_which_requests_failed_is_said_with_counts() -> None:
+    said = words(drawn(rehearsed(http_failures={"GET /v1/bookings/{id}: 503 record-unavailable": 7})))
+
+    assert "Requests answered with 5xx, or not at all 7 GET /v1/bookings/{id}: 503 record-unavailable" in said
+
+
 def test_why_buyers_gave_up_is_said_with_counts() -> None:
     said = words(drawn(rehearsed(gave_up={"POST /v1/guests: no answer": 90, "book: 409 selling-stopped": 2})))
 
@@ -133,6 +139,7 @@ def test_nothing_in_a_rehearsal_becomes_markup() -> None:
         why_not=(EVIL,),
         outcomes={EVIL: 3},
         gave_up={EVIL: 3},
+        http_failures={EVIL: 2},
         verify={EVIL: True},
     )
 

@@ -26,6 +26,8 @@ from onsale.sandbox.stack import Stack
 
 LOOK_SECONDS = 0.1
 SAMPLE_SECONDS = 1.0
+# Words of the crowd heard between two looks at the shop.
+TOLD_MAX = 1_000
 # What the crowd may take beyond the plan's own end to hand over its journal.
 HAND_OVER_SECONDS_MAX = 120.0
 SETTLE_LOOK_SECONDS = 0.25
@@ -132,7 +134,7 @@ class Conductor:
         sample_at = time.monotonic()
         while self._journal is None:
             if pipe.poll(LOOK_SECONDS):
-                self._told(pipe)
+                self._told_all(pipe)
             elif not crowd.is_alive():
                 raise PartFailed(f"The crowd's process ended with {crowd.exitcode} before it could say what it saw.")
             self._look_after_the_shop()
@@ -141,6 +143,15 @@ class Conductor:
                 self._watch.look()
             if time.monotonic() > give_up:
                 raise PartFailed("The crowd did not come to an end.")
+
+    def _told_all(self, pipe: Connection) -> None:
+        """Everything that has been said: where one look takes longer than the crowd's next word, one word a look would
+        fall behind, kills would come too late, and a full pipe would stop the crowd.
+        """
+        for _ in range(TOLD_MAX):
+            self._told(pipe)
+            if self._journal is not None or not pipe.poll():
+                return
 
     def _told(self, pipe: Connection) -> None:
         try:

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from onsale.sandbox.rehearsal.journal import Exchanges, Journal
+from onsale.sandbox.rehearsal.journal import SERVER_ERROR, Exchanges, Failure, Journal
 
 BOOK = "POST /v1/events/{id}/bookings"
 # What a buyer sends to get tickets; how many of these succeed is a part of what "booking works" means.
@@ -17,8 +17,8 @@ BOOKING_ROUTES = (
     "POST /v1/bookings/{id}/payment",
     "GET /v1/bookings/{id}",
 )
-SERVER_ERROR = 500
-UNAVAILABLE = 503
+FAILURES_SHOWN_MAX = 20
+OTHERS = "others"
 # A generator that sends later than this, or has no CPU left, measures itself.
 LATE_MS_MAX = 200.0
 CPU_SHARE_MAX = 0.9
@@ -61,12 +61,25 @@ def statuses(exchanges: Exchanges) -> dict[str, int]:
     return {str(status): count for status, count in sorted(Counter(exchanges.status).items())}
 
 
-def unexcused_errors(exchanges: Exchanges) -> int:
-    """5xx that are no polite "try again": anything but a 503 with Retry-After."""
+def errors_5xx(exchanges: Exchanges, *, unexcused: bool = False) -> int:
+    """Answers of 500 and more; `unexcused`: without the polite "try again", a 503 with Retry-After."""
     return sum(
-        status >= SERVER_ERROR and not (status == UNAVAILABLE and retry_after)
-        for status, retry_after in zip(exchanges.status, exchanges.retry_after, strict=True)
+        count
+        for one, count in exchanges.failures.items()
+        if one.status >= SERVER_ERROR and not (unexcused and one.is_excused)
     )
+
+
+def failures(exchanges: Exchanges) -> dict[str, int]:
+    """Which requests got a 5xx or no answer, and how often; the worst first, then the most frequent."""
+    found = sorted(exchanges.failures.items(), key=lambda each: (_badness(each[0]), -each[1], str(each[0])))
+    shown = {str(one): count for one, count in found[:FAILURES_SHOWN_MAX]}
+    rest = sum(count for _, count in found[FAILURES_SHOWN_MAX:])
+    return shown | ({OTHERS: rest} if rest else {})
+
+
+def _badness(one: Failure) -> int:
+    return 2 if one.status == 0 else int(one.is_excused)
 
 
 def is_saturated(journal: Journal) -> bool:

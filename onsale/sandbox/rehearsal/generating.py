@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 
 from onsale.sandbox import leash
-from onsale.sandbox.rehearsal.journal import Exchanges, Journal, Progress
+from onsale.sandbox.rehearsal.journal import SERVER_ERROR, Exchanges, Journal, Progress
 from onsale.sandbox.rehearsal.plan import Plan
 from onsale.sandbox.visitor.buyer import Buyer
 from onsale.sandbox.visitor.carrying import Carrier, Exchange, carrier
@@ -30,7 +30,6 @@ VISITS_COUNTED_A_SECOND = 50_000
 ARRIVALS_AT_ONCE = 64
 BOOK = "/v1/events/{id}/bookings"
 ACCEPTED = 202
-SERVER_ERROR = 500
 
 
 @dataclass(frozen=True)

@@ -3,11 +3,36 @@
 from __future__ import annotations
 
 from array import array
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from onsale.sandbox.visitor.carrying import Exchange
 from onsale.sandbox.visitor.visit import Visit
+
+SERVER_ERROR = 500
+UNAVAILABLE = 503
+FAILURES_MAX = 500
+PROBLEM_CHARACTERS_MAX = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """An answer of 500 or more, or none (status 0): to which route, and the problem it named."""
+
+    route: str
+    status: int
+    problem: str
+    retry_after: bool
+
+    @property
+    def is_excused(self) -> bool:
+        """Whether a kill excuses it: the polite "try again", and no answer at all."""
+        return self.status == 0 or (self.status == UNAVAILABLE and self.retry_after)
+
+    def __str__(self) -> str:
+        said = f"{self.route}: {self.status or 'no answer'} {self.problem}".rstrip()
+        return said if self.is_excused or self.status != UNAVAILABLE else f"{said} without Retry-After"
 
 
 @dataclass
@@ -23,6 +48,8 @@ class Exchanges:
     ms: array[float] = field(default_factory=lambda: array("f"))
     late_ms: array[float] = field(default_factory=lambda: array("f"))
     retry_after: array[int] = field(default_factory=lambda: array("B"))
+    # What went wrong, by route, status and problem, and how often.
+    failures: Counter[Failure] = field(default_factory=Counter)
 
     def add(self, one: Exchange) -> None:
         """Write down one request."""
@@ -33,6 +60,10 @@ class Exchanges:
         self.ms.append((one.done_at - one.due_at) * 1000)
         self.late_ms.append((one.sent_at - one.due_at) * 1000)
         self.retry_after.append(one.retry_after)
+        if one.status == 0 or one.status >= SERVER_ERROR:
+            # A server's own word: one that says another each time is not kept for ever.
+            problem = one.problem[:PROBLEM_CHARACTERS_MAX] if len(self.failures) < FAILURES_MAX else ""
+            self.failures[Failure(name, one.status, problem, one.retry_after)] += 1
 
     def __len__(self) -> int:
         return len(self.at)

@@ -9,8 +9,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from statistics import median
 
-from onsale.sandbox.rehearsal.figures import BOOKING_ROUTES, SERVER_ERROR
-from onsale.sandbox.rehearsal.journal import Exchanges, Journal
+from onsale.sandbox.rehearsal.figures import BOOKING_ROUTES
+from onsale.sandbox.rehearsal.journal import SERVER_ERROR, Exchanges, Journal
 from onsale.sandbox.rehearsal.watching import Sample
 from onsale.sandbox.visitor.visit import Awaited, Awaiting
 

@@ -21,6 +21,8 @@ BROKEN_SHOWN_MAX = 50
 # Reasons have a server's own words in them: a bad one could say something else to everybody.
 GAVE_UP_REASONS_MAX = 20
 WHYS_SHOWN_MAX = 20
+# A reason is one sentence; the whole list is in the results.
+FAILURES_IN_A_REASON = 5
 GAVE_UP = "gave up"
 OTHER_REASONS = "other reasons"
 ACCEPTED = 202
@@ -52,6 +54,8 @@ class Results:
     http_5xx_unexcused: int
     http_no_answer: int
     http_statuses: Mapping[str, int]
+    # Which requests got a 5xx or no answer (`POST /v1/guests: 503 record-unavailable`), and how often.
+    http_failures: Mapping[str, int]
     rate_set_per_minute: int | None
     rate_error: float | None
     cpu_seconds_per_booking: float | None
@@ -168,10 +172,11 @@ def _of_requests(journal: Journal) -> dict[str, Any]:
     return {
         "accepted": sum(exchanges.status[each] == ACCEPTED for each in exchanges.of(figures.BOOK)),
         "http_requests": len(exchanges),
-        "http_5xx": sum(status >= figures.SERVER_ERROR for status in exchanges.status),
-        "http_5xx_unexcused": figures.unexcused_errors(exchanges),
+        "http_5xx": figures.errors_5xx(exchanges),
+        "http_5xx_unexcused": figures.errors_5xx(exchanges, unexcused=True),
         "http_no_answer": sum(status == 0 for status in exchanges.status),
         "http_statuses": figures.statuses(exchanges),
+        "http_failures": figures.failures(exchanges),
         "latency_ms": {name: asdict(found) for name, found in figures.latencies(exchanges).items()},
         "generator_saturated": figures.is_saturated(journal),
         "generator_cpu_share": round(journal.cpu_share, 3),
@@ -207,9 +212,7 @@ def reasons(found: Results) -> list[str]:
         (bool(found.inversions), f"{found.inversions} bookings were decided out of order"),
         (bool(found.lost_bookings), f"{found.lost_bookings} accepted bookings are lost"),
         (not found.settled and found.lost_bookings is not None, "not every booking came to an end in time"),
-        (found.http_5xx_unexcused > 0, f"{found.http_5xx_unexcused} answers were errors of the server"),
-        (not found.kills and found.http_5xx > 0, f"{found.http_5xx} answers were 5xx although nothing was killed"),
-        (not found.kills and found.http_no_answer > 0, f"{found.http_no_answer} requests had no answer"),
+        *_requests_say(found),
         (found.broken_promises_count > 0, f"buyers saw {found.broken_promises_count} promises broken"),
         (bool(found.gave_up), _gave_up_says(found.gave_up)),
         (bool(found.outcomes.get("unfinished")), f"{found.outcomes.get('unfinished')} buyers were not done in time"),
@@ -240,6 +243,26 @@ def reasons(found: Results) -> list[str]:
         for kill in found.kills
     ]
     return [what for is_so, what in said if is_so]
+
+
+def _requests_say(found: Results) -> list[tuple[bool, str]]:
+    which = _which_failed(found.http_failures)
+    return [
+        (found.http_5xx_unexcused > 0, f"{found.http_5xx_unexcused} answers were errors of the server{which}"),
+        (
+            not found.kills and found.http_5xx > 0,
+            f"{found.http_5xx} answers were 5xx although nothing was killed{which}",
+        ),
+        (not found.kills and found.http_no_answer > 0, f"{found.http_no_answer} requests had no answer{which}"),
+    ]
+
+
+def _which_failed(found: Mapping[str, int]) -> str:
+    if not found:
+        return ""
+    shown = [f"{count} x {which}" for which, count in list(found.items())[:FAILURES_IN_A_REASON]]
+    more = ["..."] if len(found) > FAILURES_IN_A_REASON else []
+    return f" ({'; '.join([*shown, *more])})"
 
 
 def _gave_up_says(found: Mapping[str, int]) -> str:

@@ -64,6 +64,9 @@ def report(found: Results) -> str:
     lines += [_heading("How buyers left"), *_rows(found.outcomes), ""]
     if found.gave_up:
         lines += [_heading("Why they gave up"), *(f"  {count:>8}  {why}" for why, count in found.gave_up.items()), ""]
+    if found.http_failures:
+        said = (f"  {count:>8}  {which}" for which, count in found.http_failures.items())
+        lines += [_heading("Requests answered with 5xx, or not at all"), *said, ""]
     lines += [_heading("Milliseconds a request took, from when it was due"), *_latencies(found), ""]
     if found.cpu_seconds:
         lines += [_heading("CPU seconds"), *_rows(found.cpu_seconds), ""]

@@ -38,6 +38,8 @@ class Exchange:
     sent_at: float
     done_at: float
     retry_after: bool
+    # The last word of the problem's type, where the answer was one.
+    problem: str = ""
 
 
 class Carrier:
@@ -93,7 +95,8 @@ class Carrier:
         fetched = await self._exchange(ask, headers, data)
         answer = fetched.answer
         waits = answer.retry_after_seconds is not None
-        self._seen(Exchange(ask.route, ask.method, answer.status, due, sent, time.monotonic(), waits))
+        done = time.monotonic()
+        self._seen(Exchange(ask.route, ask.method, answer.status, due, sent, done, waits, answer.problem))
         return fetched
 
     async def _exchange(self, ask: Ask, headers: dict[str, str], data: bytes | Mapping[str, str] | None) -> Fetched:
