@@ -231,7 +231,7 @@ def _restore_returns(shop: Shop, connection: Connection, event_id: EventId, know
 
 
 def _admitted_again(known: Known, kept_out: set[PlaceId], slots_used: int) -> tuple[PlaceId, ...]:
-    """Who was let in within the time to enter may come in again, where there is room; nobody under what is `kept_out`."""
+    """Who was let in within the time to enter may come in again, where there is room; not those `kept_out`."""
     unlimited = known.settings.max_active == 0
     return rules.admitted_again(
         known.state,
