@@ -26,14 +26,19 @@ def procfile() -> dict[str, str]:
 
 
 @contextmanager
-def running(name: str, settings: dict[str, str], folder: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """The Procfile's line as a process (a group of its own) until the end of the block; what it logs is in `folder`."""
+def running(
+    name: str, settings: dict[str, str], folder: Path, *, app: str = "onsale.workers.app"
+) -> Iterator[subprocess.Popen[bytes]]:
+    """The Procfile's line as a process (a group of its own) until the end of the block; what it logs is in `folder`.
+
+    `app`: another Celery app for a worker.
+    """
     ours = {name: value for name, value in os.environ.items() if not name.startswith("ONSALE_")}
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
     log = folder / f"{name}.log"
     with log.open("ab") as file:
         process = subprocess.Popen(
-            ["/bin/sh", "-c", f"exec {procfile()[name]}"],
+            ["/bin/sh", "-c", f"exec {procfile()[name].replace('onsale.workers.app', app)}"],
             env={**ours, **settings, "PATH": path},
             cwd=ROOT,
             stdout=file,

@@ -12,11 +12,12 @@ import sys
 from typing import Any
 
 from celery import Celery
-from celery.signals import setup_logging, worker_init
+from celery.signals import setup_logging, worker_init, worker_ready
 
 from onsale import logs
 from onsale.config import Config
 from onsale.queue import broker
+from onsale.workers import hearing
 
 # A wake-up taken by a worker that then vanished comes back after this long. No task runs that long (a call to the
 # payment provider gives up after 25 s), and the sweep has sent another one long before.
@@ -130,6 +131,7 @@ def _switch_threads_soon(**_: object) -> None:
 # Not weak: nobody else keeps the functions alive for Celery.
 setup_logging.connect(_log_through_structlog, weak=False)
 worker_init.connect(_switch_threads_soon, weak=False)
+worker_ready.connect(hearing.watch, weak=False)
 
 
 app = Celery("onsale", include=["onsale.workers.tasks"], set_as_current=False)
