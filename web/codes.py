@@ -84,6 +84,12 @@ def known(office: BoxOffice, event_id: EventId, buyer_id: BuyerId, kept: Collect
     return tuple(found[code] for code in kept if code in found)
 
 
+def opened(event: Event, found: Collection[FoundCode]) -> frozenset[int]:
+    """Which of the event's sections that only a code opens are open to who has these."""
+    keys = [one.rules for one in found if one.rules.kind is CodeKind.UNLOCK]
+    return frozenset(each for each in event.code_only if any(key.covers(each) for key in keys))
+
+
 def trouble(found: FoundCode) -> OnsaleError | None:
     """What would be said to a booking with this code now; None: nothing."""
     try:

@@ -144,10 +144,10 @@ class CodeOnlyBody(Asked):
     code_only_sections: list[Section] = Field(max_length=SECTIONS_MAX)
 
 
-_WRONG = (e.CodeUnknown, e.CodeNotYet, e.CodeOver, e.CodeUsed, e.TooManyRequests)
+WRONG = (e.CodeUnknown, e.CodeNotYet, e.CodeOver, e.CodeUsed, e.TooManyRequests)
 
 
-@codes.post("/v1/events/{event_id}/codes", raises=_WRONG)
+@codes.post("/v1/events/{event_id}/codes", raises=WRONG)
 def check_code(path: EventPath, body: CheckBody, buyer: Buyer) -> Answer[CodeGivesDocument]:
     """What a code gives this buyer now; it changes nothing, and is not used by it"""
     found = service.check(box_office(), EventId(path.event_id), buyer.id, body.code)

@@ -90,8 +90,7 @@ def offered(event: Event, mine: tuple[KeptCode, ...]) -> Event:
     """The event with the sections that somebody with these codes may have: what is not sold is not shown."""
     if not event.code_only:
         return event
-    keys = [one.found.rules for one in mine if one.found.rules.kind is CodeKind.UNLOCK and not one.trouble]
-    shut = {each for each in event.code_only if not any(key.covers(each) for key in keys)}
+    shut = frozenset(event.code_only) - service.opened(event, [one.found for one in mine if not one.trouble])
     return replace(event, sections=tuple(each for each in event.sections if each.id not in shut))
 
 
