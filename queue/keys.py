@@ -65,6 +65,8 @@ class EventKeys:
         # Hash, number -> the device that may take its turn; and a bitmap of the numbers that staff revoked.
         self.devices = self._prefix + "devices"
         self.revoked = self._prefix + "revoked"
+        # Bitmap: a number is a further one of whoever has the number before (`lots.py`).
+        self.lots = self._prefix + "lots"
         # String: a wake-up of the event's lane is under way.
         self.wake = self._prefix + "wake"
         # On the cache's Redis, the copy of held and sold tickets: a string with some bytes a ticket; a hash with its

@@ -20,6 +20,7 @@ from onsale.errors import (
     QueueRecovering,
     QueueUnavailable,
     TurnLapsed,
+    WeightNotCounted,
 )
 from onsale.queue import lua
 from onsale.queue.kept_connections import KeptConnections, KeptScript
@@ -48,6 +49,7 @@ NAMES = (
     "hand_over",
     "revoke",
     "reinstate",
+    "pass_spare",
 )
 # Until a block is reserved or a queue restored, a second is enough to wait.
 RETRY_SECONDS = 1
@@ -67,6 +69,7 @@ _ERRORS = {
     b"LAPSED": TurnLapsed,
     b"DONE": AdmissionSpent,
     b"DEVICE": OtherDevice,
+    b"NO_DRAW": WeightNotCounted,
 }
 _PASSING = (QueueRecovering, NumbersExhausted)
 

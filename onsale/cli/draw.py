@@ -16,7 +16,7 @@ from sqlalchemy import Connection, Engine
 
 from onsale.cli.verify import event_named
 from onsale.config import Config
-from onsale.db import draws, sale_log
+from onsale.db import draw_lots, draws, sale_log
 from onsale.db.catalogue import Event
 from onsale.db.draws import Draw
 from onsale.db.engine import make_engine, transaction
@@ -100,20 +100,22 @@ def export(event: str, output: TextIO) -> None:
 @draw.command("verify")
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--seed-hash", help="As the event's page had it before the draw.")
-@click.option("--beacon", "beacon_value", help="As the beacon's own source published it.")
+@click.option("--beacon", help="As the beacon's own source published it.")
 @click.option("--size", type=int, help="How many numbers were drawn, as the event's page has it.")
 @click.option("--list-hash", help="Of a list you were given before.")
+@click.option("--weights", help='As the event\'s page had them, "5:200,10:20": who counts how often; "-" for none.')
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on standard output.")
-def verify(
-    file: Path, seed_hash: str | None, beacon_value: str | None, size: int | None, list_hash: str | None, as_json: bool
-) -> None:
+def verify(file: Path, as_json: bool, **noted: str | int | None) -> None:
     """Check everybody's number from a list that `onsale draw export` wrote. Needs no record and no network.
 
-    Exits with 1 when something is wrong, and says what: seed, beacon, count, list or numbers.
+    Exits with 1 when something is wrong, and says what: seed, beacon, count, list, weights or numbers.
     """
-    noted = {"seed_hash": seed_hash, "beacon": beacon_value, "size": size, "list_hash": list_hash}
+    try:
+        weights = None if noted["weights"] is None else draw_list.weights_in(str(noted["weights"]))
+    except ValueError as error:
+        raise click.BadParameter('is like "5:200,10:20", or "-" for none', param_hint="--weights") from error
     with file.open(encoding="utf-8") as lines:
-        found = draw_list.check(lines, noted)
+        found = draw_list.check(lines, {**noted, "weights": weights})
     if as_json:
         out(json.dumps({"ok": not found, "wrong": [{"what": one.what, "says": one.says} for one in found]}))
     else:
@@ -130,11 +132,15 @@ def _list(connection: Connection, event: Event) -> Iterator[str]:
     found = _drawn(connection, event)
     if found.key is None or found.size is None:
         raise click.ClickException("The numbers are not drawn yet. `onsale draw show` says what is waited for.")
-    owners = dict(draws.entrants(connection, event.id, size=found.size))
-    names = {number: entrant_id(found.seed, buyer) for number, buyer in owners.items()}
+    weights = draw_lots.rows(connection, event.id)
+    names = {
+        number: entrant_id(found.seed, buyer)
+        for first, buyer in draws.entrants(connection, event.id, size=found.size)
+        for number in range(first, first + weights.get(first, 1))
+    }
     entries = [(number, names.get(number, draw_list.NOBODY)) for number in range(1, found.size + 1)]
     head = _head(event.id, found, draw_list.list_hash(entries))
-    body = {"list_hash": head["list_hash"], "entries": len(names)}
+    body = {"list_hash": head["list_hash"], "entries": len(set(names.values()))}
     sale_log.append(connection, event.id, actor=ACTOR, kind="draw_exported", body=body)
     return _lines(head, entries, found)
 
@@ -152,6 +158,7 @@ def _head(event_id: EventId, found: Draw, list_hash: str) -> dict[str, object]:
         "beacon_hash": sha256(value.encode()).hexdigest(),
         "without_beacon": found.without_beacon,
         "list_hash": list_hash,
+        "weights": found.weights,
     }
 
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from sqlalchemy import Connection
 
-from onsale.db import draws
+from onsale.db import draw_lots, draws
 from onsale.db.draws import Draw
 from onsale.db.ids import EventId
 from onsale.queue import draw as rule
@@ -26,15 +26,20 @@ def wrong(connection: Connection, event_id: EventId, *, journal_seconds: int) ->
     if rule.draw_key(draw.seed, draw.beacon or "", draw.size) != draw.key:
         yield "the draw's key does not follow from its seed, beacon and size"
     yield from _against_the_log(connection, draw)
-    drawn = rule.permutation(draw.key, draw.size)
+    drawn, weights = rule.permutation(draw.key, draw.size), draw_lots.rows(connection, event_id)
+    first_of = {number: first for first, weight in weights.items() for number in range(first, first + weight)}
     asked = {"event_id": event_id, "size": draw.size, "journal_seconds": journal_seconds}
     rows = connection.execute(sql.load("i5_drawn_bookings"), asked).all()
     for first in range(0, len(rows), OWNERS_AT_ONCE):
-        some = [(drawn.joined(row.number), row) for row in rows[first : first + OWNERS_AT_ONCE]]
+        joins = [(drawn.joined(row.number), row) for row in rows[first : first + OWNERS_AT_ONCE]]
+        some = [(first_of.get(joined, joined), row) for joined, row in joins]
         numbers = [joined for joined, _ in some]
         found = connection.execute(sql.load("i5_owners"), {"event_id": event_id, "numbers": numbers})
         owners = {row.number: row.buyer_id for row in found}
         for joined, row in some:
+            best = rule.best_of(drawn, joined, weights.get(joined, 1)).drawn
+            if best != row.number:
+                yield f"booking {row.id} was made under drawn number {row.number}, and its buyer's best is {best}"
             owner = owners.get(joined)
             said = f"booking {row.id} was made under drawn number {row.number}, which pre-queue number {joined} got,"
             if owner is None and row.must_be_known:
