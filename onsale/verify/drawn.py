@@ -26,6 +26,7 @@ def wrong(connection: Connection, event_id: EventId, *, journal_seconds: int) ->
     if rule.draw_key(draw.seed, draw.beacon or "", draw.size) != draw.key:
         yield "the draw's key does not follow from its seed, beacon and size"
     yield from _against_the_log(connection, draw)
+    yield from _weights(connection, event_id)
     drawn, weights = rule.permutation(draw.key, draw.size), draw_lots.rows(connection, event_id)
     first_of = {number: first for first, weight in weights.items() for number in range(first, first + weight)}
     asked = {"event_id": event_id, "size": draw.size, "journal_seconds": journal_seconds}
@@ -46,6 +47,15 @@ def wrong(connection: Connection, event_id: EventId, *, journal_seconds: int) ->
                 yield f"{said} and nobody is on record as having joined under that"
             elif owner is not None and owner != row.buyer_id:
                 yield f"{said} and that was given to {owner}, not to buyer {row.buyer_id}"
+
+
+def _weights(connection: Connection, event_id: EventId) -> Iterator[str]:
+    """Nobody counts more than was published before anybody joined, nor do more people."""
+    for row in connection.execute(sql.load("i5_draw_weights"), {"event_id": event_id}):
+        if row.published != row.logged:
+            yield f"{row.published} people may count {row.weight} times, and the sale log says {row.logged}"
+        if row.people > row.logged:
+            yield f"{row.people} people count {row.weight} times, and {row.logged} at most may"
 
 
 def _against_the_log(connection: Connection, draw: Draw) -> Iterator[str]:

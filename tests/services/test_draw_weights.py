@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
 
 import pytest
 from click.testing import CliRunner
@@ -12,10 +11,8 @@ from sqlalchemy import text
 
 from onsale.cli.draw import draw as command
 from onsale.db import codes, draw_lots, queue_settings
-from onsale.db.code_rules import CodeKind
-from onsale.db.codes import NewCode
 from onsale.db.engine import reading, transaction
-from onsale.db.queue_settings import Phase, QueueChange
+from onsale.db.queue_settings import Phase
 from onsale.errors import CodeUnfit, CodeUsed, WeightNotCounted
 from onsale.queue.draw import best_of, draw_key, permutation
 from onsale.queue.keys import EventKeys
@@ -25,43 +22,20 @@ from onsale.workers import drawing, journaling, recovery
 from onsale.workers.rounds import rules_of
 from tests.builders import a_buyer, an_event, open_queue, set_queue, some_buyers
 from tests.services.selling_codes import FIVE_OFF, a_code
-from tests.services.test_draw import ADDRESS, SEED, announced, beacon_came, entries_closed, go_round, on_record
-
-FIVE_TIMES = NewCode(CodeKind.PRIORITY, weight=5, uses_max=3)
-VALUE = "8a1f27"
+from tests.services.test_draw import ADDRESS, SEED, VALUE, beacon_came, entries_closed, go_round, on_record
+from tests.services.weighted_draw import FIVE_TIMES, a_weighted_draw, an_announced_draw, held, join_with
 
 
 @pytest.fixture
 def announced_draw(engine):
     """A draw that nobody may join yet."""
-    later = datetime.now(UTC) + timedelta(hours=1)
-    event_id = an_event(engine, queue=QueueChange(phase=Phase.SCHEDULED, opens_at=later))
-    announced(engine, event_id)
-    return event_id
+    return an_announced_draw(engine)
 
 
 @pytest.fixture
-def event_id(shop, engine, announced_draw):
+def event_id(shop, engine):
     """A draw with a code that counts five times, in whose pre-queue one may join."""
-    a_code(engine, announced_draw, FIVE_TIMES, "FANS")
-    set_queue(engine, announced_draw, phase=Phase.PRE_QUEUE)
-    open_queue(shop, announced_draw)
-    return announced_draw
-
-
-def join_with(shop, event_id, buyer, weight=5):
-    """As the web does it: the code's use first, then the numbers."""
-    with transaction(shop.engine) as connection:
-        draw_lots.take(connection, event_id, buyer, "FANS")
-    return shop.store.join(event_id, buyer, address=ADDRESS, weight=weight)
-
-
-def held(shop, engine, event_id):
-    """The draw is held, and its numbers are looked through."""
-    entries_closed(shop, engine, event_id)
-    beacon_came(engine, event_id, VALUE)
-    go_round(shop, lambda: shop.store.snapshot(event_id).rules.draw.held, "the draw is held")
-    go_round(shop, lambda: shop.store.snapshot(event_id).spare_to is None, "the spare numbers are passed")
+    return a_weighted_draw(shop, engine)
 
 
 def test_who_joins_with_a_weight_gets_the_best_of_so_many_numbers_and_the_others_are_nobodys(shop, engine, event_id):
