@@ -99,5 +99,7 @@ _GIVEN = text("""
     UPDATE draw_lots l SET first_number = given.number
       FROM unnest(CAST(:buyers AS uuid[]), CAST(:numbers AS bigint[])) AS given (buyer_id, number)
      WHERE l.event_id = :event_id AND l.buyer_id = given.buyer_id AND l.first_number IS DISTINCT FROM given.number
+       -- A guest's place that became an account's stays under the name it was taken by.
+       AND NOT EXISTS (SELECT FROM draw_lots o WHERE o.event_id = l.event_id AND o.first_number = given.number)
 """)
 _ROWS = text("SELECT first_number, weight FROM draw_lots WHERE event_id = :event_id AND first_number IS NOT NULL")

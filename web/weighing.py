@@ -10,6 +10,7 @@ from onsale.web import codes, joining
 from onsale.web.box_office import BoxOffice
 from onsale.web.joining import Joined
 
+_JOINED_WITHOUT = "You have joined without this code already, and keep the place you have."
 # Whether the queue gave numbers is not known then: the use stays, and the same buyer tries again.
 _UNKNOWN = (QueueUnavailable, QueueRecovering)
 
@@ -32,8 +33,7 @@ def join(
     if code_rules.normalised(typed) is None:
         raise CodeUnknown(field="code")
     found = codes.check(office, event_id, buyer_id, typed)
-    with transaction(office.engine) as connection:
-        weight = draw_lots.take(connection, event_id, buyer_id, found.code)
+    weight = _weight_of(office, event_id, buyer_id, found.code)
     try:
         joined = joining.join(
             office, event_id, buyer_id, address=address, queue_token=queue_token, solution=solution, weight=weight
@@ -43,12 +43,24 @@ def join(
             _give_back(office, event_id, buyer_id)
         raise
     if joined.weight != weight:
+        # They joined without it in the meantime.
         _give_back(office, event_id, buyer_id)
-        raise WeightNotCounted("You have joined without this code already, and keep the place you have.", field="code")
+        raise WeightNotCounted(_JOINED_WITHOUT, field="code")
     if joined.pre_queue_number is not None:
         with transaction(office.engine) as connection:
             draw_lots.given(connection, event_id, [(buyer_id, joined.pre_queue_number)])
     return joined
+
+
+def _weight_of(office: BoxOffice, event_id: EventId, buyer_id: BuyerId, code: str) -> int:
+    """Of the place this buyer has; else the code's, which is used by it."""
+    place = office.store.place_of(event_id, buyer_id)
+    if place is not None and place.weight == 1:
+        raise WeightNotCounted(_JOINED_WITHOUT, field="code")
+    if place is not None:
+        return place.weight
+    with transaction(office.engine) as connection:
+        return draw_lots.take(connection, event_id, buyer_id, code)
 
 
 def _give_back(office: BoxOffice, event_id: EventId, buyer_id: BuyerId) -> None:
