@@ -43,9 +43,9 @@ local everyone, admit, enter, steps = false, {}, {}, STEPS_MAX
 everyone = now_ms < q.grace_until_ms or q.heard == 0
 -- end guard
 local function lane(keys, letter, prefix, asked_to)
-  return {heard = {KEYS[keys], KEYS[keys + 1], KEYS[keys + 2], KEYS[keys + 3]}, handsfree = KEYS[keys + 3], done = KEYS[keys + 4],
-    letter = letter, from = q[prefix .. 'serving'], at = q[prefix .. 'serving'], last = min(q[prefix .. 'issued'], q[prefix .. 'spare_to'] or math.huge), asked_to = asked_to,
-    unknown_first = q[prefix .. 'unknown_first'], unknown_last = q[prefix .. 'unknown_last'], next = {}, passed = {}, over = 0, count = 0}
+  return {heard = {KEYS[keys], KEYS[keys + 1], KEYS[keys + 2], KEYS[keys + 3]}, handsfree = KEYS[keys + 3], done = KEYS[keys + 4], letter = letter,
+    from = q[prefix .. 'serving'], at = q[prefix .. 'serving'], last = min(q[prefix .. 'issued'], q[prefix .. 'spare_to'] or math.huge),
+    asked_to = asked_to, unknown_first = q[prefix .. 'unknown_first'], unknown_last = q[prefix .. 'unknown_last'], next = {}, passed = {}, over = 0, count = 0}
 end
 local function following(one, key, n)  -- The first number from n on with its bit set; looked up only when n is beyond the last one found.
   if (one.next[key] or 0) < n then
