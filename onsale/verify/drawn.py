@@ -38,7 +38,9 @@ def wrong(connection: Connection, event_id: EventId, *, journal_seconds: int) ->
         found = connection.execute(sql.load("i5_owners"), {"event_id": event_id, "numbers": numbers})
         owners = {row.number: row.buyer_id for row in found}
         for joined, row in some:
-            best = rule.best_of(drawn, joined, weights.get(joined, 1)).drawn
+            # A damaged record may say more than were drawn.
+            weight = min(weights.get(joined, 1), draw.size + 1 - joined)
+            best = rule.best_of(drawn, joined, weight).drawn
             if best != row.number:
                 yield f"booking {row.id} was made under drawn number {row.number}, and its buyer's best is {best}"
             owner = owners.get(joined)
