@@ -8,6 +8,7 @@ Order, on the prices that the lane has read, before fees and tax:
 No price falls below nothing: what a code cannot take is lost.
 
 Together: of the codes that take something off, at most one that is not `stackable`. `unlock` and `early` go with all.
+A `priority` code is for the draw: bookings do not have it.
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ class CodeKind(StrEnum):
     PERCENT = "percent"
     UNLOCK = "unlock"
     EARLY = "early"
+    PRIORITY = "priority"
 
 
 class CodeRefusal(StrEnum):

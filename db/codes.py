@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, text
 from sqlalchemy.exc import IntegrityError
 
-from onsale.db import sale_log, sql
+from onsale.db import draw_lots, sale_log, sql
 from onsale.db.code_rules import Code, CodeKind
 from onsale.db.code_uses import code_of
 from onsale.db.ids import BuyerId, EventId
@@ -42,6 +42,8 @@ class NewCode:
     valid_from: datetime | None = None
     valid_until: datetime | None = None
     note: str = ""
+    # How often an entry in a draw counts that is made with a `priority` code.
+    weight: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +67,7 @@ class KnownCode:
     made_at: datetime
     used: int
     taken_off_minor: int
+    weight: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +85,7 @@ class FoundCode:
     not_yet: bool
     over: bool
     used_up: bool
+    weight: int = 1
 
     @property
     def early_now(self) -> bool:
@@ -106,6 +110,8 @@ def make(
         raise NotFound
     _check(new, str(currency))
     _check_sections(connection, event_id, new.section_ids)
+    if new.kind is CodeKind.PRIORITY:
+        draw_lots.publish(connection, event_id, weight=new.weight, people=(new.uses_max or 0) * len(codes), actor=actor)
     columns = {**asdict(new), "kind": new.kind.value, "event_id": event_id, "codes": list(codes), "made_by": actor}
     columns["section_ids"] = list(new.section_ids) if new.section_ids is not None else None
     try:
@@ -182,6 +188,7 @@ def _check(new: NewCode, currency: str) -> None:
         raise CodeUnfit(f"A code of kind percent, and no other, has 1 to {WHOLE_BP} basis points.", field="percent_bp")
     if (new.kind is CodeKind.EARLY) != (new.presale_from is not None):
         raise CodeUnfit("A code of kind early, and no other, has a beginning of its presale.", field="presale_from")
+    _check_weight(new)
     if new.section_ids == ():
         raise CodeUnfit("Name a section, or none for all of them.", field="sections")
     if new.valid_from and new.valid_until and new.valid_from >= new.valid_until:
@@ -192,6 +199,16 @@ def _check(new: NewCode, currency: str) -> None:
             raise CodeUnfit(f"A code is used 1 to {USES_MAX:,} times, or without a limit.", field=name)
     if len(new.note) > NOTE_CHARACTERS_MAX:
         raise CodeUnfit(f"A note has at most {NOTE_CHARACTERS_MAX} characters.", field="note")
+
+
+def _check_weight(new: NewCode) -> None:
+    if (new.kind is CodeKind.PRIORITY) != (new.weight != 1):
+        raise CodeUnfit("A code of kind priority, and no other, has a weight.", field="weight")
+    if new.kind is CodeKind.PRIORITY and new.uses_max is None:
+        raise CodeUnfit("Say how many may use a priority code: it is published.", field="uses_max")
+    if new.kind is CodeKind.PRIORITY and (new.section_ids or new.uses_per_buyer):
+        field = "sections" if new.section_ids else "uses_per_buyer"
+        raise CodeUnfit("A priority code is used once by a buyer, and is for no tickets.", field=field)
 
 
 def _check_sections(connection: Connection, event_id: EventId, section_ids: tuple[int, ...] | None) -> None:
@@ -221,6 +238,7 @@ def _found(row: Row[Any]) -> FoundCode:
         not_yet=row.not_yet,
         over=row.over,
         used_up=full or full_for_buyer,
+        weight=row.weight,
     )
 
 
@@ -228,14 +246,15 @@ _CURRENCY = text("SELECT currency FROM events WHERE id = :event_id")
 _SECTIONS = text("SELECT id FROM sections WHERE event_id = :event_id")
 _MAKE = text("""
     INSERT INTO codes (event_id, code, kind, amount_minor, percent_bp, presale_from, section_ids, stackable, uses_max,
-                       uses_per_buyer, valid_from, valid_until, note, made_by)
+                       uses_per_buyer, valid_from, valid_until, note, weight, made_by)
     SELECT :event_id, made.code, :kind, :amount_minor, :percent_bp, :presale_from, CAST(:section_ids AS integer[]),
-           :stackable, :uses_max, :uses_per_buyer, :valid_from, :valid_until, :note, :made_by
+           :stackable, :uses_max, :uses_per_buyer, :valid_from, :valid_until, :note, :weight, :made_by
       FROM unnest(CAST(:codes AS text[])) AS made (code)
     RETURNING id
 """)
 _KNOWN = """
-    SELECT c.*, live.used, live.taken_off_minor
+    SELECT c.*, live.taken_off_minor,
+           live.used + (SELECT count(*) FROM draw_lots l WHERE l.event_id = c.event_id AND l.code_id = c.id) AS used
       FROM codes c
      CROSS JOIN LATERAL (SELECT count(*) AS used, coalesce(sum(u.discount_minor), 0)::bigint AS taken_off_minor
                            FROM live_code_uses u WHERE u.event_id = c.event_id AND u.code_id = c.id) AS live

@@ -38,6 +38,8 @@ class Draw:
     without_beacon: bool
     key: bytes | None
     held_at: datetime | None
+    # (how much an entry may count, of how many people at most): made before the pre-queue opens (`draw_lots`).
+    weights: tuple[tuple[int, int], ...] = ()
 
     @property
     def beacon(self) -> str | None:
@@ -63,6 +65,7 @@ class Draw:
             "seed": self.seed.hex() if held else "",
             "beacon_value": (self.beacon or "") if held else "",
             "key": self.key.hex() if self.key else "",
+            "weights": self.weights,
         }
 
 
@@ -84,10 +87,11 @@ def announce(connection: Connection, event_id: EventId, *, seed: bytes, beacon_n
     Only before the pre-queue opens: who joins must know by which rule.
     """
     _check_beacon("beacon_name", beacon_name)
-    _lock_before_anybody_joins(connection, event_id)
+    lock_before_anybody_joins(connection, event_id)
     hashed = sha256(seed).hexdigest()
     arguments = {"event_id": event_id, "seed": seed, "seed_hash": hashed, "beacon_name": beacon_name}
-    draw = _draw(connection.execute(_ANNOUNCE, arguments).one())
+    connection.execute(_ANNOUNCE, arguments)
+    draw = _locked(connection, event_id)
     body = {"seed_hash": draw.seed_hash, "beacon_name": beacon_name}
     _note(connection, event_id, actor=actor, kind="draw_announced", body=body)
     return draw
@@ -95,7 +99,7 @@ def announce(connection: Connection, event_id: EventId, *, seed: bytes, beacon_n
 
 def withdraw(connection: Connection, event_id: EventId, *, actor: str) -> None:
     """First come, first served again; harmless twice. Raises NotFound, IllegalMove once the pre-queue has opened."""
-    _lock_before_anybody_joins(connection, event_id)
+    lock_before_anybody_joins(connection, event_id)
     gone = connection.execute(_WITHDRAW, {"event_id": event_id}).one_or_none()
     if gone is not None:
         body = {"seed_hash": gone.seed_hash, "seed": bytes(gone.seed).hex()}
@@ -126,10 +130,10 @@ def put_beacon(connection: Connection, event_id: EventId, value: str, *, actor: 
         return draw
     if draw.beacon is not None:
         raise IllegalMove("The draw has its beacon, or goes without. That cannot be changed.")
-    row = connection.execute(_PUT_BEACON, {"event_id": event_id, "value": value}).one()
+    connection.execute(_PUT_BEACON, {"event_id": event_id, "value": value})
     body = {"beacon_name": draw.beacon_name, "beacon_value": value}
     _note(connection, event_id, actor=actor, kind="draw_beacon", body=body)
-    return _draw(row)
+    return _locked(connection, event_id)
 
 
 def go_without_beacon(connection: Connection, event_id: EventId, *, actor: str) -> Draw:
@@ -142,10 +146,10 @@ def go_without_beacon(connection: Connection, event_id: EventId, *, actor: str) 
         return draw
     if draw.beacon is not None:
         raise IllegalMove("The beacon's value is there: it counts.")
-    row = connection.execute(_WITHOUT_BEACON, {"event_id": event_id}).one()
+    connection.execute(_WITHOUT_BEACON, {"event_id": event_id})
     body = {"beacon_name": draw.beacon_name}
     _note(connection, event_id, actor=actor, kind="draw_without_beacon", body=body)
-    return _draw(row)
+    return _locked(connection, event_id)
 
 
 def hold_back(connection: Connection, event_id: EventId) -> Draw | None:
@@ -188,7 +192,8 @@ def entrants(connection: Connection, event_id: EventId, *, size: int) -> Iterato
 def _draw(row: Row[Any]) -> Draw:
     # The driver gives bytes as views of its own memory.
     own = {"seed": bytes(row.seed), "key": None if row.key is None else bytes(row.key)}
-    return Draw(**{**row._mapping, **own})
+    weights = tuple((weight, people) for weight, people in row.weights)
+    return Draw(**{**row._mapping, **own, "weights": weights})
 
 
 def _closed(connection: Connection, event_id: EventId) -> Draw:
@@ -205,7 +210,8 @@ def _locked(connection: Connection, event_id: EventId) -> Draw:
     return _draw(row)
 
 
-def _lock_before_anybody_joins(connection: Connection, event_id: EventId) -> None:
+def lock_before_anybody_joins(connection: Connection, event_id: EventId) -> None:
+    """Nobody opens the pre-queue until this transaction has ended. Raises NotFound, IllegalMove when it has opened."""
     row = connection.execute(_BEFORE, {"event_id": event_id}).one_or_none()
     if row is None:
         raise NotFound
@@ -222,14 +228,23 @@ def _check_beacon(name: str, value: str) -> None:
         raise BadRequest("Give the value that was published.", field=name)
 
 
-def _note(connection: Connection, event_id: EventId, *, actor: str, kind: str, body: Mapping[str, object]) -> None:
+def new_version(connection: Connection, event_id: EventId, *, actor: str) -> None:
+    """What is public of the draw has changed: whoever runs the queue learns of it."""
     connection.execute(_NEW_VERSION, {"event_id": event_id, "actor": actor})
+
+
+def _note(connection: Connection, event_id: EventId, *, actor: str, kind: str, body: Mapping[str, object]) -> None:
+    new_version(connection, event_id, actor=actor)
     sale_log.append(connection, event_id, actor=actor, kind=kind, body=body)
 
 
-_GET = text("SELECT * FROM draws WHERE event_id = :event_id")
-_GET_FOR_UPDATE = text("SELECT * FROM draws WHERE event_id = :event_id FOR UPDATE")
-_OF_EVENTS = text("SELECT * FROM draws WHERE event_id = ANY (CAST(:event_ids AS bigint[]))")
+_DRAWS = """
+    SELECT *, (SELECT coalesce(json_agg(json_build_array(w.weight, w.people_max) ORDER BY w.weight), '[]')
+                 FROM draw_weights w WHERE w.event_id = draws.event_id) AS weights
+      FROM draws WHERE """
+_GET = text(f"{_DRAWS} event_id = :event_id")
+_GET_FOR_UPDATE = text(f"{_DRAWS} event_id = :event_id FOR UPDATE")
+_OF_EVENTS = text(f"{_DRAWS} event_id = ANY (CAST(:event_ids AS bigint[]))")
 _BEFORE = text("""
     SELECT phase, opens_at <= clock_timestamp() AS is_due,
            EXISTS (SELECT FROM join_journal WHERE event_id = :event_id) AS joined
@@ -238,7 +253,6 @@ _BEFORE = text("""
 _ANNOUNCE = text("""
     INSERT INTO draws (event_id, seed, seed_hash, beacon_name) VALUES (:event_id, :seed, :seed_hash, :beacon_name)
     ON CONFLICT (event_id) DO UPDATE SET beacon_name = excluded.beacon_name
-    RETURNING *
 """)
 _WITHDRAW = text("DELETE FROM draws WHERE event_id = :event_id RETURNING seed, seed_hash")
 _CLOSING_DUE = text("""
@@ -250,8 +264,8 @@ _CLOSING_DUE = text("""
 _CLOSE = text("""
     UPDATE draws SET size = :size, closed_at = clock_timestamp() WHERE event_id = :event_id AND size IS NULL
 """)
-_PUT_BEACON = text("UPDATE draws SET beacon_value = :value WHERE event_id = :event_id RETURNING *")
-_WITHOUT_BEACON = text("UPDATE draws SET without_beacon = true WHERE event_id = :event_id RETURNING *")
+_PUT_BEACON = text("UPDATE draws SET beacon_value = :value WHERE event_id = :event_id")
+_WITHOUT_BEACON = text("UPDATE draws SET without_beacon = true WHERE event_id = :event_id")
 _HOLD = text("UPDATE draws SET key = :key, held_at = clock_timestamp() WHERE event_id = :event_id")
 _OPEN = text("""
     UPDATE queue_settings

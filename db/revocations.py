@@ -204,7 +204,15 @@ _BLOCKS = text("""
       FROM (SELECT network FROM revocations WHERE event_id = :event_id AND undone_at IS NULL
              ORDER BY network NULLS LAST LIMIT :limit) AS closed
 """)
-_IS_REVOKED = text("SELECT EXISTS (SELECT FROM revoked_now WHERE event_id = :event_id AND number = :number)")
+# A further number of somebody's weight in a draw goes with the first.
+_IS_REVOKED = text("""
+    SELECT EXISTS (
+        SELECT FROM revoked_now WHERE event_id = :event_id AND number IN (
+            CAST(:number AS bigint),
+            (SELECT first_number FROM draw_lots
+              WHERE event_id = :event_id AND first_number <= CAST(:number AS bigint)
+                AND first_number > CAST(:number AS bigint) - 100 AND first_number + weight > CAST(:number AS bigint))))
+""")
 _RECORD_ADDRESSES = text("""
     INSERT INTO join_addresses (event_id, number, address)
     SELECT :event_id, * FROM unnest(CAST(:numbers AS bigint[]), CAST(:addresses AS inet[])) ON CONFLICT DO NOTHING

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from dataclasses import dataclass
+from collections.abc import Collection
+from dataclasses import dataclass, replace
 
 from sqlalchemy import Connection, text
 
@@ -90,6 +91,14 @@ def seat_map(connection: Connection, event_id: EventId) -> SeatMap | None:
         if row.id is not None
     )
     return SeatMap(event_id, _version(sections), rows[0].currency, sections)
+
+
+def without(house: SeatMap, shut: Collection[int]) -> SeatMap:
+    """The house as somebody sees it for whom these sections are not on sale."""
+    if not shut:
+        return house
+    sections = tuple(each for each in house.sections if each.id not in shut)
+    return replace(house, version=_version(sections), sections=sections)
 
 
 def _seat_run(run: TicketRun) -> SeatRun:

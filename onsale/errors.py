@@ -209,6 +209,10 @@ class CodeUsed(OnsaleError):
     """This code is used up. Leave it out."""
 
 
+class WeightNotCounted(OnsaleError):
+    """This code counts when you join a draw with it, before the entries close. Join without it, or keep your place."""
+
+
 class CodesDoNotStack(OnsaleError):
     """These codes cannot be used together. Leave one of them out."""
 

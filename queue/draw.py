@@ -11,6 +11,7 @@ no number of the pre-queue goes through the ten rounds again (cycle walking). So
 from __future__ import annotations
 
 import hmac
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import sha256
@@ -43,6 +44,8 @@ class DrawState:
     seed: str = ""
     beacon_value: str = ""
     key: str = ""
+    # (how much an entry may count, of how many people at most), beside all those that count once.
+    weights: tuple[tuple[int, int], ...] = ()
 
     @property
     def held(self) -> bool:
@@ -67,7 +70,15 @@ class DrawState:
             "without_beacon": self.without_beacon,
             "seed": self.seed or None,
             "beacon_value": self.beacon_value or None,
+            "weights": [{"weight": weight, "people_max": people} for weight, people in self.weights],
         }
+
+
+def draw_of(told: Mapping[str, Any] | None) -> DrawState | None:
+    """What is public of a draw, from what is on record or kept of it as JSON."""
+    if not told:
+        return None
+    return DrawState(**{**told, "weights": tuple((weight, people) for weight, people in told.get("weights", ()))})
 
 
 def seed_hash(seed: bytes) -> str:
@@ -157,11 +168,13 @@ def joined_as(draw: DrawState | None, number: int) -> int:
     return permutation(bytes.fromhex(draw.key), draw.size).joined(number)
 
 
-def drawn_as(draw: DrawState | None, number: int) -> int | None:
+def drawn_as(draw: DrawState | None, number: int, *, weight: int = 1) -> int | None:
     """The number that somebody has now who joined with this one; None while it is still to be drawn."""
     if draw is None or (draw.size is not None and number > draw.size):
         return number
-    return permutation(bytes.fromhex(draw.key), draw.size).drawn(number) if draw.held and draw.size else None
+    if not draw.held or not draw.size:
+        return None
+    return best_of(permutation(bytes.fromhex(draw.key), draw.size), number, weight).drawn
 
 
 def best_of(drawn: Permutation, first: int, weight: int) -> Weighted:

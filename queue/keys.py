@@ -67,6 +67,8 @@ class EventKeys:
         self.revoked = self._prefix + "revoked"
         # Bitmap of drawn numbers that nobody is known to have: used, until somebody proves to have one.
         self.vacant = self._prefix + "vacant"
+        # Bitmap: a number is a further one of whoever has the number before (`lots.py`).
+        self.lots = self._prefix + "lots"
         # String: a wake-up of the event's lane is under way.
         self.wake = self._prefix + "wake"
         # On the cache's Redis, the copy of held and sold tickets: a string with some bytes a ticket; a hash with its

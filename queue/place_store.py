@@ -17,6 +17,7 @@ from redis.exceptions import RedisError
 from onsale.db.ids import BuyerId, EventId
 from onsale.errors import NotInQueue, QueueUnavailable
 from onsale.queue.keys import NO_DEVICE, EventKeys, device_field
+from onsale.queue.lots import bitmap
 from onsale.queue.scripts import Scripts
 from onsale.queue.state_text import buyer_text
 
@@ -92,6 +93,37 @@ class PlaceStore:
         """Pass these over like used places until somebody claims one (`QueueStore` does); how many that took out."""
         keys = EventKeys(event_id)
         return self._in_steps("vacate", [keys.queue, *keys.numbers_lane()[3:], keys.vacant], numbers)
+
+    def lots(self, event_id: EventId) -> bytes:
+        """Which numbers are further ones of whoever has the number before (`lots.py`); they never change once drawn."""
+        try:
+            found = self._client.get(EventKeys(event_id).lots)
+        except RedisError as error:
+            raise QueueUnavailable from error
+        return found if isinstance(found, bytes) else b""
+
+    def pass_spare(self, event_id: EventId, looked_through: range, spare: Sequence[int], *, size: int) -> int | None:
+        """Of this stretch of `size` drawn numbers these are nobody's, and are passed like used ones; all before it were
+        told already. Returns up to where that is known now, None at the end. May run twice, in any number of copies.
+        """
+        keys = EventKeys(event_id)
+        told = [looked_through.start - 1, looked_through.stop - 1, size, *spare]
+        known = int(self._run("pass_spare", [keys.queue, keys.numbers_lane()[4]], told)[0])
+        return None if known < 0 else known
+
+    def restore_lots(self, event_id: EventId, rows: Sequence[tuple[int, int]]) -> None:
+        """(first number, weight) from the record, before the queue is opened again: nobody is let in unlooked."""
+        keys = EventKeys(event_id)
+        pipeline = self._client.pipeline(transaction=True)
+        pipeline.delete(keys.lots)
+        if rows:
+            pipeline.set(keys.lots, bitmap(rows))
+            spare = sum(weight - 1 for _, weight in rows)
+            pipeline.hset(keys.queue, mapping={"spare": spare, "spare_passed": 0, "spare_to": 0})
+        try:
+            pipeline.execute()
+        except RedisError as error:
+            raise QueueUnavailable from error
 
     def _bind(self, event_id: EventId, arguments: Sequence[str | bytes | int]) -> int:
         keys = EventKeys(event_id)

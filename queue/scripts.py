@@ -20,6 +20,7 @@ from onsale.errors import (
     QueueRecovering,
     QueueUnavailable,
     TurnLapsed,
+    WeightNotCounted,
 )
 from onsale.queue import lua
 from onsale.queue.kept_connections import KeptConnections, KeptScript
@@ -50,6 +51,7 @@ NAMES = (
     "reinstate",
     "vacate",
     "claim",
+    "pass_spare",
 )
 # Until a block is reserved or a queue restored, a second is enough to wait.
 RETRY_SECONDS = 1
@@ -69,6 +71,7 @@ _ERRORS = {
     b"LAPSED": TurnLapsed,
     b"DONE": AdmissionSpent,
     b"DEVICE": OtherDevice,
+    b"NO_DRAW": WeightNotCounted,
 }
 _PASSING = (QueueRecovering, NumbersExhausted)
 

@@ -111,7 +111,8 @@ class SoFar:
 class Joined:
     """A number in the queue; `created` is False when the buyer had it already.
 
-    Of a draw: `pre_queue_number` is what they joined with, and `number` is the same until it is `drawn`.
+    Of a draw: `pre_queue_number` is what they joined with, the first of `weight` in a row, and `number` is the same
+    until it is `drawn`.
     """
 
     number: int
@@ -119,6 +120,7 @@ class Joined:
     created: bool
     pre_queue_number: int | None = None
     drawn: bool = False
+    weight: int = 1
 
     @property
     def token_number(self) -> int:
@@ -184,6 +186,8 @@ class Place:
     joined_at_ms: int
     hands_free: bool
     pre_queue_number: int | None = None
+    # So many pre-queue numbers in a row, from the one they joined with; the best drawn of them is `number`.
+    weight: int = 1
     # None until the place was entered or moved by a client that names its device.
     turn: TurnDevice | None = None
 
@@ -247,6 +251,8 @@ class QueueState:
     # What `queue/outlook.py` remembers, and what the record knows of the sale so far, as they are kept.
     outlook: bytes = b""
     so_far: SoFar | None = None
+    # Up to where drawn numbers were looked through for those that are nobody's; None: all of them, or there are none.
+    spare_to: int | None = None
 
     @property
     def active(self) -> int:
@@ -264,6 +270,7 @@ class JoinEntry:
     joined_at_ms: int
     # The network address as bytes, an IPv6 address as its /64; empty where a number was only proven again.
     address: bytes = b""
+    weight: int = 1
 
 
 @dataclass(frozen=True, slots=True)

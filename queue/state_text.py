@@ -10,7 +10,7 @@ from typing import Any
 import orjson
 
 from onsale.errors import QueueRecovering
-from onsale.queue.draw import DrawState
+from onsale.queue.draw import draw_of
 from onsale.queue.state import (
     AdmissionEntry,
     JoinEntry,
@@ -27,7 +27,11 @@ MINUTE_MS = 60_000
 
 def rules_json(rules: QueueRules) -> bytes:
     """The settings as the queue's hash keeps them."""
-    return orjson.dumps(asdict(rules))
+    kept = asdict(rules)
+    if kept["draw"] and not kept["draw"]["weights"]:
+        # A process of the release before knows of no weights, and reads the settings of every other draw.
+        del kept["draw"]["weights"]
+    return orjson.dumps(kept)
 
 
 def sections_json(sections: Sequence[SectionStock]) -> bytes:
@@ -71,6 +75,7 @@ def state_of(answer: Sequence[Any]) -> QueueState:
         heard=counter("heard_people") if "heard_people" in values else None,
         configured_at_ms=int(values.get("configured_at_us", b"0")) // 1000,
         outlook=values.get("outlook", b""),
+        spare_to=int(values["spare_to"]) if "spare_to" in values else None,
     )
 
 
@@ -97,7 +102,8 @@ def buyer_text(number: int, joined_at_ms: int) -> bytes:
 
 def join_entry(entry_id: bytes, fields: Mapping[bytes, bytes]) -> JoinEntry:
     """A line of the joins stream."""
-    return JoinEntry(entry_id.decode(), int(fields[b"n"]), fields[b"b"], int(fields[b"t"]), fields.get(b"a", b""))
+    number, joined_at_ms, weight = (int(fields.get(name, b"1")) for name in (b"n", b"t", b"w"))
+    return JoinEntry(entry_id.decode(), number, fields[b"b"], joined_at_ms, fields.get(b"a", b""), weight)
 
 
 def return_entry(entry_id: bytes, fields: Mapping[bytes, bytes]) -> ReturnEntry:
@@ -148,7 +154,7 @@ def _rules(text: bytes, phase: Phase) -> QueueRules:
     kept = orjson.loads(text)
     opens_at = datetime.fromisoformat(kept.pop("opens_at")).astimezone(UTC)
     draw = kept.pop("draw", None)
-    return QueueRules(**{**kept, "phase": phase, "opens_at": opens_at, "draw": DrawState(**draw) if draw else None})
+    return QueueRules(**{**kept, "phase": phase, "opens_at": opens_at, "draw": draw_of(draw)})
 
 
 def _last_minute(values: dict[str, bytes], now_ms: int) -> int:

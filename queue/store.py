@@ -17,7 +17,7 @@ from redis import Redis
 
 from onsale.db.ids import BuyerId, EventId
 from onsale.errors import NotInQueue, QueueRecovering
-from onsale.queue.draw import DrawState, permutation
+from onsale.queue.draw import DrawState, best_of, permutation
 from onsale.queue.journaled import Journaled
 from onsale.queue.keys import (
     NO_DEVICE,
@@ -72,21 +72,23 @@ class QueueStore(Journaled):
         address: str,
         proven: int | None = None,
         early: bool = False,
+        weight: int = 1,
         now_ms: int | None = None,
     ) -> Joined:
         """The buyer's number: the next one, or the one this buyer has.
 
         `proven` is the number in a verified queue token; when it differs from what is known, the lower one wins.
-        `early`: also before the opening. Raises NotOpenYet (with `retry_after_seconds`), QueueClosed, NumbersExhausted,
-        AddressLimitReached.
+        `early`: also before the opening. `weight`: so many numbers in a row, for a draw (WeightNotCounted where none
+        is to come); who has a number keeps the weight it has. Raises NotOpenYet (with `retry_after_seconds`),
+        QueueClosed, NumbersExhausted, AddressLimitReached.
         """
         keys, digest = EventKeys(event_id), address_digest(address)
-        number, joined_at_ms, created, size, key = self._run(
+        number, joined_at_ms, created, size, key, weighs = self._run(
             "join",
-            [keys.queue, keys.buyers(buyer_id), keys.address(digest), keys.joins, *keys.numbers_lane()[:3]],
-            [buyer_id.bytes, digest, proven or 0, now_ms or "", address_bytes(address), int(early)],
+            [keys.queue, keys.buyers(buyer_id), keys.address(digest), keys.joins, *keys.numbers_lane()[:3], keys.lots],
+            [buyer_id.bytes, digest, proven or 0, now_ms or "", address_bytes(address), int(early), weight],
         )
-        joined = Joined(int(number), int(joined_at_ms), bool(created))
+        joined = Joined(int(number), int(joined_at_ms), bool(created), weight=int(weighs))
         if not (key or size):
             return joined
         joined = _drawn(joined, int(number), size=int(size), key=key)
@@ -148,7 +150,7 @@ class QueueStore(Journaled):
     def place_of(self, event_id: EventId, buyer_id: BuyerId, *, now_ms: int | None = None) -> Place | None:
         """Where this buyer stands; None without a number."""
         keys = EventKeys(event_id)
-        names = [*_place_keys(keys), keys.devices, keys.buyers(buyer_id)]
+        names = [*_place_keys(keys), keys.devices, keys.buyers(buyer_id), keys.lots]
         try:
             answer = self._run("place", names, [0, 0, now_ms or "", buyer_id.bytes])
         except NotInQueue:
@@ -156,8 +158,9 @@ class QueueStore(Journaled):
         place, of_draw = _place(answer[:7]), answer[7:]
         if not of_draw:
             return place
-        place = _drawn(place, place.number, size=int(of_draw[0]), key=of_draw[1])
-        if not of_draw[1]:
+        size, key, weight = of_draw
+        place = _drawn(replace(place, weight=int(weight)), place.number, size=int(size), key=key)
+        if not key:
             return place
         # What a number is drawn as never changes, so that the second look may be a moment later.
         found = self.place_at(event_id, number_place(place.number), now_ms=now_ms)
@@ -169,7 +172,9 @@ class QueueStore(Journaled):
             moved: list[str | bytes | int] = [place.number, turn.device, turn.before, 0, turn.since_ms]
             self._run("bind", [keys.queue, keys.devices], moved)
             found = replace(found, turn=place.turn)
-        return replace(found, joined_at_ms=place.joined_at_ms, pre_queue_number=place.pre_queue_number)
+        return replace(
+            found, joined_at_ms=place.joined_at_ms, pre_queue_number=place.pre_queue_number, weight=place.weight
+        )
 
     def place_at(self, event_id: EventId, place: str, *, now_ms: int | None = None) -> Place:
         """Where this number or return number stands. Raises NotInQueue."""
@@ -358,6 +363,6 @@ def _drawn(given: _T, number: int, *, size: int, key: bytes) -> _T:
         return given
     if not key:
         return replace(given, pre_queue_number=number)
-    drawn = permutation(bytes.fromhex(key.decode()), size).drawn(number)
+    drawn = best_of(permutation(bytes.fromhex(key.decode()), size), number, given.weight).drawn
     found = replace(given, number=drawn, pre_queue_number=number)
     return replace(found, drawn=True) if isinstance(found, Joined) else found

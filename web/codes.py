@@ -29,7 +29,7 @@ from onsale.errors import (
     NotFound,
     OnsaleError,
 )
-from onsale.web import limits
+from onsale.web import dial, limits
 from onsale.web.auth import StaffMember
 from onsale.web.box_office import BoxOffice
 
@@ -46,7 +46,8 @@ class Listed:
 
 
 def shown(office: BoxOffice, event_id: EventId, buyer_id: BuyerId, typed: Sequence[str]) -> tuple[FoundCode, ...]:
-    """What these codes are, for a booking that is made with them now; an early code after the opening is left out.
+    """What these codes are, for a booking that is made with them now; without those that mean nothing to it: an early
+    code after the opening, one that counted in the draw.
 
     Raises CodeUnknown, CodeNotYet, CodeOver, CodeUsed, CodesDoNotStack, TooManyRequests; BadRequest for too many.
     """
@@ -62,7 +63,7 @@ def shown(office: BoxOffice, event_id: EventId, buyer_id: BuyerId, typed: Sequen
     each = [_usable(found.get(code)) for code in wanted]
     if not code_rules.go_together([one.rules for one in each]):
         raise CodesDoNotStack(field=FIELD)
-    return tuple(one for one in each if one.rules.kind is not CodeKind.EARLY or one.early_now)
+    return tuple(one for one in each if one.early_now or one.rules.kind not in (CodeKind.EARLY, CodeKind.PRIORITY))
 
 
 def check(office: BoxOffice, event_id: EventId, buyer_id: BuyerId, typed: str) -> FoundCode:
@@ -82,6 +83,12 @@ def known(office: BoxOffice, event_id: EventId, buyer_id: BuyerId, kept: Collect
     with reading(office.engine) as connection:
         found = codes.find(connection, event_id, buyer_id, kept)
     return tuple(found[code] for code in kept if code in found)
+
+
+def opened(event: Event, found: Collection[FoundCode]) -> frozenset[int]:
+    """Which of the event's sections that only a code opens are open to who has these."""
+    keys = [one.rules for one in found if one.rules.kind is CodeKind.UNLOCK]
+    return frozenset(each for each in event.code_only if any(key.covers(each) for key in keys))
 
 
 def trouble(found: FoundCode) -> OnsaleError | None:
@@ -142,7 +149,10 @@ def make(
         raise CodeUnfit(f"Choose one code, or have 1 to {codes.MADE_AT_ONCE_MAX:,} random ones made.", field="count")
     with transaction(office.engine) as connection:
         actor = _actor(connection, event_id, member)
-        return codes.make(connection, event_id, new, [chosen] if chosen else codes.random_codes(how_many), actor=actor)
+        made = codes.make(connection, event_id, new, [chosen] if chosen else codes.random_codes(how_many), actor=actor)
+    if new.kind is CodeKind.PRIORITY:
+        dial.put_in_force(office, event_id)
+    return made
 
 
 def switch(office: BoxOffice, event_id: EventId, member: StaffMember, code_id: int, *, off: bool) -> KnownCode:

@@ -14,7 +14,7 @@ from onsale.db.queue_settings import QueueChange, QueueSettings
 from onsale.db.rate_control import RateControl, rate_in_force, version_in_force
 from onsale.db.stats import SaleNumbers
 from onsale.errors import NotAllowed, NotFound, OnsaleError
-from onsale.queue.draw import DrawState
+from onsale.queue.draw import draw_of
 from onsale.queue.state import Phase, QueueRules
 from onsale.web.auth import StaffMember
 from onsale.web.box_office import BoxOffice
@@ -117,7 +117,7 @@ def rules_of(settings: QueueSettings, control: RateControl | None = None) -> Que
         pay_seconds=settings.pay_seconds,
         address_limit=settings.address_limit,
         handsfree_per_minute=settings.handsfree_per_minute,
-        draw=DrawState(**settings.draw.public()) if settings.draw else None,
+        draw=draw_of(settings.draw.public()) if settings.draw else None,
         ceiling_per_minute=settings.rate_per_minute,
         because=control.because if control else "",
     )

@@ -30,6 +30,9 @@ class Joined:
     queue_token: str
     joined_at: datetime
     created: bool
+    # Of a draw: what they joined with, the first of so many numbers in a row.
+    pre_queue_number: int | None = None
+    weight: int = 1
 
 
 @dataclass(frozen=True)
@@ -56,6 +59,8 @@ class MyPlace:
     hands_free: bool
     queue_token: str
     pre_queue_number: int | None = None
+    # So many pre-queue numbers in a row, from that one on; the best drawn of them counts.
+    weight: int = 1
     # The device whose turn it is, where one came in or the place moved to one.
     turn: TurnDevice | None = None
 
@@ -95,8 +100,11 @@ def join(
     address: str,
     queue_token: str | None = None,
     solution: str | None = None,
+    weight: int = 1,
 ) -> Joined:
     """Take a number, or get the one this buyer has. One call to Redis; `solution` is of `newcomers.challenge`.
+
+    `weight`: of a code (`weighing.join`).
 
     Raises NotFound, NotOpenYet, QueueClosed, NumbersExhausted, QueueRecovering, AddressLimitReached, BadQueueToken,
     WorkNeeded, PlaceRevoked.
@@ -106,13 +114,15 @@ def join(
     guarded = office.guards.of(event_id)
     if guarded.asks_newcomers and proven is None:
         newcomers.check(office, event_id, buyer_id, guarded=guarded, address=address, solution=solution)
-    joined = office.store.join(event_id, buyer_id, address=address, proven=proven)
+    joined = office.store.join(event_id, buyer_id, address=address, proven=proven, weight=weight)
     newcomers.refuse_revoked(office, event_id, joined.token_number)
     return Joined(
         joined.number,
         _queue_token(office, event_id, buyer_id, joined.token_number, joined.joined_at_ms),
         moment(joined.joined_at_ms),
         joined.created,
+        joined.pre_queue_number,
+        joined.weight,
     )
 
 
@@ -228,6 +238,7 @@ def _seen(
         hands_free=place.hands_free,
         queue_token=_queue_token(office, event_id, buyer_id, place.token_number, place.joined_at_ms),
         pre_queue_number=place.pre_queue_number,
+        weight=place.weight,
         turn=place.turn,
     )
     return seen.keeping(told, now_ms())

@@ -66,6 +66,7 @@ STATUS: dict[type[e.OnsaleError], int] = {
     e.CodeOver: 409,
     e.CodeUsed: 409,
     e.CodesDoNotStack: 409,
+    e.WeightNotCounted: 409,
     e.CodeUnfit: 409,
     e.TiersUnfit: 409,
     e.CodeExists: 409,

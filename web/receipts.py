@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from onsale.db import bookings, chain_lines, queue_ways, sale_chain
+from onsale.db import bookings, chain_lines, code_uses, queue_ways, sale_chain
 from onsale.db.bookings import Booking
+from onsale.db.code_uses import UsedCode
 from onsale.db.engine import reading
 from onsale.db.ids import BookingId, BuyerId
 from onsale.web import booking
@@ -31,6 +32,7 @@ class Receipt:
     pseudonym: str
     buyer_pseudonym: str
     lines: tuple[PublicLine, ...]
+    codes: tuple[UsedCode, ...] = ()
 
 
 def receipt(office: BoxOffice, booking_id: BookingId, buyer_id: BuyerId) -> Receipt:
@@ -42,6 +44,7 @@ def receipt(office: BoxOffice, booking_id: BookingId, buyer_id: BuyerId) -> Rece
         )
         moves = [move for move in bookings.history(connection, found.id) if move.version <= found.version]
         key = sale_chain.known_key(connection, found.event_id)
+        codes = code_uses.of_booking(connection, found.id) if found.code_ids else ()
         chained = sale_chain.lines_of(connection, found.event_id, found.id)
     return Receipt(
         booking=found,
@@ -49,4 +52,5 @@ def receipt(office: BoxOffice, booking_id: BookingId, buyer_id: BuyerId) -> Rece
         pseudonym=chain_lines.pseudonym(key, found.id) if key else "",
         buyer_pseudonym=chain_lines.pseudonym(key, buyer_id) if key else "",
         lines=tuple(PublicLine(*each) for each in chained),
+        codes=codes,
     )

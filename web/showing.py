@@ -50,7 +50,8 @@ K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
 Suggestions = tuple[Suggestion, ...]
 Listings = tuple[EventListing, ...]
-House = tuple[EventId, tuple[Section, ...]]
+# With the sections that are left out of it.
+House = tuple[EventId, tuple[Section, ...], frozenset[int]]
 
 
 class Lately:
@@ -91,17 +92,16 @@ class Shows:
         """A published or cancelled event. Raises NotFound, for a draft too."""
         return self.events.get(event_id)
 
-    def seat_map(self, event_id: EventId) -> SeatMap:
-        """The house of an event. Raises NotFound."""
-        # A price that changed makes another house, so that no copy with the old one is told.
-        return self.seat_maps.get((event_id, self.event(event_id).sections))
+    def seat_map(self, event_id: EventId, *, opened: frozenset[int] = frozenset()) -> SeatMap:
+        """The house of an event, of the sections that only a code opens with those `opened` alone. Raises NotFound."""
+        return self.seat_maps.get(self._house(event_id, opened))
 
     def seat_map_of_version(self, event_id: EventId, version: str) -> SeatMap:
         """The house of an event, if this is its version. Raises NotFound.
 
         Another process may know of a change before this one does; then it is read anew.
         """
-        house = (event_id, self.event(event_id).sections)
+        house = self._house(event_id, frozenset())
         found = self.seat_maps.get(house)
         if found.version != version and self.seat_maps.is_old(house, seconds=SEAT_MAP_AGAIN_SECONDS):
             self.seat_maps.forget(house)
@@ -109,6 +109,11 @@ class Shows:
         if found.version != version:
             raise NotFound
         return found
+
+    def _house(self, event_id: EventId, opened: frozenset[int]) -> House:
+        # A price that changed makes another house, so that no copy with the old one is told.
+        event = self.event(event_id)
+        return event_id, event.sections, frozenset(event.code_only) - opened
 
     def ticket(self, ticket_id: TicketId) -> Ticket:
         """A ticket as it stands in the record. Raises NotFound."""
@@ -168,7 +173,7 @@ def open_shows(engine: Engine, finder: Search, cache_client: Redis, reads: Reads
             found = seats.seat_map(connection, house[0])
         if found is None:
             raise NotFound
-        return found
+        return seats.without(found, house[2])
 
     def read_list(event_ids: tuple[EventId, ...] | None, position: int | None) -> Listings:
         if event_ids is None:

@@ -135,6 +135,7 @@ class Admitter:
             raise QueueRecovering
         self._grant_numbers(one, queue, now)
         waiting.look_ahead(self.shop, one, queue)
+        drawing.look_ahead(self.shop, event_id, queue)
         moving = one.busy
         one.looked(now, queue)
         if moving or one.busy or now >= one.stock_at:

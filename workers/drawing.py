@@ -12,9 +12,16 @@ from onsale.db import draws, vacancies
 from onsale.db import engine as record
 from onsale.db.ids import EventId
 from onsale.errors import NotInQueue
-from onsale.queue.draw import draw_key
+from onsale.queue import lots
+from onsale.queue.draw import draw_key, permutation
+from onsale.queue.state import QueueState
 from onsale.workers import revoking, vacating
 from onsale.workers.shop import Shop
+
+# So far ahead of the queue it is known which drawn numbers are nobody's; that many at once, and in one look.
+LOOK_AHEAD = 20_000
+LOOK_THROUGH = 4_000
+LOOKS_MAX = 10
 
 log = structlog.get_logger(__name__)
 
@@ -59,3 +66,22 @@ def _hold(shop: Shop, event_id: EventId, key: bytes, *, lost: bool) -> bool:
     if held:
         log.info("draw_held", event_id=event_id, size=draw.size)
     return held
+
+
+def look_ahead(shop: Shop, event_id: EventId, queue: QueueState) -> None:
+    """Where entries count more than once: have the queue pass the numbers that are nobody's, ahead of who comes next.
+
+    A stretch at a time, as the queue moves, so that the opening waits for the first stretch alone.
+    """
+    draw, known = queue.rules.draw, queue.spare_to
+    if known is None or draw is None or not draw.held or draw.size is None:
+        return
+    if known >= min(queue.serving + LOOK_AHEAD, draw.size):
+        return
+    bits, drawn = shop.places.lots(event_id), permutation(bytes.fromhex(draw.key), draw.size)
+    for _ in range(LOOKS_MAX):
+        stretch = range(known + 1, min(known + LOOK_THROUGH, draw.size) + 1)
+        spare = list(lots.spare(bits, drawn, stretch))
+        known = shop.places.pass_spare(event_id, stretch, spare, size=draw.size)
+        if known is None or known >= queue.serving + LOOK_AHEAD:
+            return

@@ -13,8 +13,8 @@ from uuid import UUID
 
 import structlog
 
+from onsale.db import draw_lots, journal, return_journal, revocations
 from onsale.db import engine as record
-from onsale.db import journal, return_journal, revocations
 from onsale.db.ids import BuyerId, EventId
 from onsale.db.journal import Admission, Checkpoint, Join
 from onsale.db.return_journal import Return
@@ -70,6 +70,7 @@ def _write_joins(shop: Shop, event_id: EventId) -> int:
             with record.transaction(shop.engine) as connection:
                 against = journal.record_joins(connection, event_id, [join(entry) for entry in entries])
                 revocations.record_addresses(connection, event_id, addresses(entries))
+                draw_lots.given(connection, event_id, weighted(entries))
             if against:
                 # Two buyers with one number, or one buyer with two: it must never happen, and someone must look.
                 log.error(
@@ -114,6 +115,11 @@ def _write_returns(shop: Shop, event_id: EventId) -> int:
 def join(entry: JoinEntry) -> Join:
     """A stream's line as the record's."""
     return Join(entry.number, BuyerId(UUID(bytes=entry.buyer)), moment(entry.joined_at_ms))
+
+
+def weighted(entries: Sequence[JoinEntry]) -> list[tuple[BuyerId, int]]:
+    """Who joined a draw with a weight, and the first number."""
+    return [(BuyerId(UUID(bytes=one.buyer)), one.number) for one in entries if one.weight > 1]
 
 
 def addresses(entries: Sequence[JoinEntry]) -> list[tuple[int, str]]:

@@ -10,7 +10,7 @@ from email.message import EmailMessage
 from sqlalchemy import Connection
 
 from onsale.config import Config
-from onsale.db import bookings, cancellations, catalogue, clock, refunds
+from onsale.db import bookings, cancellations, catalogue, clock, code_uses, refunds
 from onsale.db.bookings import BookedTicket, Booking
 from onsale.db.catalogue import Event
 from onsale.db.letters import ASKED_FOR, Letter, LetterKind
@@ -52,6 +52,7 @@ def drawn(connection: Connection, letter: Letter, *, public_url: str) -> Drawn:
         contents = replace(
             contents,
             booking_fee=written(fee, booking.currency) if fee else "",
+            codes=_codes(connection, booking),
             within=_within(booking),
             free=not booking.amount_minor,
             until=until_words(booking.hold_until) if booking.hold_until else "",
@@ -146,6 +147,14 @@ def _place(ticket: BookedTicket) -> str:
 def _added(booking: Booking, ticket: BookedTicket) -> str:
     """What a ticket adds to the booking, with its fee and tax."""
     return written(booking.terms.of_ticket(ticket.price_minor).total_minor, booking.currency)
+
+
+def _codes(connection: Connection, booking: Booking) -> tuple[PriceLine, ...]:
+    """What each code took off, as the booking's page tells it."""
+    used = code_uses.of_booking(connection, booking.id) if booking.code_ids else ()
+    return tuple(
+        PriceLine(one.code, written(one.discount_minor, booking.currency)) for one in used if one.discount_minor
+    )
 
 
 def _within(booking: Booking) -> tuple[PriceLine, ...]:

@@ -14,8 +14,8 @@ from uuid import UUID
 import structlog
 from sqlalchemy import Connection
 
-from onsale.db import engine as record
 from onsale.db import (
+    draw_lots,
     handovers,
     journal,
     locks,
@@ -27,6 +27,7 @@ from onsale.db import (
     revocations,
     sale_log,
 )
+from onsale.db import engine as record
 from onsale.db.ids import BuyerId, EventId
 from onsale.db.queue_settings import Phase, QueueSettings
 from onsale.db.rate_control import RateControl, version_in_force
@@ -194,6 +195,7 @@ def _restore(shop: Shop, connection: Connection, event_id: EventId, known: Known
         numbers += len(joins)
     for handed in _chunks(handovers.of_event(connection, event_id), RESTORE_MAX):
         shop.places.restore_handed_over(event_id, handed)
+    shop.places.restore_lots(event_id, tuple(draw_lots.rows(connection, event_id).items()))
     # `onsale admit` tells the queue within a second; until then whoever asks for such a place asks the record.
     revocations.tell_again(connection, event_id)
     left = _restore_returns(shop, connection, event_id, known)

@@ -6,11 +6,11 @@ from dataclasses import replace
 
 import structlog
 
+from onsale.db import draw_lots, locks, queue_settings, revocations
 from onsale.db import engine as record
-from onsale.db import locks, queue_settings, revocations
 from onsale.db.ids import EventId
 from onsale.errors import OnsaleError
-from onsale.queue.draw import DrawState, drawn_as
+from onsale.queue.draw import draw_of, drawn_as
 from onsale.workers.shop import Shop
 
 # Addresses are kept for so long after a show began: as long as somebody may ask who took its places.
@@ -42,15 +42,16 @@ def tell_queue(shop: Shop, event_id: EventId, *, key: bytes | None = None) -> in
         if not locks.try_alone(connection, f"revoke-{event_id}"):
             return None
         settings = queue_settings.get(connection, event_id)
-        draw = DrawState(**settings.draw.public()) if settings and settings.draw else None
+        draw = draw_of(settings.draw.public()) if settings and settings.draw else None
         if draw is not None and key is not None:
             draw = replace(draw, key=key.hex())
         if draw is not None and not draw.held:
             # Nobody is called before the draw, and at the door they are refused all the same.
             return 0
+        weights = draw_lots.rows(connection, event_id) if draw is not None and draw.weights else {}
         for _ in range(ROUNDS_MAX):
             places = revocations.pending(connection, event_id)
-            known = [(drawn_as(draw, number), revoked) for number, revoked in places]
+            known = [(drawn_as(draw, number, weight=weights.get(number, 1)), revoked) for number, revoked in places]
             shop.places.revoke(event_id, [number for number, revoked in known if number and revoked])
             shop.places.reinstate(event_id, [number for number, revoked in known if number and not revoked])
             revocations.told(connection, event_id, places)

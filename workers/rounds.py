@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from onsale.db.ids import EventId
 from onsale.db.queue_settings import Phase, QueueSettings
 from onsale.db.rate_control import RateControl, rate_in_force, version_in_force
-from onsale.queue.draw import DrawState
+from onsale.queue.draw import draw_of
 from onsale.queue.state import Phase as QueuePhase
 from onsale.queue.state import QueueRules, QueueState
 
@@ -159,7 +159,7 @@ def rules_of(settings: QueueSettings, control: RateControl | None = None) -> Que
         pay_seconds=settings.pay_seconds,
         address_limit=settings.address_limit,
         handsfree_per_minute=settings.handsfree_per_minute,
-        draw=DrawState(**settings.draw.public()) if settings.draw else None,
+        draw=draw_of(settings.draw.public()) if settings.draw else None,
         ceiling_per_minute=settings.rate_per_minute,
         because=control.because if control else "",
     )

@@ -1,4 +1,4 @@
-"""Codes, who used them, and what they took off."""
+"""Codes, who used them, and what they took off or were worth in a draw."""
 
 from __future__ import annotations
 
@@ -19,7 +19,8 @@ class Code(Base):
     __table_args__ = (
         UniqueConstraint("event_id", "code", name="uq_codes_code"),
         # Whose words are in the migration.
-        CheckConstraint("kind IN ('amount', 'percent', 'unlock', 'early')", name="gives"),
+        CheckConstraint("kind IN ('amount', 'percent', 'unlock', 'early', 'priority')", name="gives"),
+        CheckConstraint("weight BETWEEN 1 AND 100", name="weight"),
         CheckConstraint("uses_max > 0 AND uses_per_buyer > 0", name="uses"),
     )
 
@@ -40,6 +41,7 @@ class Code(Base):
     off: Mapped[bool] = mapped_column(server_default=text("false"))
     made_at: Mapped[datetime]
     made_by: Mapped[str]
+    weight: Mapped[int] = mapped_column(server_default=text("1"))
 
 
 class CodeUse(Base):
@@ -80,3 +82,33 @@ class TicketDiscount(Base):
     booking_id: Mapped[UuidKey]
     ticket_id: Mapped[BigKey]
     discount_minor: Mapped[Big]
+
+
+class DrawWeight(Base):
+    """How much an entry may count in a draw, and of how many people at most; published before anybody joins."""
+
+    __tablename__ = "draw_weights"
+    __table_args__ = (CheckConstraint("weight BETWEEN 2 AND 100 AND people_max > 0", name="weight"),)
+
+    event_id: Mapped[BigKey] = mapped_column(ForeignKey("events.id"))
+    weight: Mapped[int] = mapped_column(primary_key=True)
+    people_max: Mapped[Big]
+
+
+class DrawLots(Base):
+    """Who joined a draw with a code: so many numbers in a row from the first, once the queue gave them."""
+
+    __tablename__ = "draw_lots"
+    __table_args__ = (
+        UniqueConstraint("event_id", "first_number", name="uq_draw_lots_first_number"),
+        ForeignKeyConstraint(["event_id", "code_id"], ["codes.event_id", "codes.id"], name="fk_draw_lots_code"),
+        CheckConstraint("weight BETWEEN 2 AND 100", name="weight"),
+        Index("draw_lots_by_code", "event_id", "code_id"),
+    )
+
+    event_id: Mapped[BigKey]
+    buyer_id: Mapped[UuidKey]
+    code_id: Mapped[Big]
+    weight: Mapped[int]
+    first_number: Mapped[int | None] = mapped_column(BigInteger)
+    taken_at: Mapped[datetime]

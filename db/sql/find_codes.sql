@@ -5,7 +5,9 @@ SELECT c.*, s.opens_at,
        coalesce(clock.now < greatest(c.valid_from, c.presale_from), false) AS not_yet,
        coalesce(clock.now >= c.valid_until, false) AS over,
        (SELECT count(*) FROM live_code_uses u
-         WHERE u.event_id = c.event_id AND u.code_id = c.id AND c.uses_max IS NOT NULL) AS used,
+         WHERE u.event_id = c.event_id AND u.code_id = c.id AND c.uses_max IS NOT NULL)
+       + (SELECT count(*) FROM draw_lots l
+           WHERE l.event_id = c.event_id AND l.code_id = c.id AND l.buyer_id <> :buyer_id) AS used,
        (SELECT count(*) FROM live_code_uses u
          WHERE u.event_id = c.event_id AND u.code_id = c.id AND c.uses_per_buyer IS NOT NULL
            AND u.buyer_id = :buyer_id) AS used_by_buyer

@@ -22,7 +22,7 @@ from onsale.db.engine import make_engine, transaction
 
 ACTOR = "onsale codes"
 MOMENT = click.DateTime(["%Y-%m-%dT%H:%M", "%Y-%m-%d"])
-COLUMNS = ("code", "kind", "amount_minor", "percent_bp", "used", "uses_max", "off", "note")
+COLUMNS = ("code", "kind", "amount_minor", "percent_bp", "used", "uses_max", "off", "note", "weight")
 
 
 @click.group("codes")
@@ -43,6 +43,7 @@ def codes() -> None:
 @click.option("--amount-minor", type=int, default=0, help="For `amount`: off the booking, in minor units.")
 @click.option("--percent-bp", type=int, default=0, help="For `percent`: off each ticket, in hundredths of a per cent.")
 @click.option("--presale-from", type=MOMENT, help="For `early`: from when on it books, in UTC.")
+@click.option("--weight", type=int, default=1, help="For `priority`: how often the entry in the draw counts, 2 to 100.")
 @click.option("--section", "sections", type=int, multiple=True, help="Only for tickets there; more than once for more.")
 @click.option("--uses-max", type=int, help="Uses of each at most; 1 is single use.")
 @click.option("--uses-per-buyer", type=int, help="Of these by one buyer.")

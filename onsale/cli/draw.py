@@ -98,20 +98,22 @@ def export(event: str, output: TextIO) -> None:
 @draw.command("verify")
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--seed-hash", help="As the event's page had it before the draw.")
-@click.option("--beacon", "beacon_value", help="As the beacon's own source published it.")
+@click.option("--beacon", help="As the beacon's own source published it.")
 @click.option("--size", type=int, help="How many numbers were drawn, as the event's page has it.")
 @click.option("--list-hash", help="Of a list you were given before.")
+@click.option("--weights", help='As the event\'s page had them, "5:200,10:20": who counts how often; "-" for none.')
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on standard output.")
-def verify(
-    file: Path, seed_hash: str | None, beacon_value: str | None, size: int | None, list_hash: str | None, as_json: bool
-) -> None:
+def verify(file: Path, as_json: bool, **noted: str | int | None) -> None:
     """Check everybody's number from a list that `onsale draw export` wrote. Needs no record and no network.
 
-    Exits with 1 when something is wrong, and says what: seed, beacon, count, list or numbers.
+    Exits with 1 when something is wrong, and says what: seed, beacon, count, list, weights or numbers.
     """
-    noted = {"seed_hash": seed_hash, "beacon": beacon_value, "size": size, "list_hash": list_hash}
+    try:
+        weights = None if noted["weights"] is None else draw_list.weights_in(str(noted["weights"]))
+    except ValueError as error:
+        raise click.BadParameter('is like "5:200,10:20", or "-" for none', param_hint="--weights") from error
     with file.open(encoding="utf-8") as lines:
-        found = draw_list.check(lines, noted)
+        found = draw_list.check(lines, {**noted, "weights": weights})
     if as_json:
         out(json.dumps({"ok": not found, "wrong": [{"what": one.what, "says": one.says} for one in found]}))
     else:

@@ -49,8 +49,9 @@ class Contents:
     `kept`: what of the price was not given back, if anything, and `fee_kept`: the booking's fee, if that was not;
     `reason`: why an event is cancelled.
     `free`: there was nothing to pay. `until` and `declined` are for a buyer who is needed: how long the hold lasts, and
-    whether the card was refused (else the bank asks for a confirmation). `booking_fee` is a line beside the tickets;
-    `within` says what of the total is no ticket.
+    whether the card was refused (else the bank asks for a confirmation). `codes`: what each code took off the prices
+    of the tickets, which are told without it. `booking_fee` is a line beside the tickets; `within` says what of the
+    total is no ticket.
     """
 
     show: Show
@@ -61,6 +62,7 @@ class Contents:
     free: bool = False
     until: str = ""
     declined: bool = False
+    codes: tuple[PriceLine, ...] = ()
     booking_fee: str = ""
     within: tuple[PriceLine, ...] = ()
     kept: str = ""
@@ -95,6 +97,7 @@ def draw(kind: str, contents: Contents) -> Drawn:
     words = {
         "show": contents.show,
         "tickets": contents.tickets,
+        "codes": contents.codes,
         "booking_fee": contents.booking_fee,
         "within": contents.within,
         "total": contents.total,

@@ -37,6 +37,7 @@ KINDS = {
     "code_switched": "A code was switched off, or on again",
     "code_only_changed": "The sections that only a code opens were changed",
     "draw_announced": "A draw was announced",
+    "draw_weights_published": "It was published who may count how often in the draw",
     "draw_withdrawn": "The draw was withdrawn",
     "draw_entries_closed": "The entries of the draw were closed",
     "draw_beacon": "The beacon of the draw was told",

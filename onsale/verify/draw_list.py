@@ -1,6 +1,6 @@
 """Checks the list of a draw: that everybody's number follows from the seed, the beacon and how many there were.
 
-    python draw_list.py FILE [--seed-hash HEX] [--beacon VALUE] [--size N] [--list-hash HEX]
+    python draw_list.py FILE [--seed-hash HEX] [--beacon VALUE] [--size N] [--list-hash HEX] [--weights 5:200,10:20]
 
 For strangers: it needs this file and Python 3.9, nothing of Onsale, and works the rule out on its own. What you noted
 yourself before the draw (from the event's page) is given as options; without them the file is only checked in itself.
@@ -24,14 +24,15 @@ NOBODY = "-"
 
 @dataclass(frozen=True)
 class Finding:
-    """What is wrong: `seed`, `beacon`, `count`, `list`, `numbers` or `file`, and in what way."""
+    """What is wrong: `seed`, `beacon`, `count`, `list`, `weights`, `numbers` or `file`, and in what way."""
 
     what: str
     says: str
 
 
 def check(lines: Iterable[str], noted: Mapping[str, Any]) -> list[Finding]:
-    """Everything that is wrong with a list; `noted` is what a stranger wrote down: seed_hash, beacon, size, list_hash.
+    """Everything that is wrong with a list; `noted` is what a stranger wrote down: seed_hash, beacon, size, list_hash,
+    weights ({how much an entry counts: of how many people at most}).
 
     Numbers are compared only where seed, beacon and count are whole: otherwise none of them can be right.
     """
@@ -42,12 +43,14 @@ def check(lines: Iterable[str], noted: Mapping[str, Any]) -> list[Finding]:
         if missing or facts.get("format") != FORMAT:
             return [Finding("file", f"the first line is no head of an {FORMAT} list")]
         entries = [_entry(row) for row in rows if row.strip()]
+        weights = {int(weight): int(people) for weight, people in facts.get("weights", ())}
         seed = bytes.fromhex(facts["seed"])
     except (ValueError, TypeError) as error:
         return [Finding("file", f"cannot be read: {error}")]
     found = [*_seed(facts, seed, noted), *_beacon(facts, noted), *_count(facts, entries, noted)]
     keyed = not found
     found += _list(facts, entries, noted)
+    found += _weights(weights, entries, noted)
     return found + _numbers(facts, seed, entries) if keyed else found
 
 
@@ -94,9 +97,39 @@ def _list(facts: Mapping[str, Any], entries: Sequence[tuple[int, str, int]], not
         if number != nth:
             found.append(Finding("list", f"where number {nth} should be is {number}"))
             break
-    named = [entrant for _, entrant, _ in entries if entrant != NOBODY]
+    named = [entrant for entrant, _ in rows_of(entries)]
     if len(set(named)) != len(named):
         found.append(Finding("list", f"{len(named) - len(set(named))} entries are somebody's who has another one"))
+    return found
+
+
+def rows_of(entries: Sequence[tuple[int, str, int]]) -> list[tuple[str, list[int]]]:
+    """Everybody in a list, with the drawn numbers of their row: the lowest is theirs, the others are nobody's."""
+    found: list[tuple[str, list[int]]] = []
+    before = NOBODY
+    for _, entrant, drawn in entries:
+        if entrant != NOBODY:
+            if entrant != before:
+                found.append((entrant, []))
+            found[-1][1].append(drawn)
+        before = entrant
+    return found
+
+
+def _weights(
+    weights: Mapping[int, int], entries: Sequence[tuple[int, str, int]], noted: Mapping[str, Any]
+) -> list[Finding]:
+    """Nobody counts more than was published, nor more people than were."""
+    found = []
+    if noted.get("weights") not in (None, weights):
+        found.append(Finding("weights", f"published were {noted['weights']}, and the list says {weights}"))
+    many: dict[int, int] = {}
+    for _, row in rows_of(entries):
+        many[len(row)] = many.get(len(row), 0) + 1
+    for weight in sorted(many):
+        if weight > 1 and many[weight] > weights.get(weight, 0):
+            allowed = weights.get(weight, 0)
+            found.append(Finding("weights", f"{many[weight]} count {weight} times, and {allowed} at most may"))
     return found
 
 
@@ -155,6 +188,12 @@ def list_hash(entries: Iterable[tuple[int, str]]) -> str:
     return digest.hexdigest()
 
 
+def weights_in(text: str) -> dict[int, int]:
+    """Weights as they are noted: `5:200,10:20`, or `-` for none. ValueError for anything else."""
+    pairs = [] if text == NOBODY else [part.split(":") for part in text.split(",")]
+    return {int(weight): int(people) for weight, people in pairs}
+
+
 def main(arguments: Sequence[str]) -> int:
     """The command line; 0 when everything follows, 1 when something does not."""
     parser = argparse.ArgumentParser(description="Check everybody's number of a draw from its list.")
@@ -163,9 +202,10 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--beacon", help="the beacon's value, as its own source published it")
     parser.add_argument("--size", type=int, help="how many numbers were drawn, as the event's page has it")
     parser.add_argument("--list-hash", help="of a list you were given before")
-    asked = parser.parse_args(arguments)
-    noted = {"seed_hash": asked.seed_hash, "beacon": asked.beacon, "size": asked.size, "list_hash": asked.list_hash}
-    with open(asked.file, encoding="utf-8") as lines:
+    parser.add_argument("--weights", type=weights_in, help="as the event's page had them: 5:200,10:20; none: -")
+    noted = vars(parser.parse_args(arguments))
+    file = noted.pop("file")
+    with open(file, encoding="utf-8") as lines:
         found = check(lines, noted)
     for finding in found:
         sys.stdout.write(f"WRONG  {finding.what}: {finding.says}\n")

@@ -8,7 +8,7 @@ from hashlib import sha256
 
 from sqlalchemy import Connection
 
-from onsale.db import draws
+from onsale.db import draw_lots, draws
 from onsale.db.draws import Draw
 from onsale.db.ids import EventId
 from onsale.queue.draw import entrant_id, permutation
@@ -16,16 +16,21 @@ from onsale.verify import draw_list
 
 
 def listed(connection: Connection, event_id: EventId, found: Draw) -> tuple[Iterator[str], str, int]:
-    """The lines, the list's hash, and how many of its entries are somebody's."""
+    """The lines, the list's hash, and of how many people its entries are."""
     entries = _entries(connection, event_id, found)
     head = _head(event_id, found, draw_list.list_hash(entries))
-    named = sum(name != draw_list.NOBODY for _, name in entries)
-    return _lines(head, entries, found), str(head["list_hash"]), named
+    people = len({name for _, name in entries} - {draw_list.NOBODY})
+    return _lines(head, entries, found), str(head["list_hash"]), people
 
 
 def _entries(connection: Connection, event_id: EventId, found: Draw) -> list[tuple[int, str]]:
     size = found.size or 0
-    names = {number: entrant_id(found.seed, buyer) for number, buyer in draws.entrants(connection, event_id, size=size)}
+    weights = draw_lots.rows(connection, event_id)
+    names = {
+        number: entrant_id(found.seed, buyer)
+        for first, buyer in draws.entrants(connection, event_id, size=size)
+        for number in range(first, first + weights.get(first, 1))
+    }
     return [(number, names.get(number, draw_list.NOBODY)) for number in range(1, size + 1)]
 
 
@@ -42,6 +47,7 @@ def _head(event_id: EventId, found: Draw, list_hash: str) -> dict[str, object]:
         "beacon_hash": sha256(value.encode()).hexdigest(),
         "without_beacon": found.without_beacon,
         "list_hash": list_hash,
+        "weights": found.weights,
     }
 
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from sqlalchemy import Connection
 
-from onsale.db import draws
+from onsale.db import draw_lots, draws
 from onsale.db.draws import Draw
 from onsale.db.ids import EventId
 from onsale.queue import draw as rule
@@ -26,21 +26,38 @@ def wrong(connection: Connection, event_id: EventId, *, journal_seconds: int) ->
     if rule.draw_key(draw.seed, draw.beacon or "", draw.size) != draw.key:
         yield "the draw's key does not follow from its seed, beacon and size"
     yield from _against_the_log(connection, draw)
-    drawn = rule.permutation(draw.key, draw.size)
+    yield from _weights(connection, event_id)
+    drawn, weights = rule.permutation(draw.key, draw.size), draw_lots.rows(connection, event_id)
+    first_of = {number: first for first, weight in weights.items() for number in range(first, first + weight)}
     asked = {"event_id": event_id, "size": draw.size, "journal_seconds": journal_seconds}
     rows = connection.execute(sql.load("i5_drawn_bookings"), asked).all()
     for first in range(0, len(rows), OWNERS_AT_ONCE):
-        some = [(drawn.joined(row.number), row) for row in rows[first : first + OWNERS_AT_ONCE]]
+        joins = [(drawn.joined(row.number), row) for row in rows[first : first + OWNERS_AT_ONCE]]
+        some = [(first_of.get(joined, joined), row) for joined, row in joins]
         numbers = [joined for joined, _ in some]
         found = connection.execute(sql.load("i5_owners"), {"event_id": event_id, "numbers": numbers})
         owners = {row.number: row.buyer_id for row in found}
         for joined, row in some:
+            # A damaged record may say more than were drawn.
+            weight = min(weights.get(joined, 1), draw.size + 1 - joined)
+            best = rule.best_of(drawn, joined, weight).drawn
+            if best != row.number:
+                yield f"booking {row.id} was made under drawn number {row.number}, and its buyer's best is {best}"
             owner = owners.get(joined)
             said = f"booking {row.id} was made under drawn number {row.number}, which pre-queue number {joined} got,"
             if owner is None and row.must_be_known:
                 yield f"{said} and nobody is on record as having joined under that"
             elif owner is not None and owner != row.buyer_id:
                 yield f"{said} and that was given to {owner}, not to buyer {row.buyer_id}"
+
+
+def _weights(connection: Connection, event_id: EventId) -> Iterator[str]:
+    """Nobody counts more than was published before anybody joined, nor do more people."""
+    for row in connection.execute(sql.load("i5_draw_weights"), {"event_id": event_id}):
+        if row.published != row.logged:
+            yield f"{row.published} people may count {row.weight} times, and the sale log says {row.logged}"
+        if row.people > row.logged:
+            yield f"{row.people} people count {row.weight} times, and {row.logged} at most may"
 
 
 def _against_the_log(connection: Connection, draw: Draw) -> Iterator[str]:

@@ -6,7 +6,7 @@
 local ADMIT_MAX, REAP_MAX, STEPS_MAX, GRACE_MS, LISTEN_MS, TURN_CREDITS, BURST_US, LOG_MAX = 500, 1000, 400, 120000, 1000, 60000000, 2000000, 1000000
 local NAMES = {'opens_at_ms', 'rate', 'max_active', 'enter_ms', 'choose_ms', 'issued', 'serving', 'return_issued', 'return_serving',
   'unknown_first', 'unknown_last', 'return_unknown_first', 'return_unknown_last', 'credits', 'credits_at_us', 'grace_until_ms',
-  'asked_3', 'heard', 'listened_at_ms', 'free', 'taken', 'return_turn', 'stopped_until_ms'}
+  'asked_3', 'heard', 'listened_at_ms', 'free', 'taken', 'return_turn', 'stopped_until_ms', 'spare_to'}
 local call, min, max, floor = redis.call, math.min, math.max, math.floor
 local raw, q = call('HMGET', KEYS[1], 'run_id', 'state', 'phase', unpack(NAMES)), {}
 -- guard: run id
@@ -44,8 +44,8 @@ everyone = now_ms < q.grace_until_ms or q.heard == 0
 -- end guard
 local function lane(keys, letter, prefix, asked_to, nobody)
   return {heard = {KEYS[keys], KEYS[keys + 1], KEYS[keys + 2], KEYS[keys + 3]}, handsfree = KEYS[keys + 3], done = KEYS[keys + 4], nobody = KEYS[nobody],
-    letter = letter, from = q[prefix .. 'serving'], at = q[prefix .. 'serving'], last = q[prefix .. 'issued'], asked_to = asked_to,
-    unknown_first = q[prefix .. 'unknown_first'], unknown_last = q[prefix .. 'unknown_last'], next = {}, passed = {}, over = 0, count = 0}
+    letter = letter, from = q[prefix .. 'serving'], at = q[prefix .. 'serving'], last = min(q[prefix .. 'issued'], q[prefix .. 'spare_to'] or math.huge),
+    asked_to = asked_to, unknown_first = q[prefix .. 'unknown_first'], unknown_last = q[prefix .. 'unknown_last'], next = {}, passed = {}, over = 0, count = 0}
 end
 local function following(one, key, n)  -- The first number from n on with its bit set; looked up only when n is beyond the last one found.
   if (one.next[key] or 0) < n then

@@ -3,14 +3,19 @@
 -- queue: hash.   buyers_from, buyers_to: hash, one bucket, buyer's 16 bytes -> number (4 bytes) and time (6 bytes).
 -- returns: string, 4 bytes a number, its return number.   done, returns_done: bitmaps of used places.
 -- Why one script: two people must never have one number, nor one of them two.
-if redis.call('HGET', KEYS[1], 'state') ~= 'live' then
+local hash = redis.call('HMGET', KEYS[1], 'state', 'draw_size')
+if hash[1] ~= 'live' then
   return {'RECOVER'}
 end
+local size = tonumber(hash[2] or 0)
+-- The bitmaps are by drawn numbers: a number that was joined with is another one there, and somebody else's.
+local function in_draw(number) return size < 0 or number <= size end
 local mine = redis.call('HGET', KEYS[2], ARGV[1])
 if not mine then
   return {'UNKNOWN'}
 end
 local function used(number)
+  if in_draw(number) then return 0 end
   local back = redis.call('BITFIELD_RO', KEYS[4], 'GET', 'u32', '#' .. number)[1]
   return back > 0 and redis.call('GETBIT', KEYS[6], back) or redis.call('GETBIT', KEYS[5], number)
 end
@@ -27,7 +32,7 @@ redis.call('HSET', KEYS[3], ARGV[2], kept)
 local given_up = 0
 if other then
   given_up = struct.unpack('>I4', other)
-  redis.call('SETBIT', KEYS[5], given_up, 1)
+  if not in_draw(given_up) then redis.call('SETBIT', KEYS[5], given_up, 1) end
 end
 local number, joined_at_ms = struct.unpack('>I4I6', kept)
 return {'OK', number, given_up, joined_at_ms}

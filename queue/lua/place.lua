@@ -1,8 +1,8 @@
--- place(KEYS: queue, admitted, entered, holding, returns, handsfree, done, returns_handsfree, returns_done, owners, devices, buyers?;
+-- place(KEYS: queue, admitted, entered, holding, returns, handsfree, done, returns_handsfree, returns_done, owners, devices, buyers?, lots?;
 --   ARGV: is_return, number, now_ms?, buyer?) -> OK number return_number standing deadline_ms joined_at_ms hands_free device | RECOVER | UNKNOWN
---   | OK number 0 in_draw 0 joined_at_ms 0 device draw_size draw_key     (asked by buyer: a number that is drawn, or will be)
+--   | OK number 0 in_draw 0 joined_at_ms 0 device draw_size draw_key weight     (asked by buyer: a number that is drawn, or will be)
 -- queue: hash.   admitted, entered, holding: sorted sets, place -> deadline in ms.   returns: string, 4 bytes a number, its return number.
--- owners: string, 4 bytes a return number, whose it is.   handsfree, done: bitmaps by number, by return number.
+-- owners: string, 4 bytes a return number, whose it is.   handsfree, done: bitmaps by number, by return number.   lots: as in join.
 -- devices: hash, number (before a draw j and what was joined with) -> device, the one before, since when.   buyers: hash, one bucket, buyer -> number and time.
 -- Why one script: a place read in pieces could be admitted between two of them, and look lost.
 local hash = redis.call('HMGET', KEYS[1], 'run_id', 'state', 'issued', 'serving', 'return_issued', 'return_serving',
@@ -25,7 +25,10 @@ if KEYS[12] then
   number, joined_at_ms = struct.unpack('>I4I6', known)
   local size = tonumber(hash[7] or 0)
   if size < 0 or number <= size then
-    return {'OK', number, 0, 'in_draw', 0, joined_at_ms, 0, redis.call('HGET', KEYS[11], 'j' .. number) or '', size, hash[8]}
+    local after = redis.call('BITPOS', KEYS[13], 0, number + 1, number + 100, 'BIT')
+    after = after < 0 and redis.call('STRLEN', KEYS[13]) * 8 or after
+    local device = redis.call('HGET', KEYS[11], 'j' .. number) or ''
+    return {'OK', number, 0, 'in_draw', 0, joined_at_ms, 0, device, size, hash[8], math.max(1, after - number)}
   end
 end
 if ARGV[1] == '1' then

@@ -28,6 +28,8 @@ for key, prefix in pairs({[5] = '', [6] = 'return_'}) do
     end
   end
 end
+-- Further numbers of a weight in a draw that were not passed yet are nobody's.
+waiting = waiting - math.max(0, tonumber(q.spare or 0) - tonumber(q.spare_passed or 0))
 local counted = {}
 for key = 2, 4 do
   counted[key] = redis.call('ZCARD', KEYS[key])

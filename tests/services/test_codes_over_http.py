@@ -313,6 +313,28 @@ def test_a_section_that_only_a_code_opens_is_shown_to_who_has_one(browser, web, 
     assert web.http.get(f"/v1/events/{event_id}").json()["code_only_sections"] == [1]
 
 
+def test_the_seat_map_has_what_only_a_code_opens_for_who_has_the_code(web, engine, event_id):
+    a_code(engine, event_id, UNLOCK, "FRIENDS")
+    a_code(engine, event_id, FIVE_OFF, "FIVE")
+    with transaction(engine) as connection:
+        codes.set_code_only(connection, event_id, [1], actor="test")
+    seats, person = f"/v1/events/{event_id}/seats", web.guest()
+
+    everybodys = web.http.get(seats)
+    for_ever = web.http.get(everybodys.json()["map_url"])
+    with_code, with_another = (person.post(seats, {"codes": [code]}) for code in ("friends", "FIVE"))
+    wrong = person.post(seats, {"codes": ["GUESS"]})
+
+    def sections(answer: httpx.Response) -> list[int]:
+        return [section["id"] for section in answer.json()["sections"]]
+
+    assert [sections(each) for each in (everybodys, for_ever, with_code, with_another)] == [[2], [2], [1, 2], [2]]
+    assert with_code.headers["Cache-Control"] == "no-store"
+    assert "public" in everybodys.headers["Cache-Control"]
+    hidden = web.http.get(f"{seats}/{with_code.json()['version']}")
+    assert (hidden.status_code, slug(wrong)) == (404, "code-unknown")
+
+
 def test_an_early_code_leads_from_the_page_to_the_seats_before_the_opening(browser, engine, later, decide):
     a_code(engine, later, EARLY, "FANS")
     choose = f"/events/{later}/choose"

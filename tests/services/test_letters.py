@@ -8,7 +8,8 @@ import pytest
 from sqlalchemy import text
 
 from onsale.db import charges, letters
-from onsale.db.engine import transaction
+from onsale.db.catalogue import NewSection
+from onsale.db.engine import reading, transaction
 from onsale.db.letters import (
     AWAY_SECONDS,
     BACK_OFF_SECONDS_MAX,
@@ -19,19 +20,24 @@ from onsale.db.letters import (
     LetterState,
 )
 from onsale.db.states import BookingState
+from onsale.db.wishes import Wish
 from onsale.errors import IllegalMove, NotFound
 from onsale.workers import payments
-from tests.builders import booking, run_sql
+from onsale.workers.lanes import work_lane
+from onsale.workers.letters import drawn
+from tests.builders import an_event, booking, run_sql
 from tests.services.post_office import (
     ADA,
     DECLINED,
     THREE_D_SECURE,
+    a_reader,
     confirmed_free,
     hands_free,
     letters_of,
     make_due,
     the_letter,
 )
+from tests.services.selling_codes import FIVE_OFF, UNLOCK, a_booking_with, a_code
 
 S = LetterState
 
@@ -43,6 +49,23 @@ def test_a_confirmed_booking_has_one_letter_with_its_tickets(paying_shop):
 
     assert booking(paying_shop.engine, booking_id).state is BookingState.CONFIRMED
     assert (letter.kind, letter.state, letter.address) == (LetterKind.TICKETS, S.WAITING, ADA)
+
+
+def test_the_letter_names_the_code_that_was_used_and_what_it_took_off(shop):
+    event_id = an_event(shop.engine, sections=[NewSection(1, "Floor", 500, standing=1)])
+    given = [a_code(shop.engine, event_id, FIVE_OFF, "FIVE"), a_code(shop.engine, event_id, UNLOCK, "FRIENDS")]
+    buyer = a_reader(shop.engine)
+    booking_id = a_booking_with(shop.engine, event_id, Wish(quantity=1), given, number=1, buyer_id=buyer)
+    work_lane(shop, event_id, last_look=True)
+    payments.resume(shop, booking_id)
+
+    with reading(shop.engine) as connection:
+        (letter,) = letters.of_booking(connection, booking_id)
+        text_of = drawn(connection, letter, public_url="https://x.example").text
+
+    assert [line.strip() for line in text_of.splitlines() if "ode" in line] == [
+        "Code FIVE took 5.00 EUR off these prices."
+    ]
 
 
 def test_a_booking_that_costs_nothing_has_its_letter_too(shop):

@@ -10,7 +10,7 @@ from sqlalchemy import event as sqlalchemy_event
 from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 
-from onsale.db import bookings, catalogue, pricing, sale_log, seats
+from onsale.db import bookings, catalogue, codes, pricing, sale_log, seats
 from onsale.db.catalogue import NewSection
 from onsale.db.engine import reading, transaction
 from onsale.db.ids import BookingId, EventId
@@ -19,6 +19,9 @@ from onsale.db.states import BookingState
 from onsale.db.tiers import Tier
 from onsale.db.wishes import Wish
 from onsale.errors import BadRequest, IllegalMove, NotFound, TiersUnfit
+from onsale.search import SearchQuery
+from onsale.search.documents import documents
+from onsale.search.postgres import PostgresSearch
 from onsale.workers.lanes import work_lane
 from tests.builders import a_booking, an_event, booking, open_queue, run_sql, seat
 from tests.services.small_sale import verified
@@ -179,6 +182,25 @@ def test_lists_search_and_the_map_tell_prices_from_the_cheapest_tier_on_in_full(
         ("Child", 2700, 2500),
         (REDUCED.name, 4200, 4000),
     ]
+
+
+def test_lists_and_search_tell_no_price_of_what_only_a_code_opens(engine, event_id):
+    with transaction(engine) as connection:
+        codes.set_code_only(connection, event_id, [1], actor="test")
+
+    with reading(engine) as connection:
+        (listing,) = catalogue.listings(connection, [event_id])
+        document = documents(connection, [event_id])[event_id]
+        every_section = catalogue.event_by_id(connection, event_id).sections
+    hit = PostgresSearch(engine).search(SearchQuery(text=listing.name)).hits[0]
+
+    public = [section.price_minor for section in every_section if section.id != 1]
+    told = {
+        (listing.price_min_minor, listing.price_max_minor),
+        (document["price_min_minor"], document["price_max_minor"]),
+        (hit.price_min_minor, hit.price_max_minor),
+    }
+    assert told == {(min(public, default=None), max(public, default=None))}
 
 
 @pytest.mark.parametrize(

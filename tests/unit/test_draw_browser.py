@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from onsale.queue.draw import draw_key, permutation, seed_hash
+from onsale.queue.draw import best_of, draw_key, permutation, seed_hash
 from onsale.verify.draw_list import Draw
 from tests.conftest import missing
 
@@ -19,12 +19,12 @@ CASES = """
 import { Draw, drawKey, seedHash } from './draw_rule.mjs';
 const asked = JSON.parse(process.argv[2]);
 const told = [];
-for (const { seed, beacon, size, numbers } of asked) {
+for (const { seed, beacon, size, numbers, weight } of asked) {
   const key = await drawKey(seed, beacon, size);
   const draw = await Draw.of(key, size);
   const drawn = [];
   for (const number of numbers) drawn.push(await draw.drawn(number));
-  told.push([await seedHash(seed), key, drawn]);
+  told.push([await seedHash(seed), key, drawn, weight ? await draw.best(1, weight) : null]);
 }
 console.log(JSON.stringify(told));
 """
@@ -51,7 +51,8 @@ def in_the_browser(tmp_path: Path):
 def a_case(chance: random.Random, size: int) -> dict[str, object]:
     numbers = sorted({1, size, *(chance.randint(1, size) for _ in range(40))})
     beacon = chance.choice(["", "8a1f27", 'a "quoted" value, with = and %'])
-    return {"seed": chance.randbytes(32).hex(), "beacon": beacon, "size": size, "numbers": numbers}
+    seed, weight = chance.randbytes(32).hex(), min(size, chance.randint(2, 12))
+    return {"seed": seed, "beacon": beacon, "size": size, "numbers": numbers, "weight": weight}
 
 
 def test_browser_queue_and_verifier_agree(in_the_browser):
@@ -61,9 +62,11 @@ def test_browser_queue_and_verifier_agree(in_the_browser):
 
     told = in_the_browser(cases)
 
-    for case, (hashed, key, drawn) in zip(cases, told, strict=True):
+    for case, (hashed, key, drawn, best) in zip(cases, told, strict=True):
         seed, size, numbers = bytes.fromhex(case["seed"]), case["size"], case["numbers"]
         ours, theirs = draw_key(seed, case["beacon"], size), Draw(seed, case["beacon"], size)
         assert (hashed, key) == (seed_hash(seed), ours.hex())
         assert drawn == [permutation(ours, size).drawn(number) for number in numbers]
         assert drawn == [theirs.of(number) for number in numbers]
+        ours_best = best_of(permutation(ours, size), 1, case["weight"])
+        assert best == [ours_best.drawn, ours_best.joined]

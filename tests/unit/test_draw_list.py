@@ -75,13 +75,14 @@ def test_another_list_is_found():
     assert "list" in wrong([lines[0], lines[2], lines[1], *lines[3:]])
 
 
-def test_somebody_with_two_entries_is_found():
-    entries = [(1, "a"), (2, "a")]
-    rule = permutation(draw_key(SEED, VALUE, 2), 2)
+@pytest.mark.parametrize(("names", "what"), [("ab", []), ("aba", ["list"]), ("aa", ["weights"])])
+def test_somebody_with_two_entries_is_found(names, what):
+    entries = list(enumerate(names, start=1))
+    rule = permutation(draw_key(SEED, VALUE, len(names)), len(names))
     lines = [f"{number},{name},{rule.drawn(number)}" for number, name in entries]
-    head = a_list(size=2, list_hash=draw_list.list_hash(entries))[0]
+    head = a_list(size=len(names), list_hash=draw_list.list_hash(entries))[0]
 
-    assert wrong([head, *lines]) == ["list"]
+    assert wrong([head, *lines]) == what
 
 
 def test_a_number_that_was_improved_is_found_and_named():

@@ -12,7 +12,7 @@ import pytest
 from jinja2 import UndefinedError
 
 from onsale.mail import drawing
-from onsale.mail.drawing import SUBJECT_CHARACTERS_MAX, Contents, Notice, Show, TicketLine, draw, one_line
+from onsale.mail.drawing import SUBJECT_CHARACTERS_MAX, Contents, Notice, PriceLine, Show, TicketLine, draw, one_line
 from onsale.mail.message import ADDRESS_CHARACTERS_MAX, Envelope, address_of, message, sender_of
 
 SHOW = Show("Night Trains", "Sat 14 Mar 2026, 19:30 UTC", "Konzerthaus, Wien", "Testers")
@@ -53,6 +53,15 @@ def test_what_the_organiser_keeps_and_why_a_show_is_cancelled_are_told():
     assert "alert(1)" in cancelled.text
     assert "<script" not in cancelled.html
     assert not any(line.startswith("Bcc") for line in cancelled.text.splitlines())
+
+
+@pytest.mark.parametrize("kind", ["tickets", "needs_buyer"])
+def test_a_letter_names_the_code_and_what_it_took_off(kind):
+    drawn = draw(kind, replace(CONTENTS, codes=(PriceLine("SPRING10", "10.00 EUR"),)))
+    without = draw(kind, CONTENTS)
+
+    assert all("Code SPRING10 took 10.00 EUR off these prices." in form for form in (drawn.text, drawn.html))
+    assert "Code" not in without.text + without.html
 
 
 @pytest.mark.parametrize("kind", ["sale_opens", "turn_near", "ticket_back"])

@@ -29,6 +29,7 @@ KINDS = {
     CodeKind.AMOUNT: "A sum off the booking",
     CodeKind.UNLOCK: "Opens sections that only a code opens",
     CodeKind.EARLY: "Books before the opening",
+    CodeKind.PRIORITY: "Counts more than once in the draw",
 }
 COLUMNS = ("code", "kind", "gives", "note", "used", "uses_max", "off", "valid_from", "valid_until", "taken_off_minor")
 
@@ -94,6 +95,7 @@ def gives(code: KnownCode, event: Event) -> str:
         CodeKind.PERCENT: f"{rate(code.percent_bp)} off each ticket",
         CodeKind.UNLOCK: "opens what only a code opens",
         CodeKind.EARLY: f"books from {words.day_and_time(code.presale_from)} UTC" if code.presale_from else "",
+        CodeKind.PRIORITY: f"counts {code.weight} times in the draw",
     }[code.kind]
     return f"{what} ({where})" if where else what
 
@@ -131,6 +133,7 @@ def _make(event_id: int) -> str:
         kind=kind,
         amount_minor=_amount(value, event.currency) if kind is CodeKind.AMOUNT else 0,
         percent_bp=_amount(value, "eur") if kind is CodeKind.PERCENT else 0,
+        weight=_whole("value", value) if kind is CodeKind.PRIORITY else 1,
         presale_from=_moment("presale_from") if kind is CodeKind.EARLY else None,
         section_ids=tuple(_whole("sections", each) for each in form.getlist("sections")) or None,
         stackable=form.get("stackable") == "yes",

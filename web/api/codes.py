@@ -9,6 +9,7 @@ from pydantic import BeforeValidator, Field, StringConstraints
 from onsale import errors as e
 from onsale.db.code_rules import CodeKind
 from onsale.db.codes import MADE_AT_ONCE_MAX, NOTE_CHARACTERS_MAX, USES_MAX, FoundCode, KnownCode, NewCode
+from onsale.db.draw_lots import WEIGHT_MAX
 from onsale.db.ids import EventId
 from onsale.db.price_terms import WHOLE_BP
 from onsale.db.prices import AMOUNT_MINOR_MAX
@@ -42,7 +43,8 @@ class CodeGivesDocument(Told):
     """What a code gives now: a sum off the booking, a share off each ticket, or a way in.
 
     `amount_minor` and `percent_bp` come off the tickets' prices, before fees and tax; 0 where it is not of that kind.
-    `sections`: for which tickets, by their ids; null: all. An `early` code books without waiting, until `opens_at`.
+    `sections`: for which tickets, by their ids; null: all. An `early` code books without waiting, until `opens_at`;
+    with a `priority` code one joins a draw, where the entry counts `weight` times.
     """
 
     code: str
@@ -53,6 +55,7 @@ class CodeGivesDocument(Told):
     stackable: bool
     valid_until: Moment | None
     opens_at: Moment
+    weight: int
 
 
 class CodePath(EventPath):
@@ -73,8 +76,10 @@ class NewCodesBody(Asked):
     """One chosen `code`, or `count` random ones. What a code gives is never changed after: make another.
 
     `amount` takes `amount_minor` off a booking, `percent` takes `percent_bp` off each ticket, `unlock` opens sections
-    that only a code opens, `early` books before the opening, from `presale_from`. `sections`: for which tickets; left
-    out: all. `uses_max` 1 is single use. Of the codes of a booking one at most may not be `stackable`.
+    that only a code opens, `early` books before the opening, from `presale_from`, `priority` makes an entry in the draw
+    count `weight` times: it needs `uses_max`, is made before the pre-queue opens and published at once. `sections`: for
+    which tickets; left out: all. `uses_max` 1 is single use. Of the codes of a booking one at most may not be
+    `stackable`.
     """
 
     kind: KindWord
@@ -90,6 +95,7 @@ class NewCodesBody(Asked):
     valid_from: GivenMoment | None = None
     valid_until: GivenMoment | None = None
     note: Annotated[str, StringConstraints(max_length=NOTE_CHARACTERS_MAX, pattern=PRINTABLE)] = ""
+    weight: Annotated[int, Field(ge=1, le=WEIGHT_MAX), WHOLE] = 1
 
     def new(self) -> NewCode:
         given = self.model_dump(exclude={"code", "count", "sections"})
@@ -116,6 +122,7 @@ class CodeDocument(Told):
     made_at: Moment
     used: int
     taken_off_minor: int
+    weight: int
 
 
 class CodesDocument(Told):
@@ -144,10 +151,10 @@ class CodeOnlyBody(Asked):
     code_only_sections: list[Section] = Field(max_length=SECTIONS_MAX)
 
 
-_WRONG = (e.CodeUnknown, e.CodeNotYet, e.CodeOver, e.CodeUsed, e.TooManyRequests)
+WRONG = (e.CodeUnknown, e.CodeNotYet, e.CodeOver, e.CodeUsed, e.TooManyRequests)
 
 
-@codes.post("/v1/events/{event_id}/codes", raises=_WRONG)
+@codes.post("/v1/events/{event_id}/codes", raises=WRONG)
 def check_code(path: EventPath, body: CheckBody, buyer: Buyer) -> Answer[CodeGivesDocument]:
     """What a code gives this buyer now; it changes nothing, and is not used by it"""
     found = service.check(box_office(), EventId(path.event_id), buyer.id, body.code)
@@ -212,4 +219,5 @@ def _gives(found: FoundCode) -> CodeGivesDocument:
         stackable=rules.stackable,
         valid_until=found.valid_until,
         opens_at=found.opens_at,
+        weight=found.weight,
     )

@@ -22,16 +22,19 @@ from onsale.errors import (
     PlaceRevoked,
     QueueClosed,
     TurnLapsed,
+    WeightNotCounted,
     WorkNeeded,
 )
 from onsale.queue import band
 from onsale.queue.keys import device_digest
-from onsale.web import joining
+from onsale.web import joining, weighing
+from onsale.web.api.codes import WRONG, CheckBody
 from onsale.web.api.contract import Answer, Asked, Routes, Shared, Told
 from onsale.web.api.documents import EventPath, zulu
 from onsale.web.api.queue_documents import (
     EnteredDocument,
     JoinedDocument,
+    JoinedWithCodeDocument,
     NoticesDocument,
     PlaceDocument,
     StatusDocument,
@@ -102,6 +105,38 @@ def join_queue(path: EventPath, headers: JoinHeaders, buyer: Buyer) -> Answer[Jo
         solution=headers.join_work,
     )
     return Answer(joined_document(event_id, joined), 201 if joined.created else 200, {"Cache-Control": "no-store"})
+
+
+@waiting_room.post(
+    "/v1/events/{event_id}/queue/with-code",
+    answers={200: JoinedWithCodeDocument, 201: JoinedWithCodeDocument},
+    raises=(
+        NotOpenYet,
+        QueueClosed,
+        AddressLimitReached,
+        BadQueueToken,
+        WorkNeeded,
+        PlaceRevoked,
+        WeightNotCounted,
+        *WRONG,
+    ),
+)
+def join_with_code(
+    path: EventPath, headers: JoinHeaders, body: CheckBody, buyer: Buyer
+) -> Answer[JoinedWithCodeDocument]:
+    """Join a draw with a code that counts more than once; again, the same place"""
+    event_id = EventId(path.event_id)
+    joined = weighing.join(
+        box_office(),
+        event_id,
+        buyer.id,
+        body.code,
+        address=request.remote_addr or "",
+        queue_token=headers.queue_token,
+        solution=headers.join_work,
+    )
+    document = JoinedWithCodeDocument(**joined_document(event_id, joined).model_dump(), weight=joined.weight)
+    return Answer(document, 201 if joined.created else 200, {"Cache-Control": "no-store"})
 
 
 @waiting_room.get("/v1/events/{event_id}/queue", statuses=(304,))
@@ -220,6 +255,7 @@ def _place(event_id: EventId, place: MyPlace) -> Answer[PlaceDocument]:
         event_id=event_id,
         number=place.number,
         pre_queue_number=place.pre_queue_number,
+        weight=place.weight,
         drawn_number=place.drawn_number,
         return_number=place.return_number,
         standing=place.standing,

@@ -79,12 +79,20 @@ class PollBand(Told):
     seconds: int
 
 
+class WeightDocument(Told):
+    """Of so many people at most an entry counts so often: the best of that many drawn numbers is theirs."""
+
+    weight: int
+    people_max: int
+
+
 class DrawDocument(Told):
     """A draw, as it was announced and as it came out; docs/draw.md tells how to work a number out again.
 
     `waits_for`: `opening` or `beacon` until it was held. `size`: how many numbers are drawn, null while entries are
     open; a beacon published before `closed_at` proves nothing. `seed` and `beacon_value` are told when it was held;
-    `without_beacon`: the organiser did not wait for it.
+    `without_beacon`: the organiser did not wait for it. `weights`: fixed when the pre-queue opens; every entry that is
+    of none of them counts once.
     """
 
     seed_hash: str
@@ -95,6 +103,7 @@ class DrawDocument(Told):
     without_beacon: bool
     seed: str | None
     beacon_value: str | None
+    weights: list[WeightDocument]
 
 
 class StatusDocument(Told):
@@ -164,10 +173,17 @@ class JoinedDocument(Told):
     place_url: str
 
 
+class JoinedWithCodeDocument(JoinedDocument):
+    """A place in a draw: `number` is the first of `weight` pre-queue numbers in a row; the best drawn one counts."""
+
+    weight: int
+
+
 class PlaceDocument(Told):
     """Where one buyer stands; the wait is a band, null where nobody can know. Poll every `poll_seconds`, jittered.
 
-    Of a draw: `pre_queue_number` is what they joined with, `drawn_number` (then also `number`) what came of it.
+    Of a draw: `pre_queue_number` is what they joined with, the first of `weight` in a row, `drawn_number` (then also
+    `number`) what came of it, the best of them.
     Hand `told` in with the next question: what was told then gets no later without a reason (`wait.cause` of the
     status). `odds`: whether a ticket is left at your turn, null where nobody can know.
     """
@@ -175,6 +191,7 @@ class PlaceDocument(Told):
     event_id: int
     number: int
     pre_queue_number: int | None
+    weight: int
     drawn_number: int | None
     return_number: int | None
     standing: Standing

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from onsale.db.ids import BookingId
 from onsale.web import receipts as record
-from onsale.web.api.booking_schemas import StepDocument
+from onsale.web.api.booking_schemas import StepDocument, UsedCodeDocument
 from onsale.web.api.contract import Answer, Routes, Told
 from onsale.web.api.documents import BookingPath
 from onsale.web.auth import Buyer
@@ -34,6 +34,7 @@ class ReceiptDocument(Told):
     event_id: int
     number: int
     return_number: int | None
+    codes: list[UsedCodeDocument]
     steps: list[StepDocument]
     pseudonym: str
     buyer_pseudonym: str
@@ -49,6 +50,9 @@ def show_receipt(path: BookingPath, buyer: Buyer) -> Answer[ReceiptDocument]:
         event_id=found.booking.event_id,
         number=found.booking.number,
         return_number=found.booking.return_number,
+        codes=[
+            UsedCodeDocument(code=one.code, kind=one.kind, discount_minor=one.discount_minor) for one in found.codes
+        ],
         steps=[StepDocument(step=s.name, words=s.words, standing=s.standing, at=s.at) for s in found.steps],
         pseudonym=found.pseudonym,
         buyer_pseudonym=found.buyer_pseudonym,

@@ -6,12 +6,16 @@ from typing import Annotated, Any
 
 from pydantic import Field, StringConstraints
 
+from onsale.db.code_rules import CODES_PER_BOOKING_MAX
 from onsale.db.ids import EventId
 from onsale.db.seats import SeatMap
-from onsale.web import availability
-from onsale.web.api.contract import Asked, Routes, Shared, Told, shared
+from onsale.errors import CodesDoNotStack
+from onsale.web import availability, codes
+from onsale.web.api.codes import WRONG, TypedCode
+from onsale.web.api.contract import Answer, Asked, Routes, Shared, Told, shared
 from onsale.web.api.documents import PLAIN, EventPath, TierDocument
 from onsale.web.api.events import tier_documents
+from onsale.web.auth import Buyer
 from onsale.web.box_office import box_office
 from onsale.web.kept import FOR_EVER
 
@@ -52,7 +56,7 @@ class BlockDocument(Told):
 
 
 class HouseDocument(Told):
-    """The house: its `version` names exactly this, so it may be kept for ever."""
+    """The house, of the sections that anybody can buy: its `version` names exactly this, so it may be kept for ever."""
 
     event_id: int
     version: str
@@ -108,6 +112,12 @@ class AvailabilityAsked(Asked):
     )
 
 
+class SeatsWithCodesBody(Asked):
+    """Codes as their buyer typed them, as in a booking."""
+
+    codes: list[TypedCode] = Field(min_length=1, max_length=CODES_PER_BOOKING_MAX)
+
+
 class MapPath(EventPath):
     """A version of the house of an event."""
 
@@ -119,6 +129,17 @@ def show_seats(path: EventPath) -> Shared[SeatMapDocument]:
     """The seat map, and where its live availability is"""
     office = box_office()
     return shared(seat_map_document(office.shows.seat_map(EventId(path.event_id)), seats_url=office.config.seats_url))
+
+
+@house.post("/v1/events/{event_id}/seats", raises=(*WRONG, CodesDoNotStack))
+def show_seats_with_codes(path: EventPath, body: SeatsWithCodesBody, buyer: Buyer) -> Answer[HouseDocument]:
+    """The seat map with the sections that these codes open; it changes nothing, and uses no code"""
+    office, event_id = box_office(), EventId(path.event_id)
+    found = codes.shown(office, event_id, buyer.id, body.codes)
+    opened = codes.opened(office.shows.event(event_id), found)
+    return Answer(
+        HouseDocument(**_house(office.shows.seat_map(event_id, opened=opened))), headers={"Cache-Control": "no-store"}
+    )
 
 
 @house.get("/v1/events/{event_id}/seats/{version}", statuses=(304,))

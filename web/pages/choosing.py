@@ -94,7 +94,9 @@ def _choose_until(office: BoxOffice, event: Event) -> datetime | None:
 
 def _rows(office: BoxOffice, event: Event, section: SectionNow) -> tuple[Row, ...]:
     """The seats of a section by row; runs of one row that gaps divide share a line."""
-    plan = next((each for each in office.shows.seat_map(event.id).sections if each.id == section.id), None)
+    opened = frozenset(event.code_only) & {each.id for each in event.sections}
+    seat_map = office.shows.seat_map(event.id, opened=opened)
+    plan = next((each for each in seat_map.sections if each.id == section.id), None)
     if plan is None:
         return ()
     rows: dict[str, list[Seat]] = {}

@@ -90,9 +90,14 @@ def offered(event: Event, mine: tuple[KeptCode, ...]) -> Event:
     """The event with the sections that somebody with these codes may have: what is not sold is not shown."""
     if not event.code_only:
         return event
-    keys = [one.found.rules for one in mine if one.found.rules.kind is CodeKind.UNLOCK and not one.trouble]
-    shut = {each for each in event.code_only if not any(key.covers(each) for key in keys)}
+    shut = frozenset(event.code_only) - service.opened(event, [one.found for one in mine if not one.trouble])
     return replace(event, sections=tuple(each for each in event.sections if each.id not in shut))
+
+
+def for_the_draw(mine: tuple[KeptCode, ...]) -> str | None:
+    """The code of theirs that counts most in a draw."""
+    found = [one for one in mine if one.found.rules.kind is CodeKind.PRIORITY and not one.trouble]
+    return max(found, key=lambda one: one.found.weight).code if found else None
 
 
 def may_come_early(mine: tuple[KeptCode, ...]) -> bool:
@@ -108,6 +113,7 @@ def gives(found: FoundCode, event: Event) -> str:
         CodeKind.PERCENT: f"{rate(rules.percent_bp)} off each ticket",
         CodeKind.UNLOCK: "opens tickets that are not sold without it",
         CodeKind.EARLY: f"you may book before the sale opens on {day_and_time(found.opens_at)} UTC",
+        CodeKind.PRIORITY: f"your entry in the draw counts {found.weight} times, if you join with it",
     }[rules.kind]
     names = [section.name for section in event.sections if rules.section_ids and section.id in rules.section_ids]
     return f"{words}, in {', '.join(names)}" if names else words

@@ -7,11 +7,11 @@ from datetime import datetime
 
 from flask import Blueprint, Response, flash, jsonify, make_response, render_template, request
 
-from onsale.db.ids import EventId
-from onsale.errors import OnsaleError, PlaceRevoked
-from onsale.web import auth, joining, limits, newcomers, tokens, waiting_list
+from onsale.db.ids import BuyerId, EventId
+from onsale.errors import OnsaleError, PlaceRevoked, WeightNotCounted
+from onsale.web import auth, joining, limits, newcomers, tokens, waiting_list, weighing
 from onsale.web.box_office import BoxOffice, box_office
-from onsale.web.joining import MyPlace
+from onsale.web.joining import Joined, MyPlace
 from onsale.web.pages import (
     codes,
     cookies,
@@ -54,6 +54,7 @@ class PlaceView:
     deadline: datetime | None = None
     hands_free: bool = False
     drawn_number: int | None = None
+    weight: int = 1
     # When the turn went to another device; None while it is this one's, or nobody's yet.
     moved_at: datetime | None = None
     elsewhere: bool = False
@@ -117,13 +118,9 @@ def join(event_id: int) -> Response:
     office = box_office()
     event = shows.event(event_id)
     buyer_id, fresh = guests.buyer_or_guest(office)
-    address, solution = request.remote_addr or "", request.form.get("work")
+    code = codes.for_the_draw(codes.kept_codes(office, event))
     try:
-        joined = places.with_token(
-            lambda token: joining.join(
-                office, event.id, buyer_id, address=address, queue_token=token, solution=solution
-            )
-        )
+        joined = places.with_token(lambda token: _join(office, event.id, buyer_id, code, token=token))
     except OnsaleError as error:
         response = going.back(error, "events.show", event_id=event_id)
     else:
@@ -132,6 +129,19 @@ def join(event_id: int) -> Response:
     if fresh:
         auth.start_page_session(response, fresh)
     return response
+
+
+def _join(office: BoxOffice, event_id: EventId, buyer_id: BuyerId, code: str | None, *, token: str | None) -> Joined:
+    """With the code, where they have one that counts in the draw; where it does not, without, and they are told."""
+    address, solution = request.remote_addr or "", request.form.get("work")
+    if code is not None:
+        try:
+            return weighing.join(
+                office, event_id, buyer_id, code, address=address, queue_token=token, solution=solution
+            )
+        except WeightNotCounted as error:
+            flash(f"{code}: {error}", "bad")
+    return joining.join(office, event_id, buyer_id, address=address, queue_token=token, solution=solution)
 
 
 @waiting.post("/events/<int:event_id>/queue/challenge")
@@ -254,6 +264,7 @@ def _view(place: MyPlace | None, sale: sales.Sale | None) -> PlaceView:
         deadline=place.deadline,
         hands_free=place.hands_free,
         drawn_number=place.drawn_number,
+        weight=place.weight,
         elsewhere=_is_elsewhere(place),
         moved_at=joining.moment(place.turn.since_ms) if place.turn and place.turn.since_ms else None,
     )

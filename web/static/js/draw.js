@@ -24,13 +24,16 @@ function say(words, kind) {
   verdict.hidden = false;
 }
 
-async function work({ seed, seedHash: announced, beacon, size, number, drawn }) {
+async function work({ seed, seedHash: announced, beacon, size, number, weight, drawn }) {
   const found = await seedHash(seed);
   step(found === announced ? 'The seed has the hash that was published.' : 'The seed has ANOTHER hash than was published:', found);
   const key = await drawKey(seed, beacon, Number(size));
   step(`The key, from the seed, ${beacon ? `the beacon’s value ${beacon}` : 'no beacon'} and ${count(size)} entries:`, key);
-  step(`Your number less one, ${count(number - 1)}, in two halves of ${halfBits(Number(size))} bits, goes through ten rounds.`);
-  const result = await (await Draw.of(key, Number(size))).drawn(Number(number), ({ to, again }) => {
+  const draw = await Draw.of(key, Number(size));
+  const [, own] = await draw.best(Number(number), Number(weight));
+  if (Number(weight) > 1) step(`Of your ${weight} numbers, ${count(number)} to ${count(Number(number) + Number(weight) - 1)}, ${count(own)} was drawn best.`);
+  step(`${Number(weight) > 1 ? 'That' : 'Your'} number less one, ${count(own - 1)}, in two halves of ${halfBits(Number(size))} bits, goes through ten rounds.`);
+  const result = await draw.drawn(own, ({ to, again }) => {
     step(again ? `That gives ${count(to)}, which nobody has: ten rounds again.` : `That gives ${count(to)}.`);
   });
   step(`One more is your drawn number: ${count(result)}.`);

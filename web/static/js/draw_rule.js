@@ -55,6 +55,16 @@ export class Draw {
     return at + 1;
   }
 
+  // Who has `weight` pre-queue numbers in a row gets the best drawn one: [that, which of theirs it was].
+  async best(number, weight) {
+    let best = [Infinity, number];
+    for (let own = number; own < number + weight; own += 1) {
+      const drawn = await this.drawn(own);
+      if (drawn < best[0]) best = [drawn, own];
+    }
+    return best;
+  }
+
   mixed(round, right) {
     const place = round * this.half + right;
     return this.seen.get(place) ?? this.work(place, round, right);

@@ -8,9 +8,9 @@ const SOON_MS = 3_000;
 const SPREAD_MS = 60_000;
 const AGAIN_MS = 10_000;
 
-async function numberOf({ seed, beacon_value: beacon, size }, number) {
+async function numberOf({ seed, beacon_value: beacon, size }, { number, weight }) {
   if (!canCheck() || !seed || number > size) return null;
-  return (await Draw.of(await drawKey(seed, beacon ?? '', size), size)).drawn(number);
+  return (await (await Draw.of(await drawKey(seed, beacon ?? '', size), size)).best(number, weight))[0];
 }
 
 export class InDraw {
@@ -38,7 +38,7 @@ export class InDraw {
       return;
     }
     this.done = true;
-    const number = await numberOf(status.draw ?? {}, standing.place.number);
+    const number = await numberOf(status.draw ?? {}, standing.place);
     if (number !== null) {
       const words = `Yours is ${number.toLocaleString('en')}.`;
       standing.write('drawn-words', words);

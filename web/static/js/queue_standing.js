@@ -23,7 +23,7 @@ export class Standing {
     this.name = drawn.standing;
     this.statusUrl = drawn.statusUrl;
     this.heartbeatUrl = drawn.heartbeatUrl;
-    this.place = { number: Number(drawn.returnNumber || drawn.number), isReturn: Boolean(drawn.returnNumber) };
+    this.place = { number: Number(drawn.returnNumber || drawn.number), isReturn: Boolean(drawn.returnNumber), weight: Number(drawn.weight || 1) };
     const who = `${drawn.event}-${this.place.isReturn ? 'r' : ''}${this.place.number}`;
     [this.key, this.toldKey] = [SEEN_PREFIX + who, TOLD_PREFIX + who];
     const before = keptText(this.read(this.toldKey));
