@@ -28,7 +28,8 @@ _GAPS = text("""
     SELECT before + 1 AS first, number - 1 AS last
       FROM (SELECT number, lag(number, 1, CAST(0 AS bigint)) OVER (ORDER BY number) AS before
               FROM (SELECT number FROM join_journal WHERE event_id = :event_id AND number <= :size
-                    UNION ALL SELECT generate_series(number + 1, number + weight - 1) FROM draw_lots WHERE event_id = :event_id
+                    UNION ALL SELECT generate_series(first_number + 1, first_number + weight - 1)
+                      FROM draw_lots WHERE event_id = :event_id
                     UNION ALL SELECT CAST(:size AS bigint) + 1) AS known) AS pairs
      WHERE number > before + 1
      ORDER BY number
