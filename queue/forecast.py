@@ -18,10 +18,11 @@ from onsale.queue.stays import stay
 
 # A band reaches from this part of the expected wait to that one: less than a factor of two.
 SOONEST, LATEST = 0.74, 1.38
-# How long people stay inside is measured once so many have left, and each slot was used; until then it is reckoned from
-# what has been seen (queue/stays.py), and this much is not in that reckoning.
+# How long people stay inside is measured once so many have left, and each slot was used twice: after one use the time
+# when nobody could have left yet still counts for half. Until then it is reckoned from what has been seen
+# (queue/stays.py), and this much is not in that reckoning.
 LEFT_KNOWN = 12
-LEFT_PER_SLOT = 1.0
+LEFT_PER_SLOT = 2.0
 MORE = 1.1
 # Of those waiting, before anybody was asked to show presence: the band around it reaches from six in ten to everybody.
 PRESENT_PRIOR = 0.82
