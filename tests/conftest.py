@@ -22,6 +22,8 @@ import httpx
 import pytest
 import redis
 import sqlalchemy
+from hypothesis import HealthCheck
+from hypothesis import settings as hypothesis
 
 from onsale.config import Config
 from onsale.db import change_source, change_stream
@@ -39,6 +41,9 @@ from onsale.sandbox.valkey import EmbeddedValkey
 # client: 40 ms of CPU, more than the request. In this folder there are none; what tests start inherits it.
 os.environ.pop("SSL_CERT_FILE", None)
 os.environ["SSL_CERT_DIR"] = str(Path(__file__).parent)
+# A verdict of Hypothesis' is about what was found, never about how busy the machine was.
+hypothesis.register_profile("onsale", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+hypothesis.load_profile("onsale")
 TEMPLATE = "onsale_template"
 ONSALE = Path(sys.executable).with_name("onsale")
 START_SECONDS_MAX = 120
