@@ -23,6 +23,7 @@ from onsale.db.house import House, Run, SectionIndex
 from onsale.db.ids import BookingId, BuyerId, EventId, TicketId, event_of_booking
 from onsale.db.lane_columns import columns_of
 from onsale.db.price_terms import NO_TERMS, PriceTerms, terms_from_text
+from onsale.db.prices import charge_bounds
 from onsale.db.runs import ticket_runs
 from onsale.db.tiers import tiers_from_text
 from onsale.db.wishes import Wish, sections_needed, wish_from_json
@@ -222,6 +223,7 @@ def prepare_house(
 ) -> Mapping[TicketId, NamedTicket]:
     """Read what this batch needs and `house` lacks; returns the tickets its wishes name. Then `allocate` can decide."""
     house.terms = batch.terms
+    house.bounds = charge_bounds(batch.currency)
     house.codes = code_uses.book(
         connection, event_id, batch.requests, code_only=batch.code_only, currency=batch.currency
     )

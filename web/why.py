@@ -11,6 +11,7 @@ from sqlalchemy import Connection
 from onsale.db import bookings, letters, payments, queue_ways, refunds, sale_log
 from onsale.db.allocation import Refusal
 from onsale.db.bookings import Booking, Move
+from onsale.db.code_rules import CodeRefusal
 from onsale.db.letters import Letter, LetterState
 from onsale.db.payments import Attempt, AttemptOutcome
 from onsale.db.queue_ways import InTheWay, QueueWay
@@ -183,6 +184,15 @@ REFUSALS: dict[str, str] = {
     Refusal.NO_SUCH_TICKET: "there is no such ticket",
     Refusal.BUYER_LIMIT: "with what this buyer has already it would be more than one may have",
     Refusal.PRICE_CHANGED: "the price was higher than what the buyer was shown",
+    Refusal.NO_SUCH_TIER: "tickets of that kind are not sold there",
+    Refusal.TIER_LIMIT: "one booking may not have so many of one kind of ticket",
+    Refusal.ADDRESS_LIMIT: "with what was booked from its network address it would be more than one may have",
+    Refusal.TOTAL_TOO_SMALL: "all of it came to less than the payment provider takes",
+    Refusal.TOTAL_TOO_LARGE: "all of it came to more than the payment provider takes at once",
+    CodeRefusal.USED: "its code was used up",
+    CodeRefusal.OFF: "its code was switched off",
+    CodeRefusal.NOT_FOR_TICKETS: "its code is not for these tickets",
+    CodeRefusal.NEEDED: "these tickets are sold only with a code",
 }
 REASONS = {
     "buyer": "by its buyer",

@@ -11,6 +11,7 @@ from onsale.db.charges import Attempt, AttemptOutcome
 from onsale.db.code_uses import UsedCode
 from onsale.db.engine import reading
 from onsale.db.ids import BookingId, BuyerId
+from onsale.db.prices import charge_bounds
 from onsale.db.refunds import Refund, RefundReason
 from onsale.db.states import BookingState
 from onsale.errors import NotFound
@@ -94,6 +95,10 @@ def _words(booking: Booking, attempt: Attempt | None) -> BookingWords:
         # Of the wish that was asked for first; the others are what would have done instead.
         shown = next((wish.expected_total_minor for wish in booking.wishes if wish.expected_total_minor is not None), 0)
         return booking_words.dearer(money(shown, booking.currency))
+    bounds = charge_bounds(booking.currency)
+    least, most = (money(amount, booking.currency) for amount in bounds)
+    if (unpayable := booking_words.unpayable(booking.reason, least=least, most=most)) is not None:
+        return unpayable
     if (refused := booking_words.of_refusal(booking.reason)) is not None:
         return refused
     if booking.state is BookingState.UNAVAILABLE and booking.reason in booking_words.CODE_REFUSED:
