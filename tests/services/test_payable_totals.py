@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from onsale.db import price_schedule, pricing
 from onsale.db.catalogue import NewSection
 from onsale.db.code_rules import CodeKind
 from onsale.db.codes import NewCode
+from onsale.db.engine import transaction
+from onsale.db.price_schedule import NewScheduled
 from onsale.db.states import BookingState
+from onsale.db.tiers import Tier
 from onsale.db.wishes import Wish
+from onsale.errors import PriceUnpayable
 from onsale.web.pages import booking_words
 from onsale.workers.lanes import work_lane
 from tests.builders import a_booking, an_event, booking, states
@@ -64,6 +70,34 @@ def test_a_buyer_reads_what_to_do_about_such_a_total():
     small = booking_words.unpayable("total_too_small", least="£0.30", most="£999,999.99")
     large = booking_words.unpayable("total_too_large", least="£0.30", most="£999,999.99")
 
-    assert "£0.30" in small.text and "Take more tickets" in small.text and small.may_choose_again
-    assert "£999,999.99" in large.text and "fewer" in large.text and "not charged" in large.text
+    assert all(each in small.text for each in ("£0.30", "Take more tickets", "not charged"))
+    assert all(each in large.text for each in ("£999,999.99", "fewer", "not charged"))
+    assert small.may_choose_again
     assert booking_words.unpayable("taken", least="", most="") is None
+
+
+def test_a_price_that_nobody_could_pay_alone_is_not_set(engine, event_id):
+    def set_to(price_minor=(), tiers=(), **terms):
+        with transaction(engine) as connection:
+            prices = dict(enumerate(price_minor, start=1))
+            of = {1: tiers} if tiers else {}
+            pricing.change(connection, event_id, terms=terms, prices_minor=prices, tiers_of=of, actor="test")
+
+    def from_tomorrow(price_minor):
+        new = NewScheduled(1, None, price_minor, datetime.now(UTC) + timedelta(days=1))
+        with transaction(engine) as connection:
+            price_schedule.add(connection, event_id, new, actor="test")
+
+    with pytest.raises(PriceUnpayable, match=r"0\.20 EUR .*0\.50 EUR"):
+        set_to([20])
+    set_to([20], booking_fee_minor=30)
+    with pytest.raises(PriceUnpayable):
+        set_to(booking_fee_minor=0)
+    set_to([0])
+    with pytest.raises(PriceUnpayable):
+        set_to([99_999_999])
+    with pytest.raises(PriceUnpayable):
+        set_to(tiers=[Tier("Adult", 1_800), Tier("Child", 10)])
+    with pytest.raises(PriceUnpayable):
+        from_tomorrow(10)
+    from_tomorrow(20)

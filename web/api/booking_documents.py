@@ -47,6 +47,8 @@ def booking_document(connection: Connection, booking: Booking) -> BookingDocumen
     attempt = charges.newest_attempt(connection, booking.id) if booking.hold_version is not None else None
     holding = booking.state in HOLDING
     moves = [move for move in bookings.history(connection, booking.id) if move.version <= booking.version]
+    # Before it is confirmed there is nothing to give back, and nothing is read.
+    given = refunds.of_booking(connection, booking.id) if booking.state in refunding.GIVEN_BACK else ()
     return BookingDocument(
         id=booking.id,
         event_id=booking.event_id,
@@ -66,7 +68,7 @@ def booking_document(connection: Connection, booking: Booking) -> BookingDocumen
         reason=booking.reason,
         payment=_payment(attempt) if attempt else None,
         refund_offer=_offer(connection, booking),
-        refunds=_refunds(connection, booking),
+        refunds=[refund_document(each) for each in given],
         created_at=booking.created_at,
         queued_at=booking.queued_at,
         decided_at=booking.decided_at,
@@ -74,7 +76,7 @@ def booking_document(connection: Connection, booking: Booking) -> BookingDocumen
         history=[MoveDocument(state=move.to_state, at=move.at, reason=move.reason) for move in moves],
         timeline=[
             StepDocument(step=step.name, words=step.words, standing=step.standing, at=step.at)
-            for step in timeline(booking, moves)
+            for step in timeline(booking, moves, owed=refunds.is_owed(given, booking.state))
         ],
         poll_seconds=_poll_seconds(booking),
         url=f"/v1/bookings/{booking.id}",
@@ -137,12 +139,6 @@ def _offer(connection: Connection, booking: Booking) -> RefundOfferDocument | No
     if offer is None:
         return None
     return RefundOfferDocument(amount_minor=offer.amount_minor, kept_minor=offer.kept_minor, until=offer.until)
-
-
-def _refunds(connection: Connection, booking: Booking) -> list[RefundDocument]:
-    # Before it is confirmed there is nothing to give back, and nothing is read.
-    found = refunds.of_booking(connection, booking.id) if booking.state in refunding.GIVEN_BACK else ()
-    return [refund_document(each) for each in found]
 
 
 def _payment(attempt: Attempt) -> PaymentDocument:

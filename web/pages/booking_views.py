@@ -48,7 +48,7 @@ class BookingView:
     @property
     def timeline(self) -> tuple[Step, ...]:
         """The steps made, and those to come."""
-        return timeline(self.booking, self.history)
+        return timeline(self.booking, self.history, owed=refunds.is_owed(self.refunds, self.booking.state))
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,10 @@ def booking_view(office: BoxOffice, booking_id: BookingId, buyer_id: BuyerId) ->
         given = refunds.of_booking(connection, booking_id) if found.state in refunding.GIVEN_BACK else ()
         offer = refunding.offer(connection, found) if found.state is BookingState.CONFIRMED else None
         codes = code_uses.of_booking(connection, booking_id) if found.code_ids else ()
-    return BookingView(found, tickets, history, attempt, _words(found, attempt), given, offer, codes)
+    words = _words(found, attempt)
+    if refunds.is_owed(given, found.state):
+        words = booking_words.owed(words)
+    return BookingView(found, tickets, history, attempt, words, given, offer, codes)
 
 
 def lines_of(office: BoxOffice, buyer_id: BuyerId) -> list[BookingLine]:

@@ -172,6 +172,17 @@ CANCELLING = BookingWords(
 )
 
 
+# The bank refuses what is given back, or sent it back later.
+OWED = "Your bank did not take the money. We were told, and try again; there is nothing that you need to do."
+
+
+def owed(words: BookingWords) -> BookingWords:
+    """The same words, where the money that is given back has not arrived."""
+    kept = " The tickets that you kept are yours." if words is WORDS[S.CONFIRMED] else ""
+    title = words.title if words.title == CALLED_OFF else "Your money has not reached you yet"
+    return replace(words, title=title, text=OWED + kept, kind="warn", mark="owed")
+
+
 NOT_CHARGED = "Nothing was booked and you were not charged. Your turn is still yours: "
 
 
