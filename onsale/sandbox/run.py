@@ -49,6 +49,11 @@ def run(folder: Path, crowd: bool, search: str) -> None:
       ONSALE_STRIPE_SECRET_KEY  a Stripe test key, with ONSALE_STRIPE_PUBLISHABLE_KEY
       ONSALE_SMTP_URL           a mail server, with ONSALE_MAIL_FROM; without it letters are files
 
+    \b
+    Where it listens; a port that is busy is left for the next free one:
+      ONSALE_WEB_HOST           127.0.0.1
+      ONSALE_WEB_PORT           8000; the simulator and the live seats take the two after it
+
     Data, secrets and logs stay in .onsale/ and are used again by the next run; remove the folder to begin anew.
     """
     began = time.monotonic()

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from onsale.db import price_schedule, pricing
+from onsale.db import catalogue, code_payable, codes, price_schedule, pricing
 from onsale.db.catalogue import NewSection
 from onsale.db.code_rules import CodeKind
 from onsale.db.codes import NewCode
@@ -16,11 +16,11 @@ from onsale.db.price_schedule import NewScheduled
 from onsale.db.states import BookingState
 from onsale.db.tiers import Tier
 from onsale.db.wishes import Wish
-from onsale.errors import PriceUnpayable
+from onsale.errors import CodeUnfit, PriceUnpayable
 from onsale.web.pages import booking_words
 from onsale.workers.lanes import work_lane
 from tests.builders import a_booking, an_event, booking, states
-from tests.services.selling_codes import TEN_PER_CENT, a_booking_with, a_code, used
+from tests.services.selling_codes import TEN_PER_CENT, UNLOCK, a_booking_with, a_code, used
 
 HELD, UNAVAILABLE = BookingState.HELD, BookingState.UNAVAILABLE
 STALLS = (NewSection(1, "Stalls", 1_800, rows=1, seats_per_row=6),)
@@ -101,3 +101,32 @@ def test_a_price_that_nobody_could_pay_alone_is_not_set(engine, event_id):
     with pytest.raises(PriceUnpayable):
         from_tomorrow(10)
     from_tomorrow(20)
+
+
+@pytest.mark.parametrize(
+    ("new", "refused"),
+    [
+        (NewCode(CodeKind.PERCENT, percent_bp=9_990), True),
+        (NewCode(CodeKind.PERCENT, percent_bp=9_900), False),  # Six tickets come to 1.08.
+        (NewCode(CodeKind.AMOUNT, amount_minor=6 * 1_800 - 10), False),  # One is free.
+        (ALL_OFF, False),
+    ],
+)
+def test_a_code_that_could_only_leave_what_nobody_can_pay_is_not_made(engine, event_id, new, refused):
+    if refused:
+        with pytest.raises(CodeUnfit, match="less to pay than a bank takes"):
+            a_code(engine, event_id, new)
+    else:
+        assert a_code(engine, event_id, new).used == 0
+
+
+def test_staff_are_warned_of_a_code_that_leaves_too_little_of_one_ticket(engine, event_id):
+    with engine.connect() as connection:
+        event = catalogue.event_by_id(connection, event_id)
+        warned = [
+            code_payable.warning(connection, event, codes.rules_of(new))
+            for new in (NEARLY_ALL_OFF, TEN_PER_CENT, ALL_OFF, UNLOCK)
+        ]
+
+    assert "Of one ticket of Stalls at 18.00 EUR it leaves 0.10 EUR to pay, and a bank takes 0.50 EUR" in warned[0]
+    assert warned[1:] == ["", "", ""]
