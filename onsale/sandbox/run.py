@@ -26,7 +26,15 @@ from onsale.sandbox.signals import StopAsked, StopSignals
 from onsale.sandbox.stack import CROWD, Stack
 
 
-@click.command("run")
+LISTENS = """
+\b
+Where it listens; a port that is busy is left for the next free one:
+  ONSALE_WEB_HOST           127.0.0.1
+  ONSALE_WEB_PORT           8000; the simulator and the live seats take the two after it
+"""
+
+
+@click.command("run", epilog=LISTENS)
 @click.option("--crowd/--no-crowd", envvar="CROWD", default=True, show_default=True, help="Send a demo crowd (CROWD).")
 @click.option(
     "--search",
@@ -48,11 +56,6 @@ def run(folder: Path, crowd: bool, search: str) -> None:
       ONSALE_SEARCH_URL         Elasticsearch 9; without it searches run on PostgreSQL
       ONSALE_STRIPE_SECRET_KEY  a Stripe test key, with ONSALE_STRIPE_PUBLISHABLE_KEY
       ONSALE_SMTP_URL           a mail server, with ONSALE_MAIL_FROM; without it letters are files
-
-    \b
-    Where it listens; a port that is busy is left for the next free one:
-      ONSALE_WEB_HOST           127.0.0.1
-      ONSALE_WEB_PORT           8000; the simulator and the live seats take the two after it
 
     Data, secrets and logs stay in .onsale/ and are used again by the next run; remove the folder to begin anew.
     """

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from onsale.db import bookings, charges, code_uses, refunds
-from onsale.db.bookings import BookedTicket, Booking
+from onsale.db.bookings import BookedTicket, Booking, Move
 from onsale.db.charges import Attempt
 from onsale.db.holds import EXTENSIONS_MAX
 from onsale.db.refunds import Refund
@@ -74,13 +74,15 @@ def booking_document(connection: Connection, booking: Booking) -> BookingDocumen
         decided_at=booking.decided_at,
         ended_at=booking.ended_at,
         history=[MoveDocument(state=move.to_state, at=move.at, reason=move.reason) for move in moves],
-        timeline=[
-            StepDocument(step=step.name, words=step.words, standing=step.standing, at=step.at)
-            for step in timeline(booking, moves, owed=refunds.is_owed(given, booking.state))
-        ],
+        timeline=_steps(booking, moves, given),
         poll_seconds=_poll_seconds(booking),
         url=f"/v1/bookings/{booking.id}",
     )
+
+
+def _steps(booking: Booking, moves: Sequence[Move], given: Sequence[Refund]) -> list[StepDocument]:
+    steps = timeline(booking, moves, owed=refunds.is_owed(given, booking.state))
+    return [StepDocument(step=step.name, words=step.words, standing=step.standing, at=step.at) for step in steps]
 
 
 def _is_sold(ticket: BookedTicket, booking: Booking) -> bool:
