@@ -14,6 +14,7 @@ Rules:
   serial per event, so counting here is enough.
 - The codes of a booking apply to whatever wish is met (`db/code_rules.py`), or nothing is given. Prices are compared as
   they are with them.
+- A total that the payment provider does not take is no offer: it could be held, and never paid (`db/till.py`).
 - Nothing met: UNAVAILABLE. Whether the event is sold out is for the record to say, when the batch is written.
 """
 
@@ -27,12 +28,12 @@ from itertools import groupby
 from operator import attrgetter
 from typing import NamedTuple
 
-from onsale.db import code_rules
 from onsale.db.code_rules import Code, CodeRefusal, Line
 from onsale.db.house import House, Place, SectionIndex
 from onsale.db.ids import BookingId, BuyerId, TicketId
 from onsale.db.price_terms import NOTHING, Bill
 from onsale.db.tiers import Choice, Tiers, choices, sold_as
+from onsale.db.till import Till, lines_in
 from onsale.db.wishes import Wish as Wish  # Who decides needs both: imported from here as well.
 from onsale.errors import NoSuchTier, TierLimitReached
 
@@ -57,6 +58,8 @@ class Refusal(StrEnum):
     NO_SUCH_TIER = "no_such_tier"
     TIER_LIMIT = "tier_limit"
     ADDRESS_LIMIT = "address_limit"
+    TOTAL_TOO_SMALL = "total_too_small"
+    TOTAL_TOO_LARGE = "total_too_large"
 
 
 # NamedTuples, as Place is: a lane makes hundreds a batch.
@@ -191,7 +194,7 @@ class _Hall:
 
     def __init__(self, house: House, named: Mapping[TicketId, NamedTicket]) -> None:
         self._house = house
-        self.terms = house.terms
+        self._till = Till(house)
         self._named = named
         self._gone: set[TicketId] = set()
         self._codes: tuple[Code, ...] = ()
@@ -209,32 +212,33 @@ class _Hall:
     def held(self, request: Request, tickets: tuple[Taken, ...], wish: int) -> Decision:
         """These tickets, at what they cost with the codes of this booking."""
         if not self._codes:
-            bill = self.terms.of_booking([ticket.price_minor for ticket in tickets])
+            bill = self._house.terms.of_booking([ticket.price_minor for ticket in tickets])
             return Decision(request.booking_id, request.version, Outcome.HELD, tickets, wish, bill=bill)
         # In the order of the house: who bears the last unit of an amount is to be told from the record.
         tickets = tuple(sorted(tickets))
-        reduced = self._reduced([Line(ticket.section_id, ticket.price_minor) for ticket in tickets])
+        reduced = self._till.reduced(_lines_of(tickets), self._codes)
         pairs = tuple(zip(tickets, reduced.prices_minor, strict=True))
-        used = self._house.codes.needed(frozenset(ticket.section_id for ticket in tickets), self._codes)
+        sections = frozenset(ticket.section_id for ticket in tickets)
+        used = self._house.codes.needed(sections, self._codes, reduced.taken_off)
         return Decision(
             request.booking_id,
             request.version,
             Outcome.HELD,
             tuple(ticket._replace(price_minor=price) for ticket, price in pairs),
             wish,
-            bill=self.terms.of_booking(reduced.prices_minor),
+            bill=self._house.terms.of_booking(reduced.prices_minor),
             codes=tuple(CodeUse(code.id, reduced.taken_off.get(code.id, 0)) for code in used),
             discounts=tuple(ticket.price_minor - price for ticket, price in pairs),
         )
 
     def meet(self, wish: Wish) -> tuple[Taken, ...]:
         """The tickets for this wish; empty when it cannot be met."""
+        self._till.turned_away = False
         if not wish.tickets:
             return self._best(wish)
         if all(self._is_free(ticket) for ticket in wish.tickets):
             tickets = self._sold_named(wish)
-            lines = [Line(ticket.section_id, ticket.price_minor) for ticket in tickets]
-            return tickets if tickets and self._allowed(lines) is None and self._as_shown(wish, lines) else ()
+            return tickets if tickets and self._sold(wish, _lines_of(tickets)) else ()
         return self._similar(wish) if wish.or_similar else ()
 
     def _sold_named(self, wish: Wish) -> tuple[Taken, ...]:
@@ -247,6 +251,8 @@ class _Hall:
 
     def refusal(self, wish: Wish) -> Refusal | CodeRefusal:
         """Why `meet` came back empty."""
+        if self._till.turned_away and (unpayable := self._unpayable(wish)):
+            return unpayable
         if self._any_codes and (refused := self._refused(wish)):
             return refused
         if self._dearer(wish):
@@ -304,8 +310,8 @@ class _Hall:
             if one.price_minor == wanted.price_minor and one.tiers == wanted.tiers
         ]
         for section in sorted(same_price, key=lambda one: one.id != wanted.section_id):
-            lines = _lines(section, wish)
-            if not lines or self._allowed(lines) is not None or not self._as_shown(wish, lines):
+            lines = lines_in(section, wish)
+            if not lines or not self._sold(wish, lines):
                 continue
             if block := section.best_block(len(wish.tickets)):
                 return _all_taken(section, block, wish)
@@ -316,27 +322,14 @@ class _Hall:
             return False
         if self._any_codes and self._allowed([Line(section.id, section.price_minor)]) is not None:
             return False
-        if not (section.tiers or wish.tiers) and wish.max_price_minor is None and wish.expected_total_minor is None:
-            return True
-        lines = _lines(section, wish)
-        return bool(lines) and self._within_limit(wish, lines) and self._as_shown(wish, lines)
+        limited = wish.max_price_minor is not None or wish.expected_total_minor is not None
+        if not (limited or section.tiers or wish.tiers or self._codes):
+            return self._till.sells_alike(section.price_minor, wish.size)
+        lines = lines_in(section, wish)
+        return bool(lines) and self._till.sells(wish, lines, self._codes)
 
-    def _as_shown(self, wish: Wish, lines: Sequence[Line]) -> bool:
-        """Whether these tickets come to no more than the buyer was shown."""
-        shown = wish.expected_total_minor
-        return shown is None or self._total_minor(lines) <= shown
-
-    def _within_limit(self, wish: Wish, lines: Sequence[Line]) -> bool:
-        limit = wish.max_price_minor
-        return limit is None or self._total_minor(lines) <= limit * len(lines)
-
-    def _total_minor(self, lines: Sequence[Line]) -> int:
-        """What these tickets cost, with the codes of the booking that is being decided."""
-        prices = self._reduced(lines).prices_minor if self._codes else [line.price_minor for line in lines]
-        return self.terms.of_booking(prices).total_minor
-
-    def _reduced(self, lines: Sequence[Line]) -> code_rules.Reduced:
-        return code_rules.reduce(lines, self._codes, unit_minor=self._house.codes.unit_minor)
+    def _sold(self, wish: Wish, lines: Sequence[Line]) -> bool:
+        return self._allowed(lines) is None and self._till.sells(wish, lines, self._codes)
 
     def _allowed(self, lines: Sequence[Line]) -> CodeRefusal | None:
         """Why tickets there may not be had with the codes of this booking."""
@@ -361,15 +354,18 @@ class _Hall:
             return False
         return bool(self.meet(replace(wish, expected_total_minor=None)))
 
+    def _unpayable(self, wish: Wish) -> Refusal | None:
+        """Whether free tickets were there for the wish, for a total that nobody could pay."""
+        with self._till.of_any_amount():
+            tickets = self.meet(wish)
+        if not tickets:
+            return None
+        total = self._till.total_minor(_lines_of(tickets), self._codes)
+        return Refusal.TOTAL_TOO_SMALL if total < self._house.bounds.least_minor else Refusal.TOTAL_TOO_LARGE
 
-def _lines(section: SectionIndex, wish: Wish) -> list[Line]:
-    """What each ticket of the wish costs in this section, before codes; empty when they are not sold so."""
-    if not (section.tiers or wish.tiers):
-        return [Line(section.id, section.price_minor)] * wish.size
-    return [
-        Line(section.id, each.price_minor)
-        for each in sold_as(wish.tiers, [(section.price_minor, section.tiers)] * wish.size)
-    ]
+
+def _lines_of(tickets: Iterable[Taken]) -> list[Line]:
+    return [Line(ticket.section_id, ticket.price_minor) for ticket in tickets]
 
 
 def _refusal_of(wish: Wish, places: Sequence[tuple[int, Tiers]]) -> Refusal | None:

@@ -99,6 +99,11 @@ def add_setup(connection: Connection, buyer_id: BuyerId, setup_intent_id: str) -
     return Setup(*connection.execute(_SETUP, arguments).one())
 
 
+def is_setup(connection: Connection, setup_intent_id: str) -> bool:
+    """Whether a card of some buyer's is being saved, or was, under this id."""
+    return bool(connection.execute(_IS_SETUP, {"setup_intent_id": setup_intent_id}).scalar_one())
+
+
 def finish_setup(connection: Connection, setup_intent_id: str, payment_method: str) -> Setup | None:
     """The provider has the card. None when this setup is not ours."""
     arguments = {"setup_intent_id": setup_intent_id, "payment_method": payment_method}
@@ -162,6 +167,7 @@ _SETUP = text("""
     SELECT buyer_id, setup_intent_id, payment_method, created_at FROM setups
      WHERE buyer_id = :buyer_id AND setup_intent_id = :setup_intent_id
 """)
+_IS_SETUP = text("SELECT EXISTS (SELECT FROM setups WHERE setup_intent_id = :setup_intent_id)")
 _FINISH_SETUP = text("""
     UPDATE setups SET payment_method = :payment_method WHERE setup_intent_id = :setup_intent_id
     RETURNING buyer_id, setup_intent_id, payment_method, created_at

@@ -62,12 +62,20 @@ class CodeBook:
         opening = [code for code in codes if code.kind is CodeKind.UNLOCK]
         return all(any(code.covers(shut) for code in opening) for shut in section_ids & self.code_only)
 
-    def needed(self, section_ids: frozenset[int], codes: Iterable[Code]) -> tuple[Code, ...]:
-        """Those of the codes that a hold of tickets in these sections uses: one that opened nothing is not used up."""
+    def needed(
+        self, section_ids: frozenset[int], codes: Iterable[Code], taken_off: Mapping[int, int]
+    ) -> tuple[Code, ...]:
+        """Those of the codes that a hold of tickets in these sections uses: one that opened nothing, or found nothing
+        left to take off, is not used up.
+        """
         shut = section_ids & self.code_only
-        return tuple(
-            code for code in codes if code.kind is not CodeKind.UNLOCK or any(code.covers(each) for each in shut)
-        )
+        return tuple(code for code in codes if _did_something(code, shut, taken_off))
+
+
+def _did_something(code: Code, shut: frozenset[int], taken_off: Mapping[int, int]) -> bool:
+    if code.takes_off:
+        return taken_off.get(code.id, 0) > 0
+    return code.kind is not CodeKind.UNLOCK or any(code.covers(each) for each in shut)
 
 
 NO_CODES = CodeBook()

@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, text
 from sqlalchemy.exc import IntegrityError
 
-from onsale.db import draw_lots, sale_log, sql
+from onsale.db import code_payable, draw_lots, sale_log, sql
 from onsale.db.code_rules import Code, CodeKind
 from onsale.db.code_uses import code_of
 from onsale.db.ids import BuyerId, EventId
@@ -25,6 +25,7 @@ PAGE_MAX = 1_000
 # Nothing that one reads as another letter. Ten of them are 49 bits: at the limits on trying, a lifetime of guessing.
 LETTERS = "23456789ABCDEFGHJKMNPQRSTUVWXYZ"
 RANDOM_CHARACTERS = 10
+UNPAYABLE = "It would always leave less to pay than a bank takes, and more than nothing. Take off less, or everything."
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +111,8 @@ def make(
         raise NotFound
     _check(new, str(currency))
     _check_sections(connection, event_id, new.section_ids)
+    if code_payable.never_payable(rules_of(new), code_payable.on_sale(connection, event_id)):
+        raise CodeUnfit(UNPAYABLE, field="amount_minor" if new.kind is CodeKind.AMOUNT else "percent_bp")
     if new.kind is CodeKind.PRIORITY:
         draw_lots.publish(connection, event_id, weight=new.weight, people=(new.uses_max or 0) * len(codes), actor=actor)
     columns = {**asdict(new), "kind": new.kind.value, "event_id": event_id, "codes": list(codes), "made_by": actor}
@@ -123,6 +126,12 @@ def make(
     body |= {"amount_minor": new.amount_minor, "percent_bp": new.percent_bp, "uses_max": new.uses_max}
     sale_log.append(connection, event_id, actor=actor, kind="codes_made", body=body)
     return tuple(_known(row) for row in connection.execute(_BY_IDS, {"event_id": event_id, "ids": list(ids)}))
+
+
+def rules_of(new: NewCode) -> Code:
+    """What such a code does to prices, before there is one."""
+    sections = None if new.section_ids is None else frozenset(new.section_ids)
+    return Code(0, new.kind, new.amount_minor, new.percent_bp, sections)
 
 
 def of_event(

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection, text
 
-from onsale.db.ids import BookingId, EventId
+from onsale.db.ids import BookingId, EventId, event_of_booking
 
 LISTED_MAX = 200
 
@@ -43,6 +43,19 @@ def of_event(connection: Connection, event_id: EventId) -> tuple[Dispute, ...]:
     return tuple(Dispute(*row) for row in rows)
 
 
+def stands(connection: Connection, booking_id: BookingId) -> bool:
+    """Whether a bank took the booking's money, or holds it until a dispute is decided: then none can be given back.
+
+    A `warning_` is only a question, and giving the money back ends it; what is `won` is the organiser's again.
+    """
+    arguments = {"event_id": event_of_booking(booking_id), "id": booking_id}
+    return bool(connection.execute(_STANDS, arguments).scalar_one())
+
+
+_STANDS = text("""
+    SELECT EXISTS (SELECT FROM disputes WHERE event_id = :event_id AND booking_id = :id
+                      AND status <> 'won' AND NOT starts_with(status, 'warning_'))
+""")
 _TOLD = text("""
     INSERT INTO disputes (id, event_id, booking_id, amount_minor, currency, reason, status, closed_at)
     SELECT :id, p.event_id, p.booking_id, :amount_minor, :currency, :reason, :status,

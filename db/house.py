@@ -13,6 +13,7 @@ from typing import NamedTuple, Protocol
 from onsale.db.code_book import NO_CODES, CodeBook
 from onsale.db.ids import TicketId
 from onsale.db.price_terms import NO_TERMS, PriceTerms
+from onsale.db.prices import ANY_AMOUNT, ChargeBounds
 from onsale.db.tiers import Tiers
 
 GENERAL_ROW = 0
@@ -244,6 +245,8 @@ class House:
     # What is added to the prices, as of the batch that is being decided.
     terms: PriceTerms = NO_TERMS
     codes: CodeBook = NO_CODES
+    # What a booking may come to, so that it can be paid.
+    bounds: ChargeBounds = ANY_AMOUNT
 
     def missing(self, wanted: Iterable[int], changes: Mapping[int, int]) -> tuple[int, ...]:
         """Which of the wanted sections must be read: unknown here, or older than the record's change counters."""

@@ -12,6 +12,7 @@ from onsale.db.allocation import NamedTicket
 from onsale.db.house import House, Run, SectionIndex
 from onsale.db.ids import EventId, TicketId
 from onsale.db.lane import Batch
+from onsale.db.prices import charge_bounds
 from onsale.db.runs import ticket_runs
 from onsale.db.tiers import tiers_from_text
 from onsale.db.wishes import sections_needed
@@ -31,6 +32,7 @@ def prepare_house(
 ) -> Mapping[TicketId, NamedTicket]:
     """Read what this batch needs and `house` lacks; returns the tickets its wishes name. Then `allocate` can decide."""
     house.terms = batch.terms
+    house.bounds = charge_bounds(batch.currency)
     house.codes = code_uses.book(
         connection, event_id, batch.requests, code_only=batch.code_only, currency=batch.currency
     )

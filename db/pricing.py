@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -15,8 +15,9 @@ from sqlalchemy import Connection, text
 from onsale.db import sale_log, tiers
 from onsale.db.ids import EventId
 from onsale.db.price_terms import PriceTerms, check_amount, checked, terms_from_json
+from onsale.db.prices import charge_bounds, written
 from onsale.db.tiers import Tier, Tiers
-from onsale.errors import IllegalMove, NotFound
+from onsale.errors import IllegalMove, NotFound, PriceUnpayable
 
 # As many as a page's form can say that it showed.
 TIERS_OF_EVENT_MAX = 2_000
@@ -34,7 +35,7 @@ def change(
     """Change some of the terms, by name, and prices or tiers of some sections, for bookings that are not decided yet.
 
     A trigger writes down what a section cost, and tells the lane. BadRequest names what does not fit. NotFound: no such
-    event, or it has no such section. IllegalMove: too many tiers.
+    event, or it has no such section. IllegalMove: too many tiers. PriceUnpayable.
     """
     row = connection.execute(_PRICED, {"event_id": event_id}).one_or_none()
     if row is None:
@@ -46,7 +47,11 @@ def change(
     for section_id, wanted in (tiers_of or {}).items():
         _set_tiers(connection, event_id, section_id, tiers.checked(wanted, row.currency), actor=actor)
     if prices_minor:
-        _set_prices(connection, event_id, prices_minor, actor=actor)
+        _set_prices(connection, event_id, prices_minor, currency=row.currency, actor=actor)
+    asked = [*prices_minor.values(), *(tier.price_minor for each in (tiers_of or {}).values() for tier in each)]
+    if after.as_json() != before.as_json():
+        asked += connection.execute(_ALL_PRICES, {"event_id": event_id}).scalars()
+    _check_payable(asked, after, row.currency)
 
 
 def change_tier(document: Sequence[Mapping[str, Any]], name: str, price_minor: int) -> list[dict[str, Any]] | None:
@@ -57,10 +62,26 @@ def change_tier(document: Sequence[Mapping[str, Any]], name: str, price_minor: i
 
 
 def check_prices(connection: Connection, event_id: EventId, prices_minor: Sequence[int]) -> None:
-    """BadRequest for a price that the event's currency does not have. NotFound."""
-    currency = _currency(connection, event_id)
+    """BadRequest for a price that the event's currency does not have, PriceUnpayable for one that nobody could pay with
+    the event's fees and tax. NotFound.
+    """
+    row = connection.execute(_PRICES_OF, {"event_id": event_id}).one_or_none()
+    if row is None:
+        raise NotFound
     for price in prices_minor:
-        check_amount(price, currency, field="price_minor")
+        check_amount(price, row.currency, field="price_minor")
+    _check_payable(prices_minor, terms_from_json(row.price_terms), row.currency)
+
+
+def _check_payable(prices_minor: Iterable[int], terms: PriceTerms, currency: str) -> None:
+    """PriceUnpayable for a price at which one ticket alone cannot be paid: the lane would refuse it (`till.py`)."""
+    bounds = charge_bounds(currency)
+    for price in set(prices_minor):
+        total = terms.alone(price).total_minor
+        if not bounds.take(total):
+            least, most = (written(amount, currency) for amount in bounds)
+            told = f"A ticket at {written(price, currency)} comes to {written(total, currency)}"
+            raise PriceUnpayable(f"{told}: one payment is {least} to {most}, or nothing at all.", field="price_minor")
 
 
 def terms_text(terms: PriceTerms, currency: str) -> str:
@@ -92,8 +113,11 @@ def _set_tiers(connection: Connection, event_id: EventId, section_id: int, fit: 
     sale_log.append(connection, event_id, actor=actor, kind="tiers_changed", body=body)
 
 
-def _set_prices(connection: Connection, event_id: EventId, prices_minor: Mapping[int, int], *, actor: str) -> None:
-    check_prices(connection, event_id, list(prices_minor.values()))
+def _set_prices(
+    connection: Connection, event_id: EventId, prices_minor: Mapping[int, int], *, currency: str, actor: str
+) -> None:
+    for price in prices_minor.values():
+        check_amount(price, currency, field="price_minor")
     arguments = {"event_id": event_id, "ids": list(prices_minor), "prices": list(prices_minor.values())}
     if connection.execute(_SET_PRICES, arguments).rowcount < len(prices_minor):
         raise NotFound("There is no such section.", field="sections")
@@ -101,15 +125,14 @@ def _set_prices(connection: Connection, event_id: EventId, prices_minor: Mapping
     sale_log.append(connection, event_id, actor=actor, kind="prices_changed", body=body)
 
 
-def _currency(connection: Connection, event_id: EventId) -> str:
-    found: str | None = connection.execute(_CURRENCY, {"event_id": event_id}).scalar()
-    if found is None:
-        raise NotFound
-    return found
-
-
 _PRICED = text("SELECT currency, price_terms FROM events WHERE id = :event_id FOR NO KEY UPDATE")
-_CURRENCY = text("SELECT currency FROM events WHERE id = :event_id")
+_PRICES_OF = text("SELECT currency, price_terms FROM events WHERE id = :event_id")
+_ALL_PRICES = text("""
+    SELECT price_minor FROM sections WHERE event_id = :event_id
+    UNION
+    SELECT CAST(tier ->> 'price_minor' AS bigint) FROM sections, jsonb_array_elements(tiers) AS tier
+     WHERE event_id = :event_id
+""")
 _SET_TERMS = text("UPDATE events SET price_terms = CAST(:price_terms AS jsonb) WHERE id = :event_id")
 _SET_PRICES = text("""
     UPDATE sections s

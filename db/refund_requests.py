@@ -11,7 +11,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection, text
 
-from onsale.db import refund_settings, sql
+from onsale.db import disputes, refund_settings, sql
 from onsale.db.bookings import Booking, get_for_update
 from onsale.db.ids import BookingId, BuyerId, TicketId, event_of_booking
 from onsale.db.prices import charge_unit_minor
@@ -23,9 +23,12 @@ from onsale.errors import (
     IdempotencyKeyReused,
     IllegalMove,
     NotFound,
+    PaymentDisputed,
     RefundChanged,
     TicketCheckedIn,
 )
+
+BUYER = "buyer"
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,17 +71,20 @@ def request(connection: Connection, booking_id: BookingId, wanted: Wanted) -> Re
 
     NotFound: no such booking, or a ticket that is not its own (any more). IllegalMove: not confirmed (a refund is under
     way, or all is given back), or nothing to give back. TicketCheckedIn: somebody was let in with one. RefundChanged:
-    not the amount that was shown. IdempotencyKeyReused.
+    not the amount that was shown. PaymentDisputed: but for a cancelled event, which owes it all the same.
+    IdempotencyKeyReused.
     """
     booking = get_for_update(connection, booking_id)
     if booking is None:
         raise NotFound
-    if wanted.key is not None and (before := _by_key(connection, booking_id, wanted.key)):
+    if wanted.key is not None and (before := _by_key(connection, booking_id, wanted.key, wanted.asked_by)):
         if before.request_hash != wanted.request_hash:
             raise IdempotencyKeyReused
         return Requested(before, {})
     if booking.state is not BookingState.CONFIRMED:
         raise IllegalMove
+    if wanted.reason is not RefundReason.EVENT_CANCELLED and disputes.stands(connection, booking_id):
+        raise PaymentDisputed
     sold = sold_tickets(connection, booking_id)
     chosen = _chosen(sold, wanted.tickets)
     reckoned = _reckoned(connection, booking, sold, chosen, wanted.rules)
@@ -98,12 +104,12 @@ def cancel_paid(
     if booking is None or booking.buyer_id != buyer_id:
         raise NotFound
     rules, allowed = buyers_terms(connection, booking)
-    if not allowed and _by_key(connection, booking_id, key) is None:
+    if not allowed and _by_key(connection, booking_id, key, BUYER) is None:
         raise CancellationClosed
     wanted = Wanted(
         refund_id,
         RefundReason.BUYER_CANCELLED,
-        "buyer",
+        BUYER,
         rules=rules,
         amount_minor=amount_minor,
         key=key,
@@ -126,7 +132,7 @@ def offer(connection: Connection, booking: Booking, *, rules: RefundRules | None
     if booking.state is not BookingState.CONFIRMED:
         return None
     sold = sold_tickets(connection, booking.id)
-    if all(ticket.checked_in for ticket in sold):
+    if all(ticket.checked_in for ticket in sold) or disputes.stands(connection, booking.id):
         return None
     return _reckoned(connection, booking, sold, _chosen(sold, None), rules)
 
@@ -176,7 +182,7 @@ def _write(
         "currency": booking.currency,
         "reason": wanted.reason.value,
         "asked_by": wanted.asked_by,
-        "key": wanted.key,
+        "key": None if wanted.key is None else _own_key(wanted.asked_by, wanted.key),
         "request_hash": wanted.request_hash,
     }
     row = connection.execute(sql.load("refund_booking"), arguments).one()
@@ -188,9 +194,15 @@ def _write(
     return Requested(refund_of(row), {TicketId(int(ticket)): version for ticket, version in row.versions.items()})
 
 
-def _by_key(connection: Connection, booking_id: BookingId, key: str) -> Refund | None:
-    row = connection.execute(_BY_KEY, {**_of(booking_id), "key": key}).one_or_none()
+def _by_key(connection: Connection, booking_id: BookingId, key: str, asked_by: str) -> Refund | None:
+    asked = {**_of(booking_id), "key": key, "own_key": _own_key(asked_by, key), "asked_by": asked_by}
+    row = connection.execute(_BY_KEY, asked).one_or_none()
     return refund_of(row) if row else None
+
+
+def _own_key(asked_by: str, key: str) -> str:
+    """Two who choose the same key have not sent the same request."""
+    return f"{asked_by} {key}"
 
 
 def _of(booking_id: BookingId) -> dict[str, object]:
@@ -209,4 +221,10 @@ _LEFT = text("""
            - coalesce((SELECT sum(amount_minor + kept_minor) FROM refunds
                         WHERE event_id = :event_id AND booking_id = :id), 0)::bigint
 """)
-_BY_KEY = text("SELECT * FROM refunds WHERE event_id = :event_id AND booking_id = :id AND idempotency_key = :key")
+_BY_KEY = text("""
+    SELECT * FROM refunds
+     WHERE event_id = :event_id AND booking_id = :id
+       -- The second: as an older release wrote it.
+       AND (idempotency_key = :own_key OR (idempotency_key = :key AND asked_by = :asked_by))
+     LIMIT 1
+""")

@@ -5,7 +5,7 @@ They are asked for in `refund_requests.py`; what to ask the payment provider is 
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -16,6 +16,7 @@ from sqlalchemy import Connection, Row, text
 
 from onsale.db import sql
 from onsale.db.ids import BookingId, EventId, TicketId, event_of_booking
+from onsale.db.states import BookingState
 
 # Five minutes after the first refusal, twice as long each time, at most a day: ten tries are two days.
 BACK_OFF_SECONDS = 300
@@ -92,6 +93,13 @@ class Failing:
 
 
 NONE_FAILING = Failing(0, 0)
+
+
+def is_owed(given: Iterable[Refund], state: BookingState) -> bool:
+    """Whether a buyer waits for money longer than the booking's state tells: the bank refuses it, or sent it back."""
+    if state is BookingState.REFUNDING:
+        return any(refund.state is RefundState.FAILED for refund in given)
+    return any(refund.state is not RefundState.SUCCEEDED for refund in given)
 
 
 def of_booking(connection: Connection, booking_id: BookingId) -> tuple[Refund, ...]:

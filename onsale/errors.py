@@ -190,6 +190,10 @@ class TiersUnfit(OnsaleError):
     """A section's price tiers want a name each, and no two of them the same."""
 
 
+class PriceUnpayable(OnsaleError):
+    """At this price a ticket could be held and never paid: no bank takes the amount. Set another price, or nothing."""
+
+
 # Codes.
 
 
@@ -234,6 +238,10 @@ class CancellationClosed(OnsaleError):
 
 class TicketCheckedIn(OnsaleError):
     """Somebody was let in with this ticket. It cannot be given back any more."""
+
+
+class PaymentDisputed(OnsaleError):
+    """The buyer's bank was asked for this money and decides who gets it. Until then nothing can be given back here."""
 
 
 class RefundChanged(OnsaleError):

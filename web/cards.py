@@ -54,7 +54,13 @@ def save(office: BoxOffice, buyer_id: BuyerId, *, key: str, payment_method: str 
 
 
 def saved(office: BoxOffice, setup_intent_id: str) -> None:
-    """The provider says that a card was saved: ask for it by id and remember its name. Raises ProviderUnavailable."""
+    """The provider says that a card was saved: ask for it by id and remember its name. Raises ProviderUnavailable.
+
+    One that nobody saves here is somebody else's at the same account: as with a payment, nothing is asked.
+    """
+    with reading(office.engine) as connection:
+        if not buyers.is_setup(connection, setup_intent_id):
+            return
     setup = office.provider.retrieve_setup_intent(setup_intent_id)
     if setup.status is IntentStatus.SUCCEEDED and setup.payment_method:
         with transaction(office.engine) as connection:

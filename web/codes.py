@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
-from onsale.db import catalogue, code_rules, codes, staff
+from onsale.db import catalogue, code_payable, code_rules, codes, staff
 from onsale.db.catalogue import Event
 from onsale.db.code_rules import CODES_PER_BOOKING_MAX, CodeKind
 from onsale.db.codes import FoundCode, KnownCode, NewCode
@@ -153,6 +153,12 @@ def make(
     if new.kind is CodeKind.PRIORITY:
         dial.put_in_force(office, event_id)
     return made
+
+
+def warning(office: BoxOffice, event: Event, new: NewCode) -> str:
+    """What its staff should know of such a code, now that they made it; empty: nothing."""
+    with reading(office.engine) as connection:
+        return code_payable.warning(connection, event, codes.rules_of(new))
 
 
 def switch(office: BoxOffice, event_id: EventId, member: StaffMember, code_id: int, *, off: bool) -> KnownCode:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from onsale.db import bookings, chain_lines, code_uses, queue_ways, sale_chain
+from onsale.db import bookings, chain_lines, code_uses, queue_ways, refunds, sale_chain
 from onsale.db.bookings import Booking
 from onsale.db.code_uses import UsedCode
 from onsale.db.engine import reading
 from onsale.db.ids import BookingId, BuyerId
 from onsale.web import booking
 from onsale.web.box_office import BoxOffice
+from onsale.web.refunding import GIVEN_BACK
 from onsale.web.timeline import Step, timeline, way_in
 
 
@@ -43,12 +44,13 @@ def receipt(office: BoxOffice, booking_id: BookingId, buyer_id: BuyerId) -> Rece
             connection, found.event_id, buyer_id, number=found.number, return_number=found.return_number
         )
         moves = [move for move in bookings.history(connection, found.id) if move.version <= found.version]
+        given = refunds.of_booking(connection, found.id) if found.state in GIVEN_BACK else ()
         key = sale_chain.known_key(connection, found.event_id)
         codes = code_uses.of_booking(connection, found.id) if found.code_ids else ()
         chained = sale_chain.lines_of(connection, found.event_id, found.id)
     return Receipt(
         booking=found,
-        steps=(*way_in(way), *timeline(found, moves)),
+        steps=(*way_in(way), *timeline(found, moves, owed=refunds.is_owed(given, found.state))),
         pseudonym=chain_lines.pseudonym(key, found.id) if key else "",
         buyer_pseudonym=chain_lines.pseudonym(key, buyer_id) if key else "",
         lines=tuple(PublicLine(*each) for each in chained),

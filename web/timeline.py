@@ -60,15 +60,22 @@ MORE = {
     S.AUTHORISED: "Your bank reserved the money.",
     S.COMMITTED: "They are written to your name.",
 }
+SENT_BACK = "Money sent back; your bank did not take it"
 # The way to the tickets; what comes before a state that is reached is not shown again.
 _TO_HOLD = (S.QUEUED, S.HELD)
 _TO_PAY = (S.AUTHORISED, S.COMMITTED, S.CONFIRMED)
 _FREE_TO_PAY = (S.COMMITTED, S.CONFIRMED)
 
 
-def timeline(booking: Booking, history: Sequence[Move]) -> tuple[Step, ...]:
-    """The steps made, oldest first, then those ahead; at most one of them is `now`."""
+def timeline(booking: Booking, history: Sequence[Move], *, owed: bool = False) -> tuple[Step, ...]:
+    """The steps made, oldest first, then those ahead; at most one of them is `now`.
+
+    `owed`: money that was sent back has not arrived (`refunds.is_owed`), though the booking's state says so.
+    """
     made = [_made(booking, move) for move in history]
+    if made and owed and history[-1].from_state is S.REFUNDING:
+        made[-1] = replace(made[-1], words=SENT_BACK)
+        return (*made, Step(S.REFUNDED.value, WORDS[S.REFUNDED], Standing.AHEAD, more="We were told, and try again."))
     if made and booking.state not in ENDED:
         made[-1] = replace(made[-1], standing=Standing.NOW)
     return (*made, *_ahead(booking))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from sqlalchemy import Connection
@@ -11,6 +11,7 @@ from sqlalchemy import Connection
 from onsale.db import bookings, letters, payments, queue_ways, refunds, sale_log
 from onsale.db.allocation import Refusal
 from onsale.db.bookings import Booking, Move
+from onsale.db.code_rules import CodeRefusal
 from onsale.db.letters import Letter, LetterState
 from onsale.db.payments import Attempt, AttemptOutcome
 from onsale.db.queue_ways import InTheWay, QueueWay
@@ -63,14 +64,16 @@ def story_of(connection: Connection, booking: Booking) -> Story:
 def sentences(story: Story) -> list[Sentence]:
     """What happened, oldest first."""
     told = [*_queue(story), *(_move(story, move) for move in story.moves)]
-    told += [_attempt(one) for one in story.attempts]
+    told += [_attempt(story, one) for one in story.attempts]
     for refund in story.refunds:
-        told += _refund(refund)
+        told += _refund(story, refund)
     told += [Sentence(letter.updated_at, _letter(letter)) for letter in story.letters]
     told += [
         Sentence(line.at, f"The sale log says {line.kind.replace('_', ' ')}: {dict(line.body)}.") for line in story.log
     ]
-    return sorted(told, key=lambda each: each.at)
+    # What a bank says of a card ends in its own full stop.
+    once = (replace(each, words=f"{each.words.rstrip('.')}.") for each in told)
+    return sorted(once, key=lambda each: each.at)
 
 
 def _queue(story: Story) -> list[Sentence]:
@@ -127,7 +130,7 @@ def _refusal(story: Story, reason: str) -> str:
     return f"{said}{f' ({taken})' if taken else ''}."
 
 
-def _attempt(one: Attempt) -> Sentence:
+def _attempt(story: Story, one: Attempt) -> Sentence:
     said = {
         AttemptOutcome.PENDING: "the bank's answer is awaited",
         AttemptOutcome.REQUIRES_ACTION: "the bank asked its owner to confirm",
@@ -135,10 +138,18 @@ def _attempt(one: Attempt) -> Sentence:
         AttemptOutcome.AUTHORISED: "taken",
         AttemptOutcome.ABANDONED: "given up, another one came or the time was over",
     }[one.outcome]
-    return Sentence(one.created_at, f"Card {one.attempt}: {said}.")
+    return Sentence(_given_at(story, one), f"Card {one.attempt}: {said}.")
 
 
-def _refund(refund: Refund) -> list[Sentence]:
+def _given_at(story: Story, one: Attempt) -> datetime:
+    """When it was tried: told after the move that says so, which is written a moment later than the card."""
+    until = [each.created_at for each in story.attempts if each.attempt > one.attempt]
+    moves = [move.at for move in story.moves if move.to_state is S.AUTHORISING and move.at >= one.created_at]
+    found = min(moves, default=one.created_at)
+    return one.created_at if until and found > min(until) else found
+
+
+def _refund(story: Story, refund: Refund) -> list[Sentence]:
     amount = money(refund.amount_minor, refund.currency)
     kept = f", {money(refund.kept_minor, refund.currency)} kept by the organiser" if refund.kept_minor else ""
     asked = (
@@ -148,7 +159,9 @@ def _refund(refund: Refund) -> list[Sentence]:
     if refund.ended_at and refund.state is RefundState.SUCCEEDED:
         told.append(Sentence(refund.ended_at, f"{amount} was given back; banks take days to show it."))
     elif refund.state is RefundState.FAILED:
-        told.append(Sentence(refund.ended_at or refund.requested_at, f"The bank refuses the refund: {refund.why}."))
+        # A bank may send money back long after it took it: then this is the last that is known.
+        last = max((move.at for move in story.moves), default=refund.requested_at)
+        told.append(Sentence(max(last, refund.requested_at), f"The bank refuses the refund: {refund.why}."))
     return told
 
 
@@ -186,6 +199,15 @@ REFUSALS: dict[str, str] = {
     Refusal.NO_SUCH_TICKET: "there is no such ticket",
     Refusal.BUYER_LIMIT: "with what this buyer has already it would be more than one may have",
     Refusal.PRICE_CHANGED: "the price was higher than what the buyer was shown",
+    Refusal.NO_SUCH_TIER: "tickets of that kind are not sold there",
+    Refusal.TIER_LIMIT: "one booking may not have so many of one kind of ticket",
+    Refusal.ADDRESS_LIMIT: "with what was booked from its network address it would be more than one may have",
+    Refusal.TOTAL_TOO_SMALL: "all of it came to less than the payment provider takes",
+    Refusal.TOTAL_TOO_LARGE: "all of it came to more than the payment provider takes at once",
+    CodeRefusal.USED: "its code was used up",
+    CodeRefusal.OFF: "its code was switched off",
+    CodeRefusal.NOT_FOR_TICKETS: "its code is not for these tickets",
+    CodeRefusal.NEEDED: "these tickets are sold only with a code",
 }
 REASONS = {
     "buyer": "by its buyer",

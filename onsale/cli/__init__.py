@@ -15,7 +15,7 @@ from typing import NamedTuple
 import click
 
 from onsale.errors import OnsaleError
-from onsale.sandbox.environment import load_run_env
+from onsale.sandbox.environment import RUN_ENV, load_run_env
 
 
 class Entry(NamedTuple):
@@ -100,7 +100,7 @@ class Commands(click.Group):
         try:
             return super().invoke(ctx)
         except OnsaleError as error:
-            raise click.ClickException(str(error)) from error
+            raise click.ClickException(f"{error}{_first(ctx, error)}") from error
 
 
 @click.group(cls=Commands, epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
@@ -124,6 +124,14 @@ def main(ctx: click.Context, folder: Path) -> None:
     ctx.obj = folder
     if ctx.invoked_subcommand != "run" and not os.environ.get("ONSALE_DATABASE_URL"):
         load_run_env(folder)
+
+
+def _first(ctx: click.Context, error: OnsaleError) -> str:
+    """What to do about the address of the record, where nothing was ever started."""
+    folder = ctx.obj
+    if error.field != "ONSALE_DATABASE_URL" or not isinstance(folder, Path) or (folder / RUN_ENV).exists():
+        return ""
+    return f" Or start `onsale run`, which has never run in {folder}: then every command takes its settings from there."
 
 
 def _is_there(entry: Entry) -> bool:

@@ -13,7 +13,7 @@ import click
 from sqlalchemy import Connection
 
 from onsale.config import Config
-from onsale.db import catalogue
+from onsale.db import catalogue, code_payable
 from onsale.db import codes as record
 from onsale.db.catalogue import Event
 from onsale.db.code_rules import CodeKind, normalised
@@ -63,7 +63,10 @@ def make(event: str, kind: str, code: str | None, count: int, sections: tuple[in
     new = NewCode(**{"kind": CodeKind(kind), "section_ids": sections or None, **given, **moments})  # type: ignore[arg-type]  # By the options' own types.
     with _event(event) as (connection, found):
         made = record.make(connection, found.id, new, [chosen] if chosen else record.random_codes(count), actor=ACTOR)
+        warning = code_payable.warning(connection, found, record.rules_of(new))
     _print(made)
+    if warning:
+        click.echo(warning, err=True)
 
 
 @codes.command("list")

@@ -93,17 +93,27 @@ def _event(body: dict[str, Any]) -> Event:
     thing = body["data"]["object"]
     intent_id = thing["id"] if thing.get("object") == "payment_intent" else thing.get("payment_intent")
     return Event(
-        id=str(body["id"]),
-        type=str(body["type"]),
-        object_id=str(thing["id"]),
-        intent_id=intent_id if isinstance(intent_id, str) else None,
+        id=_word(body["id"]),
+        type=_word(body["type"]),
+        object_id=_word(thing["id"]),
+        intent_id=_word(intent_id) if isinstance(intent_id, str) else None,
         booking_id=booking_of(thing.get("metadata") or {}),
         disputed=_disputed(thing) if body["type"] in DISPUTES else None,
     )
 
 
 def _disputed(thing: dict[str, Any]) -> Disputed:
-    return Disputed(int(thing["amount"]), str(thing["currency"]), str(thing["reason"]), str(thing["status"]))
+    return Disputed(int(thing["amount"]), *(_word(thing[name]) for name in ("currency", "reason", "status")))
+
+
+def _word(value: object) -> str:
+    """A provider's word, if the record can keep it: no NUL, and no half of a character. Raises ValueError."""
+    word = str(value)
+    # UnicodeEncodeError is a ValueError.
+    word.encode()
+    if "\0" in word:
+        raise ValueError("a NUL")
+    return word
 
 
 def booking_of(metadata: dict[str, str]) -> UUID | None:

@@ -26,7 +26,15 @@ from onsale.sandbox.signals import StopAsked, StopSignals
 from onsale.sandbox.stack import CROWD, Stack
 
 
-@click.command("run")
+LISTENS = """
+\b
+Where it listens; a port that is busy is left for the next free one:
+  ONSALE_WEB_HOST           127.0.0.1
+  ONSALE_WEB_PORT           8000; the simulator and the live seats take the two after it
+"""
+
+
+@click.command("run", epilog=LISTENS)
 @click.option("--crowd/--no-crowd", envvar="CROWD", default=True, show_default=True, help="Send a demo crowd (CROWD).")
 @click.option(
     "--search",

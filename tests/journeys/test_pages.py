@@ -47,6 +47,27 @@ def test_the_pages_of_a_sale_fit_a_phone_and_name_their_parts(browse, on_sale):
     assert (event_faults, choose_faults, seat_faults, list_faults) == ([], [], [], [])
 
 
+def test_a_show_and_its_console_fit_the_narrowest_phone(browse, on_sale, admin_password):
+    event_id = on_sale()
+    page = browse(viewport={"width": 320, "height": 740})
+    console = f"/admin/events/{event_id}"
+    page.goto(console)
+    page.get_by_label("E-mail").fill("admin@onsale.example")
+    page.get_by_label("Password").fill(admin_password)
+    page.get_by_role("button", name="Sign in").click()
+    page.goto(f"{console}/prices?section=1")
+    page.get_by_label("Price EUR, before fees and tax").fill("1234.50")
+    page.get_by_label("From UTC").fill("2050-12-01T10:00")
+    page.get_by_role("button", name="Let it change by itself").click()
+
+    widths = {}
+    for path in (f"/events/{event_id}", console, f"{console}/prices"):
+        assert page.goto(path).ok
+        widths[path] = page.evaluate("document.documentElement.scrollWidth")
+
+    assert set(widths.values()) == {320}, widths
+
+
 def test_the_keyboard_reaches_the_content_first(browse):
     page = browse()
     page.goto("/")

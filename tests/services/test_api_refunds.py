@@ -9,7 +9,7 @@ from uuid import uuid4
 import httpx
 import pytest
 
-from onsale.db import catalogue, disputes, refund_settings, refunds
+from onsale.db import bookings, catalogue, disputes, refund_settings, refunds
 from onsale.db.engine import reading, transaction
 from onsale.db.ids import BookingId, EventId, event_of_booking
 from onsale.db.refund_rules import RefundRules
@@ -17,6 +17,7 @@ from onsale.db.refunds import RefundState
 from onsale.db.staff import Role, Staff, put
 from onsale.db.states import BookingState
 from onsale.web import auth, tokens
+from onsale.web.pages import booking_views
 from onsale.workers.refunds import settle
 from tests.builders import booking, run_sql, seat
 from tests.services.refunding import PRICE, a_paid_booking, given_back
@@ -262,3 +263,82 @@ def _press(client: httpx.Client, page: str, form: str, **fields: str) -> httpx.R
     answer = client.post(form, data={**fields, "csrf_token": key})
     assert answer.status_code == 200, answer.text
     return answer
+
+
+@pytest.mark.parametrize(
+    ("status", "code"), [("needs_response", 409), ("lost", 409), ("won", 202), ("warning_needs_response", 202)]
+)
+def test_what_the_buyers_bank_was_asked_for_is_not_given_back_here_too(web, engine, paid, buyer_of, status, code):
+    allow(engine, paid)
+    buyer, amount = buyer_of(paid), 2 * (PRICE - FEE)
+    dispute(engine, paid, status)
+
+    offer = buyer.get(f"/v1/bookings/{paid}").json()["refund_offer"]
+    asked = buyer.post(f"/v1/bookings/{paid}/refund", {"amount_minor": amount}, key="k")
+
+    assert (offer is None, asked.status_code) == (code == 409, code)
+    if code == 409:
+        assert slug(asked) == "payment-disputed"
+        assert booking(engine, paid).state is BookingState.CONFIRMED
+
+
+def test_staff_are_told_of_a_dispute_before_tickets_are_void(engine, paid, staff_of):
+    dispute(engine, paid, "needs_response")
+
+    asked = staff_of().post(f"/v1/admin/bookings/{paid}/refund", {}, key="k")
+
+    assert (asked.status_code, slug(asked)) == (409, "payment-disputed")
+    assert booking(engine, paid).state is BookingState.CONFIRMED
+
+
+def test_the_keys_of_staff_and_buyer_are_apart(engine, paying_shop, paid, buyer_of, staff_of):
+    allow(engine, paid)
+    ticket = int(seat(event_of(paid), 2))
+    of_staff = staff_of().post(f"/v1/admin/bookings/{paid}/refund", {"tickets": [ticket]}, key="same")
+    settle(paying_shop, paid)
+
+    of_buyer = [
+        buyer_of(paid).post(f"/v1/bookings/{paid}/refund", {"amount_minor": PRICE - FEE}, key="same") for _ in range(2)
+    ]
+
+    assert [of_staff.status_code, *(one.status_code for one in of_buyer)] == [202, 202, 202]
+    assert len(of_buyer[0].json()["refunds"]) == len(of_buyer[1].json()["refunds"]) == 2
+
+
+def test_a_key_that_an_older_release_wrote_is_known_again(engine, paid, buyer_of):
+    allow(engine, paid)
+    path, body = f"/v1/bookings/{paid}/refund", {"amount_minor": 2 * (PRICE - FEE)}
+    buyer_of(paid).post(path, body, key="k")
+    run_sql(engine, "UPDATE refunds SET idempotency_key = 'k'")
+
+    again = buyer_of(paid).post(path, body, key="k")
+
+    assert (again.status_code, len(again.json()["refunds"])) == (202, 1)
+
+
+def test_a_refund_that_the_bank_sends_back_does_not_read_as_done(web, engine, paying_shop, paid, buyer_of):
+    allow(engine, paid)
+    buyer = buyer_of(paid)
+    buyer.post(f"/v1/bookings/{paid}/refund", {"amount_minor": 2 * (PRICE - FEE)}, key="k")
+    settle(paying_shop, paid)
+    done = buyer.get(f"/v1/bookings/{paid}").json()["timeline"]
+    run_sql(engine, "UPDATE refunds SET state = 'failed', why = 'closed account', ended_at = NULL")
+
+    told = buyer.get(f"/v1/bookings/{paid}").json()["timeline"]
+
+    assert (done[-1]["words"], done[-1]["standing"]) == ("Money returned", "done")
+    assert (told[-1]["words"], told[-1]["standing"]) == ("Money returned", "ahead")
+    assert "did not take it" in told[-2]["words"]
+    with reading(engine) as connection:
+        found = bookings.get(connection, paid)
+    view = booking_views.booking_view(web.office, paid, found.buyer_id)
+    assert view.words.title == "Your money has not reached you yet"
+    assert "try again" in view.words.text
+
+
+def dispute(engine: Any, booking_id: BookingId, status: str) -> None:
+    with transaction(engine) as connection:
+        intent_id = connection.exec_driver_sql("SELECT intent_id FROM payments").scalar_one()
+        words = {"currency": "eur", "reason": "fraudulent", "status": status}
+        closed = status in ("won", "lost")
+        assert disputes.told(connection, "dp_1", intent_id, closed=closed, amount_minor=2 * PRICE, **words)

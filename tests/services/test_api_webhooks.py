@@ -191,3 +191,19 @@ def test_an_event_may_be_larger_than_a_request_of_a_buyer_and_not_endless(web):
 
     assert send(web, large, signature(web.office, large)).status_code == 204
     assert send(web, endless, signature(web.office, endless)).status_code == 413
+
+
+@pytest.mark.parametrize("id_", ["evt_\0", "evt_\ud800"])
+def test_a_signed_event_with_a_word_that_the_record_cannot_keep_is_refused(web, engine, id_):
+    body = event(id=id_)
+
+    assert send(web, body, signature(web.office, body)).status_code == 400
+    assert seen(engine) == 0
+
+
+def test_a_card_that_nobody_saves_here_is_acknowledged_and_not_asked_about(web, engine):
+    thing = {"id": "seti_of_another_shop", "object": "setup_intent"}
+    body = event(type="setup_intent.succeeded", data={"object": thing})
+
+    assert send(web, body, signature(web.office, body)).status_code == 204
+    assert seen(engine) == 1

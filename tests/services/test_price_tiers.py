@@ -212,7 +212,7 @@ def test_lists_and_search_tell_no_price_of_what_only_a_code_opens(engine, event_
         ((ADULT._replace(name="x" * 61),), TiersUnfit),
         ((ADULT._replace(price_minor=100_000_000),), BadRequest),
         ((CHILD._replace(most=0),), BadRequest),
-        (tuple(Tier(f"T{number}", 1) for number in range(11)), BadRequest),
+        (tuple(Tier(f"T{number}", 50) for number in range(11)), BadRequest),
     ],
 )
 def test_tiers_that_make_no_sense_are_refused(engine, event_id, tiers, error):
@@ -221,7 +221,7 @@ def test_tiers_that_make_no_sense_are_refused(engine, event_id, tiers, error):
 
 
 def test_ten_tiers_are_the_most_and_a_section_that_is_not_there_has_none(engine, event_id):
-    ask(engine, event_id, tiers_of={1: [Tier(f"T{number}", 1) for number in range(10)]})
+    ask(engine, event_id, tiers_of={1: [Tier(f"T{number}", 50) for number in range(10)]})
 
     with pytest.raises(NotFound):
         ask(engine, event_id, tiers_of={9: (ADULT,)})

@@ -10,7 +10,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from onsale.db import price_schedule, pricing
+from onsale.db import cancellations, price_schedule, pricing
 from onsale.db.catalogue import NewSection
 from onsale.db.engine import reading, transaction
 from onsale.db.ids import BookingId, EventId
@@ -20,7 +20,7 @@ from onsale.db.queue_settings import QueueChange
 from onsale.db.tiers import Tier
 from onsale.workers.lanes import work_lane
 from onsale.workers.letters import drawn
-from tests.builders import an_event, open_queue, run_sql, seat
+from tests.builders import an_event, open_queue, run_sql, seat, until
 
 REDUCED = "Reduced (show proof & smile)"
 TIERS = (Tier("Adult", 5000), Tier("Child", 2500, 2), Tier(REDUCED, 4000))
@@ -190,3 +190,19 @@ def test_a_refusal_says_what_of_the_wish_it_was(web, engine, shop, event_id, rea
 
     assert says in said
     assert "your turn is still yours" in said
+
+
+def test_the_page_of_a_cancelled_show_asks_no_price_and_counts_nothing_left(web, engine, event_id):
+    before = plain(web.http.get(f"/events/{event_id}").text)
+    with transaction(engine) as connection:
+        cancellations.begin(connection, event_id, reason="The singer is ill", actor="test")
+
+    def page() -> str:
+        return plain(web.http.get(f"/events/{event_id}").text)
+
+    # As fresh as a copy is: a second.
+    until(lambda: "This show is cancelled." in page(), "the page says that the show is cancelled")
+    after = page()
+
+    assert all(each in before for each in ("20 left", "52.00"))
+    assert not any(each in after for each in ("left", "52.00", "Prices"))

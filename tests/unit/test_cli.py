@@ -67,6 +67,19 @@ def test_a_missing_setting_ends_a_command_with_one_sentence(in_folder):
     assert len(done.output.splitlines()) == 1
 
 
+def test_before_the_first_run_a_command_says_how_to_start_one(in_folder):
+    assert "start `onsale run`, which has never run in .onsale" in CliRunner().invoke(cli.main, ["config"]).output
+
+    (in_folder / ".onsale").mkdir()
+    write_env(in_folder / ".onsale" / "run.env", {}, comment="A run.")
+
+    assert "onsale run" not in CliRunner().invoke(cli.main, ["config"]).output
+
+
+def test_the_help_of_run_names_its_ports():
+    assert "ONSALE_WEB_PORT" in CliRunner().invoke(cli.main, ["run", "--help"]).output
+
+
 def test_a_second_terminal_sees_the_settings_of_the_run_with_secrets_hidden(in_folder, monkeypatch):
     (in_folder / ".onsale").mkdir()
     settings = {

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from flask import Blueprint, Response, make_response, render_template
 
-from onsale.db import bookings, charges
+from onsale.db import bookings, charges, refunds
 from onsale.db.engine import reading
 from onsale.db.ids import BookingId, event_of_booking
 from onsale.db.stuck import RULES
@@ -14,6 +14,7 @@ from onsale.errors import NotFound, NotSignedIn
 from onsale.web.admin import console, stuck
 from onsale.web.box_office import box_office
 from onsale.web.pages import booking_words
+from onsale.web.refunding import GIVEN_BACK
 from onsale.web.timeline import timeline
 
 staff_bookings = Blueprint("staff_bookings", __name__, url_prefix="/admin")
@@ -34,6 +35,7 @@ def show(event_id: int, booking_id: UUID) -> Response:
         booking = charge.booking
         moves = [move for move in bookings.history(connection, booking.id) if move.version <= booking.version]
         tickets = bookings.tickets_of(connection, booking.id) if booking.tickets_taken else ()
+        given = refunds.of_booking(connection, booking.id) if booking.state in GIVEN_BACK else ()
     response = make_response(
         render_template(
             "admin/booking.html",
@@ -44,7 +46,7 @@ def show(event_id: int, booking_id: UUID) -> Response:
             tickets=tickets,
             payment=charge.payment,
             attempt=charge.attempt,
-            steps=timeline(booking, moves),
+            steps=timeline(booking, moves, owed=refunds.is_owed(given, booking.state)),
             stuck=[(one, RULES[one.kind]) for one in stuck.of_booking(office, event.id, booking.id)],
         )
     )

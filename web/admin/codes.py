@@ -145,7 +145,8 @@ def _make(event_id: int) -> str:
     )
     how_many = _whole_or_none("count") or 1
     made = service.make(office, event.id, member, new, code=form.get("code", "").strip() or None, how_many=how_many)
-    return f"The code {made[0].code} is made." if len(made) == 1 else f"{len(made):,} codes are made."
+    told = f"The code {made[0].code} is made." if len(made) == 1 else f"{len(made):,} codes are made."
+    return f"{told} {service.warning(office, event, new)}".rstrip()
 
 
 def _switch(event_id: int) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from onsale.db import bookings, charges, code_uses, refunds
-from onsale.db.bookings import BookedTicket, Booking
+from onsale.db.bookings import BookedTicket, Booking, Move
 from onsale.db.charges import Attempt
 from onsale.db.holds import EXTENSIONS_MAX
 from onsale.db.refunds import Refund
@@ -47,6 +47,8 @@ def booking_document(connection: Connection, booking: Booking) -> BookingDocumen
     attempt = charges.newest_attempt(connection, booking.id) if booking.hold_version is not None else None
     holding = booking.state in HOLDING
     moves = [move for move in bookings.history(connection, booking.id) if move.version <= booking.version]
+    # Before it is confirmed there is nothing to give back, and nothing is read.
+    given = refunds.of_booking(connection, booking.id) if booking.state in refunding.GIVEN_BACK else ()
     return BookingDocument(
         id=booking.id,
         event_id=booking.event_id,
@@ -66,19 +68,21 @@ def booking_document(connection: Connection, booking: Booking) -> BookingDocumen
         reason=booking.reason,
         payment=_payment(attempt) if attempt else None,
         refund_offer=_offer(connection, booking),
-        refunds=_refunds(connection, booking),
+        refunds=[refund_document(each) for each in given],
         created_at=booking.created_at,
         queued_at=booking.queued_at,
         decided_at=booking.decided_at,
         ended_at=booking.ended_at,
         history=[MoveDocument(state=move.to_state, at=move.at, reason=move.reason) for move in moves],
-        timeline=[
-            StepDocument(step=step.name, words=step.words, standing=step.standing, at=step.at)
-            for step in timeline(booking, moves)
-        ],
+        timeline=_steps(booking, moves, given),
         poll_seconds=_poll_seconds(booking),
         url=f"/v1/bookings/{booking.id}",
     )
+
+
+def _steps(booking: Booking, moves: Sequence[Move], given: Sequence[Refund]) -> list[StepDocument]:
+    steps = timeline(booking, moves, owed=refunds.is_owed(given, booking.state))
+    return [StepDocument(step=step.name, words=step.words, standing=step.standing, at=step.at) for step in steps]
 
 
 def _is_sold(ticket: BookedTicket, booking: Booking) -> bool:
@@ -137,12 +141,6 @@ def _offer(connection: Connection, booking: Booking) -> RefundOfferDocument | No
     if offer is None:
         return None
     return RefundOfferDocument(amount_minor=offer.amount_minor, kept_minor=offer.kept_minor, until=offer.until)
-
-
-def _refunds(connection: Connection, booking: Booking) -> list[RefundDocument]:
-    # Before it is confirmed there is nothing to give back, and nothing is read.
-    found = refunds.of_booking(connection, booking.id) if booking.state in refunding.GIVEN_BACK else ()
-    return [refund_document(each) for each in found]
 
 
 def _payment(attempt: Attempt) -> PaymentDocument:

@@ -134,9 +134,10 @@ class CodesDocument(Told):
 
 
 class MadeDocument(Told):
-    """The codes that were made."""
+    """The codes that were made; `warning`: for which tickets they leave what nobody can pay, null for none."""
 
     codes: list[CodeDocument]
+    warning: str | None
 
 
 class SwitchBody(Asked):
@@ -174,8 +175,11 @@ def list_codes(path: EventPath, query: CodesAsked, staff: StaffMember) -> Answer
 )
 def make_codes(path: EventPath, body: NewCodesBody, staff: StaffMember) -> Answer[MadeDocument]:
     """Make a code, or many random ones"""
-    made = service.make(box_office(), EventId(path.event_id), staff, body.new(), code=body.code, how_many=body.count)
-    return Answer(MadeDocument(codes=[_document(each) for each in made]), 201, _PRIVATE)
+    office, event_id, new = box_office(), EventId(path.event_id), body.new()
+    made = service.make(office, event_id, staff, new, code=body.code, how_many=body.count)
+    event = service.listed(office, event_id, staff, before=None, limit=1).event
+    warning = service.warning(office, event, new) or None
+    return Answer(MadeDocument(codes=[_document(each) for each in made], warning=warning), 201, _PRIVATE)
 
 
 @codes.patch("/v1/admin/events/{event_id}/codes", raises=(e.NotAllowed,))

@@ -11,7 +11,7 @@ from onsale.db.ids import EventId
 from onsale.db.price_terms import WHOLE_BP
 from onsale.db.prices import AMOUNT_MINOR_MAX
 from onsale.db.tiers import PER_BOOKING_MAX, TIERS_MAX, Tier
-from onsale.errors import BadRequest, IllegalMove, NotAllowed, TiersUnfit
+from onsale.errors import BadRequest, IllegalMove, NotAllowed, PriceUnpayable, TiersUnfit
 from onsale.web import pricing
 from onsale.web.api.bookings import TierName
 from onsale.web.api.contract import Answer, Asked, Routes, Told
@@ -87,7 +87,9 @@ def show_prices(path: EventPath, staff: StaffMember) -> Answer[PricesDocument]:
     return _told(pricing.prices(box_office(), EventId(path.event_id), staff))
 
 
-@prices.patch("/v1/admin/events/{event_id}/prices", raises=(NotAllowed, BadRequest, IllegalMove, TiersUnfit))
+@prices.patch(
+    "/v1/admin/events/{event_id}/prices", raises=(NotAllowed, BadRequest, IllegalMove, TiersUnfit, PriceUnpayable)
+)
 def change_prices(path: EventPath, body: PricesBody, staff: StaffMember) -> Answer[PricesDocument]:
     """Change prices, tiers, fees and tax; bookings that are decided keep theirs"""
     changed = pricing.change(

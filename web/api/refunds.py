@@ -100,6 +100,7 @@ class CancellationDocument(Told):
         e.CancellationClosed,
         e.IllegalMove,
         e.TicketCheckedIn,
+        e.PaymentDisputed,
         e.RefundChanged,
         e.IdempotencyKeyReused,
         e.TooManyRequests,
@@ -124,7 +125,14 @@ def cancel_paid_booking(
 @refunds.post(
     "/v1/admin/bookings/{booking_id}/refund",
     answers={202: RefundDocument},
-    raises=(e.NotAllowed, e.BadRequest, e.IllegalMove, e.TicketCheckedIn, e.IdempotencyKeyReused),
+    raises=(
+        e.NotAllowed,
+        e.BadRequest,
+        e.IllegalMove,
+        e.TicketCheckedIn,
+        e.PaymentDisputed,
+        e.IdempotencyKeyReused,
+    ),
 )
 def refund_booking(
     path: BookingPath, headers: RefundHeaders, body: RefundBody, staff: StaffMember

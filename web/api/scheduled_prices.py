@@ -8,7 +8,7 @@ from pydantic import Field
 
 from onsale.db.ids import EventId
 from onsale.db.price_schedule import NewScheduled, Scheduled
-from onsale.errors import BadRequest, IllegalMove, NoSuchTier, NotAllowed
+from onsale.errors import BadRequest, IllegalMove, NoSuchTier, NotAllowed, PriceUnpayable
 from onsale.web import pricing
 from onsale.web.api.bookings import TierName
 from onsale.web.api.contract import Answer, Asked, Routes, Told
@@ -67,7 +67,7 @@ def list_scheduled_prices(path: EventPath, staff: StaffMember) -> Answer[Schedul
 @scheduled_prices.post(
     "/v1/admin/events/{event_id}/scheduled-prices",
     answers={201: ScheduledDocument},
-    raises=(NotAllowed, BadRequest, IllegalMove, NoSuchTier),
+    raises=(NotAllowed, BadRequest, IllegalMove, NoSuchTier, PriceUnpayable),
 )
 def schedule_price(path: EventPath, body: ScheduleBody, staff: StaffMember) -> Answer[ScheduledDocument]:
     """Have a price change at a moment to come; the same asked twice is one

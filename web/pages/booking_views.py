@@ -11,6 +11,7 @@ from onsale.db.charges import Attempt, AttemptOutcome
 from onsale.db.code_uses import UsedCode
 from onsale.db.engine import reading
 from onsale.db.ids import BookingId, BuyerId
+from onsale.db.prices import charge_bounds
 from onsale.db.refunds import Refund, RefundReason
 from onsale.db.states import BookingState
 from onsale.errors import NotFound
@@ -47,7 +48,7 @@ class BookingView:
     @property
     def timeline(self) -> tuple[Step, ...]:
         """The steps made, and those to come."""
-        return timeline(self.booking, self.history)
+        return timeline(self.booking, self.history, owed=refunds.is_owed(self.refunds, self.booking.state))
 
 
 @dataclass(frozen=True)
@@ -73,7 +74,10 @@ def booking_view(office: BoxOffice, booking_id: BookingId, buyer_id: BuyerId) ->
         given = refunds.of_booking(connection, booking_id) if found.state in refunding.GIVEN_BACK else ()
         offer = refunding.offer(connection, found) if found.state is BookingState.CONFIRMED else None
         codes = code_uses.of_booking(connection, booking_id) if found.code_ids else ()
-    return BookingView(found, tickets, history, attempt, _words(found, attempt), given, offer, codes)
+    words = _words(found, attempt)
+    if refunds.is_owed(given, found.state):
+        words = booking_words.owed(words)
+    return BookingView(found, tickets, history, attempt, words, given, offer, codes)
 
 
 def lines_of(office: BoxOffice, buyer_id: BuyerId) -> list[BookingLine]:
@@ -94,6 +98,10 @@ def _words(booking: Booking, attempt: Attempt | None) -> BookingWords:
         # Of the wish that was asked for first; the others are what would have done instead.
         shown = next((wish.expected_total_minor for wish in booking.wishes if wish.expected_total_minor is not None), 0)
         return booking_words.dearer(money(shown, booking.currency))
+    bounds = charge_bounds(booking.currency)
+    least, most = (money(amount, booking.currency) for amount in bounds)
+    if (unpayable := booking_words.unpayable(booking.reason, least=least, most=most)) is not None:
+        return unpayable
     if (refused := booking_words.of_refusal(booking.reason)) is not None:
         return refused
     if booking.state is BookingState.UNAVAILABLE and booking.reason in booking_words.CODE_REFUSED:

@@ -149,6 +149,13 @@ OF_THE_PRICES = {
     Refusal.ADDRESS_LIMIT: "So many tickets were booked from your network address that this booking would pass the "
     "limit of this show; somebody else may have booked over the same connection.",
 }
+# In the currency of the booking: the least and the most that the payment provider takes at once.
+OF_THE_TOTAL = {
+    Refusal.TOTAL_TOO_SMALL: "All of it came to less than {least}, and no bank takes so small a payment. Take more "
+    "tickets, or leave out the code if you used one.",
+    Refusal.TOTAL_TOO_LARGE: "All of it came to more than {most}, the most that can be paid at once. Take fewer "
+    "tickets in one booking.",
+}
 # The provider will know in hours or days; the page may be closed.
 WAITING_FOR_MONEY = BookingWords(
     "On its way",
@@ -163,6 +170,17 @@ CANCELLING = BookingWords(
     "We are asking the bank to release the payment. Then the tickets go back on sale.",
     mark="cancelling",
 )
+
+
+# The bank refuses what is given back, or sent it back later.
+OWED = "Your bank did not take the money. We were told, and try again; there is nothing that you need to do."
+
+
+def owed(words: BookingWords) -> BookingWords:
+    """The same words, where the money that is given back has not arrived."""
+    kept = " The tickets that you kept are yours." if words is WORDS[S.CONFIRMED] else ""
+    title = words.title if words.title == CALLED_OFF else "Your money has not reached you yet"
+    return replace(words, title=title, text=OWED + kept, kind="warn", mark="owed")
 
 
 NOT_CHARGED = "Nothing was booked and you were not charged. Your turn is still yours: "
@@ -206,6 +224,17 @@ def of_refusal(reason: str | None) -> BookingWords | None:
         return None
     told = f"{OF_THE_PRICES[Refusal(reason)]} You were not charged, and your turn is still yours: choose again."
     return replace(WORDS[S.UNAVAILABLE], title="This cannot be booked as you asked", text=told)
+
+
+def unpayable(reason: str | None, *, least: str, most: str) -> BookingWords | None:
+    """The words for a booking whose total cannot be paid."""
+    if reason not in OF_THE_TOTAL:
+        return None
+    why = OF_THE_TOTAL[Refusal(reason)].format(least=least, most=most)
+    told = f"{why} Nothing was booked and you were not charged; your turn is still yours."
+    return replace(
+        WORDS[S.UNAVAILABLE], title="This total cannot be paid", tag="Not possible", text=told, again="Choose again"
+    )
 
 
 def words_for(
