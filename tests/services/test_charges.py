@@ -223,9 +223,9 @@ def test_what_was_captured_never_shrinks(engine, held):
     intent(engine, held)
 
     with transaction(engine) as connection:
-        charges.intent_seen(connection, held, status="succeeded", captured_minor=PRICE)
-        charges.intent_seen(connection, held, status="requires_capture", void_reason="deadline")
-        charges.intent_seen(connection, held, status="requires_capture", void_reason="another")
+        charges.intent_seen(connection, held, intent_id="pi_1", status="succeeded", captured_minor=PRICE)
+        charges.intent_seen(connection, held, intent_id="pi_1", status="requires_capture", void_reason="deadline")
+        charges.intent_seen(connection, held, intent_id="pi_1", status="requires_capture", void_reason="another")
         found = charges.charge_of(connection, held).payment
 
     assert found is not None
@@ -426,7 +426,7 @@ def test_an_intent_whose_booking_ended_is_to_be_cancelled_until_it_is(engine, he
         assert (left.booking_id, left.intent_id, left.captured_minor) == (held, "pi_1", 0)
         assert charges.to_cancel(connection, older_than_seconds=60) == ()
 
-        charges.intent_seen(connection, held, status="canceled")
+        charges.intent_seen(connection, held, intent_id="pi_1", status="canceled")
         assert charges.to_cancel(connection) == ()
 
 
@@ -436,10 +436,10 @@ def test_money_taken_for_a_booking_that_ended_is_found_until_it_is_refunded(engi
     with transaction(engine) as connection:
         holds.begin_voiding(connection, held, reason="deadline")
         holds.end_voided(connection, held, state=S.EXPIRED)
-        charges.intent_seen(connection, held, status="succeeded", captured_minor=PRICE)
+        charges.intent_seen(connection, held, intent_id="pi_1", status="succeeded", captured_minor=PRICE)
         assert [one.captured_minor for one in charges.to_cancel(connection)] == [PRICE]
 
-        charges.intent_seen(connection, held, status="refunded", captured_minor=PRICE)
+        charges.intent_seen(connection, held, intent_id="pi_1", status="refunded", captured_minor=PRICE)
         assert charges.to_cancel(connection) == ()
 
 
