@@ -153,10 +153,35 @@ def test_a_card_whose_bank_asks_may_be_given_up_for_another(engine, held):
 
     second = attempt(engine, held, MASTERCARD)
 
+    # Only the bank's word on the second one ends what is asked about the first.
     assert (second.attempt, booking(engine, held).state) == (2, S.AUTHORISING)
+    assert outcomes(engine) == ["requires_action", "pending"]
+    with transaction(engine) as connection:
+        charges.requires_action(connection, held, 2, next_action_url="https://other.bank")
+    assert outcomes(engine) == ["abandoned", "requires_action"]
+
+
+def test_a_card_refused_before_its_bank_was_asked_leaves_the_question_about_the_first_one(engine, held):
+    attempt(engine, held)
+    with transaction(engine) as connection:
+        charges.requires_action(connection, held, 1, next_action_url="https://bank")
+    attempt(engine, held, MASTERCARD)
+
+    with transaction(engine) as connection:
+        after = charges.declined(connection, held, 2, decline_code="x", message="", heard=False)
+        counts = charges.newest_attempt(connection, held)
+
+    assert after is not None
+    assert counts is not None
+    assert (after.state, counts.attempt, counts.next_action_url) == (S.REQUIRES_ACTION, 1, "https://bank")
+    assert outcomes(engine) == ["requires_action", "declined"]
+    assert attempt(engine, held, "pm_third").attempt == 3
+
+
+def outcomes(engine: Engine) -> list[str]:
     with engine.connect() as connection:
-        outcomes = connection.execute(text("SELECT outcome FROM payment_attempts ORDER BY attempt")).scalars().all()
-    assert outcomes == ["abandoned", "pending"]
+        found = connection.execute(text("SELECT outcome FROM payment_attempts ORDER BY attempt"))
+        return list(found.scalars())
 
 
 def test_so_many_cards_may_be_tried_and_not_one_more(engine, held):
