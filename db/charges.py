@@ -14,19 +14,19 @@ from sqlalchemy import Connection, text
 from onsale.db import locks, sql
 from onsale.db.bookings import Booking, booking_of, get_for_update
 from onsale.db.ids import BookingId, BuyerId, event_of_booking
+from onsale.db.intents import intent_created as intent_created
+from onsale.db.intents import intent_seen as intent_seen
 from onsale.db.payments import Attempt as Attempt
 from onsale.db.payments import AttemptOutcome as AttemptOutcome
 from onsale.db.payments import Charge as Charge
 from onsale.db.payments import Payment as Payment
-from onsale.db.payments import attempt_by_key, attempt_of
+from onsale.db.payments import attempt_by_key, attempt_of, attempts, standing
 from onsale.db.payments import charge_of as charge_of
 from onsale.db.payments import newest_attempt as newest_attempt
 from onsale.db.states import BookingState
 from onsale.errors import HoldExpired, IdempotencyKeyReused, IllegalMove, NotFound
 
 ATTEMPTS_MAX = 10
-# The words for an intent that neither holds nor owes money any more; the second one is our own.
-SETTLED = frozenset({"canceled", "refunded"})
 LEASE_SECONDS = 60
 # A payment whose outcome comes in hours or days tells us by webhook; it is asked for so seldom in case that was lost.
 PROCESSING_SECONDS = 600.0
@@ -81,6 +81,8 @@ def new_attempt(
 ) -> Attempt:
     """held or requires_action -> authorising with this card; the same UPDATE makes the hold last at least pay_seconds.
 
+    What a bank still asks about an earlier card may be answered until this one was sent.
+
     The same `key` again, whatever came of it, the same card while it is under way, any card if `first`: that attempt.
     IdempotencyKeyReused when the key came with another card; HoldExpired past the deadline; IllegalMove in any other
     state, with another card being authorised, or after ATTEMPTS_MAX cards; NotFound when `buyer_id` is given and it
@@ -94,10 +96,11 @@ def new_attempt(
         if keyed.payment_method != payment_method:
             raise IdempotencyKeyReused
         return keyed
-    before = newest_attempt(connection, booking_id)
+    tried = attempts(connection, booking_id)
+    before = standing(tried)
     if before and (first or (booking.state in _UNDER_WAY and before.payment_method == payment_method)):
         return before
-    number = before.attempt + 1 if before else 1
+    number = len(tried) + 1
     if booking.voiding or booking.state not in (S.HELD, S.REQUIRES_ACTION) or number > ATTEMPTS_MAX:
         raise HoldExpired if booking.state is S.EXPIRED else IllegalMove
     asked = {"attempt": number, "payment_method": payment_method, "return_url": return_url, "key": key}
@@ -132,74 +135,47 @@ def forsaken(connection: Connection) -> tuple[BookingId, ...]:
     return tuple(BookingId(row.id) for row in connection.execute(_FORSAKEN, {"work": locks.WORK}))
 
 
-def intent_created(
-    connection: Connection,
-    booking_id: BookingId,
-    *,
-    intent_id: str,
-    client_secret: str,
-    status: str,
-    amount_minor: int,
-    currency: str,
-) -> Payment | None:
-    """Store the booking's intent; None: the first one stays (the same booking gets the same one anyway)."""
-    arguments = {
-        **_of(booking_id),
-        "intent_id": intent_id,
-        "client_secret": client_secret,
-        "status": status,
-        "amount_minor": amount_minor,
-        "currency": currency,
-    }
-    row = connection.execute(_INTENT_CREATED, arguments).one_or_none()
-    return Payment(*row) if row else None
-
-
-def intent_seen(
-    connection: Connection,
-    booking_id: BookingId,
-    *,
-    status: str,
-    captured_minor: int = 0,
-    void_reason: str | None = None,
-) -> None:
-    """Remember what the provider said last about the intent. `canceled` and `refunded` settle it."""
-    arguments = {
-        **_of(booking_id),
-        "status": status,
-        "captured_minor": captured_minor,
-        "void_reason": void_reason,
-        "settled": status in SETTLED,
-    }
-    connection.execute(_INTENT_SEEN, arguments)
-
-
 def declined(
-    connection: Connection, booking_id: BookingId, attempt: int, *, decline_code: str, message: str
+    connection: Connection,
+    booking_id: BookingId,
+    attempt: int,
+    *,
+    decline_code: str,
+    message: str,
+    heard: bool = True,
+    provider_method: str | None = None,
 ) -> Booking | None:
     """authorising or requires_action -> held, and the attempt is over; the deadline stays. A letter tells a buyer who
-    is away.
+    is away. `heard` False: no bank was asked about this card, so one that asks about an earlier one still does, and
+    it is that one's turn again (-> requires_action).
 
-    None: not in these states any more, being voided, or another card is the newest.
+    None: not in these states any more, being voided, over already, or another card is the newest.
     """
-    outcome = Outcome(AttemptOutcome.DECLINED, decline_code=decline_code, message=message)
+    outcome = Outcome(AttemptOutcome.DECLINED, provider_method, decline_code=decline_code, message=message, heard=heard)
     return _move(connection, booking_id, attempt, outcome, state=S.HELD, before=_UNDER_WAY)
 
 
 def requires_action(
-    connection: Connection, booking_id: BookingId, attempt: int, *, next_action_url: str
+    connection: Connection,
+    booking_id: BookingId,
+    attempt: int,
+    *,
+    next_action_url: str,
+    provider_method: str | None = None,
 ) -> Booking | None:
     """authorising -> requires_action: the buyer must confirm with their bank; a letter tells one who is away.
 
     None: not in this state (any more).
     """
-    outcome = Outcome(AttemptOutcome.REQUIRES_ACTION, next_action_url=next_action_url)
+    outcome = Outcome(AttemptOutcome.REQUIRES_ACTION, provider_method, next_action_url=next_action_url)
     return _move(connection, booking_id, attempt, outcome, state=S.REQUIRES_ACTION, before=(S.AUTHORISING,))
 
 
-def authorised(connection: Connection, booking_id: BookingId, attempt: int) -> Booking | None:
+def authorised(
+    connection: Connection, booking_id: BookingId, attempt: int, *, provider_method: str | None = None
+) -> Booking | None:
     """authorising or requires_action -> authorised: the money is reserved. None: not in these states (any more)."""
-    outcome = Outcome(AttemptOutcome.AUTHORISED)
+    outcome = Outcome(AttemptOutcome.AUTHORISED, provider_method)
     return _move(connection, booking_id, attempt, outcome, state=S.AUTHORISED, before=_UNDER_WAY)
 
 
@@ -275,12 +251,14 @@ def to_cancel(
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What is written about an attempt."""
+    """What is written about an attempt; `provider_method`: the card in the provider's words, if it was asked."""
 
     outcome: AttemptOutcome
+    provider_method: str | None = None
     decline_code: str | None = None
     message: str | None = None
     next_action_url: str | None = None
+    heard: bool = True
 
 
 def _move(
@@ -303,6 +281,8 @@ def _move(
         "decline_code": outcome.decline_code,
         "message": outcome.message,
         "next_action_url": outcome.next_action_url,
+        "provider_method": outcome.provider_method,
+        "heard": outcome.heard,
     }
     row = connection.execute(sql.load("attempt_outcome"), arguments).one_or_none()
     return booking_of(row) if row else None
@@ -346,21 +326,6 @@ _FORSAKEN = text("""
      WHERE b.event_id = p.event_id AND b.id = p.id AND b.claimed_until > clock_timestamp()
        AND b.claimed_by IS NOT NULL AND NOT EXISTS (SELECT FROM alive a WHERE a.number = b.claimed_by)
     RETURNING b.id
-""")
-_INTENT_CREATED = text("""
-    INSERT INTO payments (event_id, booking_id, intent_id, client_secret, status, amount_minor, currency)
-    VALUES (:event_id, :id, :intent_id, :client_secret, :status, :amount_minor, :currency)
-    -- Without a target: twins store the same intent, and the index on intent_id may be the one that notices first.
-    ON CONFLICT DO NOTHING
-    RETURNING event_id, booking_id, intent_id, client_secret, status, amount_minor, currency, captured_minor,
-              void_reason, created_at, updated_at
-""")
-_INTENT_SEEN = text("""
-    UPDATE payments
-       SET status = :status, captured_minor = greatest(captured_minor, :captured_minor),
-           void_reason = coalesce(void_reason, :void_reason), settled = settled OR :settled,
-           updated_at = clock_timestamp()
-     WHERE event_id = :event_id AND booking_id = :id
 """)
 # Waits for no disk and no standby: what is forgotten comes again or is asked for, and a wake-up twice does no harm.
 _WEBHOOK_RECEIVED = text("""

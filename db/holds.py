@@ -87,7 +87,7 @@ def paying_past_deadline(connection: Connection, *, limit: int = SWEEP_MAX) -> t
 def begin_voiding(connection: Connection, booking_id: BookingId, *, reason: str) -> Booking | None:
     """Mark the booking so that it can no longer be committed; None when it is committed already or has ended.
 
-    Also for a booking marked before (safe to run twice): the first reason stays.
+    Also for a booking marked before (safe to run twice): the first reason stays, unless it only let a card's money go.
     """
     arguments = {"event_id": event_of_booking(booking_id), "id": booking_id, "reason": reason}
     row = connection.execute(_BEGIN_VOIDING, arguments).one_or_none()
@@ -227,7 +227,8 @@ _OVERDUE = text("""
      ORDER BY b.hold_until LIMIT :limit
 """)
 _BEGIN_VOIDING = text("""
-    UPDATE bookings SET voiding = true, reason = CASE WHEN voiding THEN reason ELSE :reason END
+    UPDATE bookings SET voiding = true,
+           reason = CASE WHEN voiding AND reason IS DISTINCT FROM 'card_limit' THEN reason ELSE :reason END
      WHERE event_id = :event_id AND id = :id
        AND state IN ('held', 'authorising', 'requires_action', 'authorised')
     RETURNING *

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -12,6 +13,9 @@ from sqlalchemy import Connection, Row, text
 from onsale.db import sql
 from onsale.db.bookings import Booking, booking_of
 from onsale.db.ids import BookingId, EventId, event_of_booking
+
+# Why a card was refused by us, and what a booking is being voided for while the money it had reserved is let go.
+CARD_LIMIT = "card_limit"
 
 
 class AttemptOutcome(StrEnum):
@@ -63,6 +67,11 @@ class Payment:
     created_at: datetime
     updated_at: datetime
 
+    @property
+    def let_go(self) -> bool:
+        """A card over its limit had reserved money by it: it is cancelled, and the next card needs another intent."""
+        return self.status == "canceled" and self.void_reason == CARD_LIMIT
+
 
 @dataclass(frozen=True, slots=True)
 class Charge:
@@ -98,11 +107,25 @@ def charge_of(connection: Connection, booking_id: BookingId) -> Charge | None:
 
 
 def newest_attempt(connection: Connection, booking_id: BookingId) -> Attempt | None:
-    """The card tried last."""
-    row = connection.execute(
-        _NEWEST_ATTEMPT, {"event_id": event_of_booking(booking_id), "id": booking_id}
-    ).one_or_none()
-    return attempt_of(row) if row else None
+    """The card that counts now (`standing`)."""
+    return standing(attempts(connection, booking_id))
+
+
+def standing(tried: Sequence[Attempt]) -> Attempt | None:
+    """The card that pays or may still pay, the last one that was sent; else the one that was declined last.
+
+    A card that was refused without asking its bank ends no question that a bank still asks about an earlier one.
+    """
+    return max(tried, key=lambda one: (_RANKS.get(one.outcome, 2), one.attempt), default=None)
+
+
+def refused_since(tried: Sequence[Attempt]) -> Attempt | None:
+    """The card that was refused last while a bank still asks about an earlier one."""
+    now = standing(tried)
+    if now is None or now.outcome is not AttemptOutcome.REQUIRES_ACTION:
+        return None
+    later = [one for one in tried if one.attempt > now.attempt and one.outcome is AttemptOutcome.DECLINED]
+    return later[-1] if later else None
 
 
 def attempts(connection: Connection, booking_id: BookingId) -> tuple[Attempt, ...]:
@@ -156,12 +179,11 @@ def _payment(row: Row[Any]) -> Payment:
     )
 
 
+# db/sql/charge_of.sql has the same order.
+_RANKS = {AttemptOutcome.DECLINED: 1, AttemptOutcome.ABANDONED: 0}
 _ATTEMPT_BY_KEY = text("""
     SELECT * FROM payment_attempts WHERE event_id = :event_id AND booking_id = :id AND idempotency_key = :key
 """)
 _ATTEMPTS = text("""
     SELECT * FROM payment_attempts WHERE event_id = :event_id AND booking_id = :id ORDER BY attempt
-""")
-_NEWEST_ATTEMPT = text("""
-    SELECT * FROM payment_attempts WHERE event_id = :event_id AND booking_id = :id ORDER BY attempt DESC LIMIT 1
 """)

@@ -11,6 +11,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from onsale.db.bookings import Booking, Move
+from onsale.db.payments import CARD_LIMIT
 from onsale.db.queue_ways import QueueWay
 from onsale.db.states import ENDED, HOLDING
 from onsale.db.states import BookingState as S
@@ -106,7 +107,7 @@ def _made(booking: Booking, move: Move) -> Step:
 
 def _ahead(booking: Booking) -> tuple[Step, ...]:
     state = booking.state
-    if booking.voiding and state in HOLDING:
+    if booking.voiding and state in HOLDING and booking.reason != CARD_LIMIT:
         return (Step("released", "Payment released, tickets back on sale", Standing.AHEAD),)
     if state in ENDED or state is S.REFUNDING:
         return ()

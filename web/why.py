@@ -136,7 +136,7 @@ def _attempt(story: Story, one: Attempt) -> Sentence:
         AttemptOutcome.REQUIRES_ACTION: "the bank asked its owner to confirm",
         AttemptOutcome.DECLINED: f"declined, {one.decline_code or 'no code'}: {one.message or 'no word from the bank'}",
         AttemptOutcome.AUTHORISED: "taken",
-        AttemptOutcome.ABANDONED: "given up, another one came or the time was over",
+        AttemptOutcome.ABANDONED: "given up and not charged: another one was asked, or answered first",
     }[one.outcome]
     return Sentence(_given_at(story, one), f"Card {one.attempt}: {said}.")
 
@@ -217,6 +217,7 @@ REASONS = {
     "organiser": "by the organiser",
     "event_cancelled": "the event was cancelled",
     "expired": "the time was over",
+    "card_limit": "its card may not pay for so many",
     "payment_cancelled": "the payment was cancelled at the bank",
     "hold_lost": "the hold had ended",
     "closed": "the sale was closed",

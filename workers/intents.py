@@ -15,8 +15,11 @@ from onsale.workers.shop import Shop
 
 
 def create(shop: Shop, charge: Charge) -> tuple[Intent, Charge]:
-    """Ask for the booking's intent, store its id, and tell both; a crash after that can always ask by id."""
-    booking = charge.booking
+    """Ask for the booking's intent, store its id, and tell both; a crash after that can always ask by id.
+
+    After one that was let go it is the one that stands in for it: the same for whoever asks.
+    """
+    booking, before = charge.booking, charge.payment.intent_id if charge.payment else None
     intent = call_provider(
         shop,
         lambda: shop.provider.create_intent(
@@ -25,6 +28,7 @@ def create(shop: Shop, charge: Charge) -> tuple[Intent, Charge]:
             currency=booking.currency,
             wording=_wording(shop, charge),
             customer_id=charge.provider_customer_id,
+            instead_of=before,
         ),
     )
     with record.transaction(shop.engine) as connection:
@@ -36,6 +40,7 @@ def create(shop: Shop, charge: Charge) -> tuple[Intent, Charge]:
             status=intent.status,
             amount_minor=intent.amount_minor,
             currency=intent.currency,
+            instead_of=before,
         )
     if payment is None:
         # A twin's was stored first, and is another one if it was asked for in other words. Only one may be confirmed.

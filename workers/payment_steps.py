@@ -89,6 +89,9 @@ def seen(intent: Intent, *, confirmed: bool, state: BookingState, waited: bool =
         return Seen.CANCELED
     if intent.status is IntentStatus.PROCESSING:
         return Seen.PROCESSING
+    if intent.unusable:
+        # Whatever the provider still asks about is an earlier card.
+        return Seen.DECLINED
     if not (confirmed or waited) and state is not BookingState.REQUIRES_ACTION:
         return Seen.UNSENT
     return Seen.ACTION if intent.status is IntentStatus.REQUIRES_ACTION else Seen.DECLINED

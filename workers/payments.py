@@ -12,13 +12,13 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 
 import structlog
+from sqlalchemy import Connection
 
 from onsale.db import charges, holds
 from onsale.db import engine as record
 from onsale.db.bookings import Booking
 from onsale.db.charges import Charge, Commit
 from onsale.db.ids import BookingId
-from onsale.db.processing import wait_for_outcome
 from onsale.db.states import BookingState
 from onsale.errors import (
     HoldExpired,
@@ -28,7 +28,7 @@ from onsale.errors import (
     RecordUnavailable,
 )
 from onsale.payments.provider import Intent
-from onsale.workers import card_limit, follow_up, intents
+from onsale.workers import card_limit, follow_up, intents, noting
 from onsale.workers.carrying import AWAY_SECONDS, LEASE_SECONDS, TWIN_SECONDS, Later, call_provider, lease
 from onsale.workers.payment_steps import Seen, Step, end_of, next_step, seen, too_late, waited_for
 from onsale.workers.shop import Shop
@@ -128,7 +128,7 @@ def _authorise(shop: Shop, charge: Charge) -> Charge | None:
     """Ask for the money. The intent's id is committed before the first confirmation: a crash can always ask by id."""
     began, confirmed = time.monotonic(), False
     try:
-        if charge.payment is None:
+        if charge.payment is None or charge.payment.let_go:
             intent, charge = intents.create(shop, charge)
         else:
             intent = intents.retrieve(shop, charge)
@@ -148,21 +148,11 @@ def _authorise(shop: Shop, charge: Charge) -> Charge | None:
 
 
 def _note(shop: Shop, charge: Charge, intent: Intent, *, confirmed: bool) -> Charge | None:
-    """Write down what the provider said; every move is guarded, so a late answer changes nothing."""
-    booking, attempt = charge.booking, charge.attempt.attempt if charge.attempt else 0
+    """Write down what the provider said, and stop where it is somebody else's turn."""
     meaning = _seen(charge, intent, confirmed=confirmed)
-    authorised: Booking | None = None
-    with record.transaction(shop.engine) as connection:
-        charges.intent_seen(connection, booking.id, status=intent.status, captured_minor=intent.captured_minor)
-        if meaning is Seen.AUTHORISED:
-            authorised = charges.authorised(connection, booking.id, attempt)
-        elif meaning is Seen.ACTION:
-            charges.requires_action(connection, booking.id, attempt, next_action_url=intent.next_action_url or "")
-        elif meaning is Seen.DECLINED:
-            code, message = intent.decline_code or "card_declined", intent.message or "Your card was declined."
-            charges.declined(connection, booking.id, attempt, decline_code=code, message=message)
-        elif meaning is Seen.PROCESSING:
-            wait_for_outcome(connection, booking.id, attempt, seconds=shop.config.payment_processing_hours * 3600)
+    noted = noting.note(shop, charge, intent, meaning)
+    if not noted.ours:
+        return None
     if meaning is Seen.ACTION:
         raise Later(None)  # The buyer's bank takes minutes; the webhook or the buyer's return calls again.
     if meaning is Seen.PROCESSING:
@@ -171,7 +161,7 @@ def _note(shop: Shop, charge: Charge, intent: Intent, *, confirmed: bool) -> Cha
     if meaning is Seen.CANCELED:
         _begin_voiding(shop, charge, reason="payment_cancelled")
     # Without a payment a twin stored it: what is asked about next is read.
-    return replace(charge, booking=authorised) if authorised and charge.payment else None
+    return replace(charge, booking=noted.authorised) if noted.authorised and charge.payment else None
 
 
 def _seen(charge: Charge, intent: Intent, *, confirmed: bool) -> Seen:
@@ -184,9 +174,10 @@ def _decline(shop: Shop, charge: Charge, *, code: str, message: str) -> None:
 
 
 def _declined(shop: Shop, charge: Charge, *, code: str, message: str) -> None:
+    """This card is refused and its bank was not asked: one that still asks about a card before goes on asking."""
     attempt = charge.attempt.attempt if charge.attempt else 0
     with record.transaction(shop.engine) as connection:
-        charges.declined(connection, charge.booking.id, attempt, decline_code=code, message=message)
+        charges.declined(connection, charge.booking.id, attempt, decline_code=code, message=message, heard=False)
 
 
 def _commit(shop: Shop, charge: Charge) -> Charge | None:
@@ -220,7 +211,7 @@ def _capture(shop: Shop, charge: Charge) -> Charge | None:
         if intent.captured:
             confirmed = charges.captured(connection, booking.id, amount_minor=intent.captured_minor)
         else:
-            charges.intent_seen(connection, booking.id, status=intent.status, captured_minor=intent.captured_minor)
+            _seen_last(connection, charge, intent, status=intent.status)
     if not intent.captured:
         # Sold, and the money is gone: someone cancelled it at the provider. Tickets are not taken back by a machine.
         log.error("capture_impossible", booking_id=str(booking.id), status=intent.status)
@@ -234,9 +225,16 @@ def _confirm_free(shop: Shop, charge: Charge) -> None:
 
 
 def _void(shop: Shop, charge: Charge) -> None:
-    """Cancel at the provider, then let the tickets go. Only reached by a booking that can no longer be committed."""
+    """Cancel at the provider, then let the tickets go. Only reached by a booking that can no longer be committed.
+
+    It was only its card that was refused: then the hold goes on, and another card gets another intent.
+    """
     reason = charge.booking.reason or "expired"
-    if charge.payment is not None:
+    if charge.payment is not None and reason == card_limit.CODE:
+        # A key of its own: each card that comes to this has an intent of its own.
+        if _cancel(shop, charge, reason=reason, key=f"limit-{charge.payment.intent_id}").canceled:
+            return card_limit.reopen(shop, charge)
+    elif charge.payment is not None:
         _cancel(shop, charge, reason=reason)
     end_voided(shop, charge.booking, reason=reason)
 
@@ -262,7 +260,7 @@ def _release(shop: Shop, charge: Charge) -> None:
     key = f"{charge.booking.id}-refund"
     call_provider(shop, lambda: shop.provider.refund_intent(intent.id, amount_minor=intent.captured_minor, key=key))
     with record.transaction(shop.engine) as connection:
-        charges.intent_seen(connection, charge.booking.id, status="refunded", captured_minor=intent.captured_minor)
+        _seen_last(connection, charge, intent, status="refunded")
     raise Later(None)
 
 
@@ -270,14 +268,21 @@ def _cancel(shop: Shop, charge: Charge, *, reason: str, key: str = "cancel") -> 
     keyed = f"{charge.booking.id}-{key}"
     intent = call_provider(shop, lambda: shop.provider.cancel_intent(intents.intent_id(charge), key=keyed))
     with record.transaction(shop.engine) as connection:
-        charges.intent_seen(
-            connection,
-            charge.booking.id,
-            status=intent.status,
-            captured_minor=intent.captured_minor,
-            void_reason=reason,
-        )
+        _seen_last(connection, charge, intent, status=intent.status, void_reason=reason)
     return intent
+
+
+def _seen_last(
+    connection: Connection, charge: Charge, intent: Intent, *, status: str, void_reason: str | None = None
+) -> None:
+    charges.intent_seen(
+        connection,
+        charge.booking.id,
+        intent_id=intent.id,
+        status=status,
+        captured_minor=intent.captured_minor,
+        void_reason=void_reason,
+    )
 
 
 def _begin_voiding(shop: Shop, charge: Charge, *, reason: str) -> bool:

@@ -76,6 +76,7 @@ class PaymentAttempt(Base):
     idempotency_key: Mapped[str | None]
     card_fingerprint: Mapped[str | None]
     processing_until: Mapped[datetime | None]
+    provider_method: Mapped[str | None]
 
 
 class Capture(Base):

@@ -12,5 +12,7 @@ SELECT b.*, e.name AS event_name, e.tickets_per_card, y.email AS buyer_email, y.
   LEFT JOIN payments p ON p.event_id = b.event_id AND p.booking_id = b.id
   LEFT JOIN LATERAL (
        SELECT * FROM payment_attempts one WHERE one.event_id = b.event_id AND one.booking_id = b.id
-        ORDER BY one.attempt DESC LIMIT 1) AS a ON true
+        -- As db/payments.py:standing.
+        ORDER BY CASE WHEN one.outcome IN ('pending', 'requires_action', 'authorised') THEN 0
+                      WHEN one.outcome = 'declined' THEN 1 ELSE 2 END, one.attempt DESC LIMIT 1) AS a ON true
  WHERE b.event_id = :event_id AND b.id = :id

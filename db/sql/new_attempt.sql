@@ -11,11 +11,8 @@ WITH moved AS (
     UPDATE tickets t SET held_until = moved.hold_until
       FROM moved JOIN booking_tickets bt ON bt.event_id = moved.event_id AND bt.booking_id = moved.id
      WHERE t.event_id = bt.event_id AND t.id = bt.ticket_id AND t.booking_id = moved.id AND t.state = 'held'
-), over AS (
-    UPDATE payment_attempts a SET outcome = 'abandoned', updated_at = clock_timestamp()
-      FROM moved
-     WHERE a.event_id = moved.event_id AND a.booking_id = moved.id AND a.outcome IN ('pending', 'requires_action')
 )
+-- A question that a bank still asks about an earlier card stays: only the bank's word on this one ends it (attempt_outcome.sql).
 INSERT INTO payment_attempts (event_id, booking_id, attempt, payment_method, return_url, idempotency_key)
 SELECT event_id, id, :attempt, :payment_method, :return_url, :key FROM moved
 RETURNING *

@@ -16,5 +16,11 @@ WITH moved AS (
     UPDATE payment_attempts a SET processing_until = moved.hold_until, outcome = 'pending', updated_at = clock_timestamp()
       FROM moved
      WHERE a.event_id = moved.event_id AND a.booking_id = moved.id AND a.attempt = :attempt
+), replaced AS (
+    -- As in attempt_outcome.sql.
+    UPDATE payment_attempts a SET outcome = 'abandoned', updated_at = clock_timestamp()
+      FROM moved
+     WHERE a.event_id = moved.event_id AND a.booking_id = moved.id AND a.attempt < :attempt
+       AND a.outcome = 'requires_action'
 )
 SELECT hold_until FROM moved

@@ -49,6 +49,8 @@ class Intent:
     decline_code: str | None = None
     message: str | None = None
     next_action_url: str | None = field(default=None, repr=False)
+    # The answer to a card that the provider would not ask about: the intent is what it was before.
+    unusable: bool = False
 
     @property
     def authorised(self) -> bool:
@@ -117,12 +119,20 @@ class PaymentProvider(Protocol):
     """
 
     def create_intent(
-        self, *, booking_id: UUID, amount_minor: int, currency: str, wording: Wording, customer_id: str | None = None
+        self,
+        *,
+        booking_id: UUID,
+        amount_minor: int,
+        currency: str,
+        wording: Wording,
+        customer_id: str | None = None,
+        instead_of: str | None = None,
     ) -> Intent:
         """The booking's payment, unconfirmed; what can be reserved first will be. The same call gives the same intent.
 
         One that differs in anything (an event renamed, another version of Onsale) gives another intent: store the first
-        and confirm no other. `customer_id` is needed when a card saved by a SetupIntent is to pay.
+        and confirm no other. `customer_id` is needed when a card saved by a SetupIntent is to pay. `instead_of`: the
+        booking's intent that was cancelled, after which this one is another.
         """
         ...
 

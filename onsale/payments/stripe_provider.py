@@ -76,7 +76,14 @@ class StripeProvider:
         self._transport.close()
 
     def create_intent(
-        self, *, booking_id: UUID, amount_minor: int, currency: str, wording: Wording, customer_id: str | None = None
+        self,
+        *,
+        booking_id: UUID,
+        amount_minor: int,
+        currency: str,
+        wording: Wording,
+        customer_id: str | None = None,
+        instead_of: str | None = None,
     ) -> Intent:
         """The booking's payment, unconfirmed; the same call gives the same intent."""
         params: stripe.params.PaymentIntentCreateParams = {
@@ -96,13 +103,14 @@ class StripeProvider:
         def create(key: str) -> stripe.PaymentIntent:
             return self._api.payment_intents.create(params, {"idempotency_key": key})
 
+        first = str(booking_id) if instead_of is None else f"{booking_id}-after-{instead_of}"
         try:
-            return self._intent(create, str(booking_id))
+            return self._intent(create, first)
         except OtherParameters:
             # It was asked for before, in other words, and the answer was lost. The intent made then is known to nobody
             # and never confirmed. A key of these words: whoever repeats them gets the same one.
             log.warning("payment_intent_made_anew", booking_id=str(booking_id))
-            return self._intent(create, f"{booking_id}:{_digest(params)}")
+            return self._intent(create, f"{first}:{_digest(params)}")
 
     def confirm_intent(
         self, intent_id: str, *, payment_method: str, key: str, return_url: str, buyer_away: bool = False
@@ -122,7 +130,7 @@ class StripeProvider:
             )
         except UnusableCard as unusable:
             now = self.retrieve_intent(intent_id)
-            return replace(now, decline_code=unusable.code, message=str(unusable))
+            return replace(now, decline_code=unusable.code, message=str(unusable), unusable=True)
 
     def retrieve_intent(self, intent_id: str) -> Intent:
         """The payment as Stripe has it now."""

@@ -26,6 +26,7 @@ def intent_value(raw: Raw) -> Intent:
         booking_id=booking_of(raw.get("metadata") or {}),
         payment_method=_id(raw.get("payment_method")),
         next_action_url=_redirect(raw),
+        unusable=False,
         **_decline(raw.get("last_payment_error")),
     )
 

@@ -25,7 +25,6 @@ from onsale.sandbox.settings import given_settings, host_and_port
 from onsale.sandbox.signals import StopAsked, StopSignals
 from onsale.sandbox.stack import CROWD, Stack
 
-
 LISTENS = """
 \b
 Where it listens; a port that is busy is left for the next free one:

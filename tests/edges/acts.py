@@ -24,9 +24,11 @@ from onsale.workers.refunds import settle
 from onsale.workers.shop import Shop
 
 VISA, DECLINED, THREE_D_SECURE = "pm_card_visa", "pm_card_chargeDeclined", "pm_card_threeDSecure2Required"
+NO_CARD = "pm_of_nobody"
 PATIENCE_SECONDS = 20.0
 # Of a seat, and what the organiser keeps of it when its buyer cancels.
 PRICE, FEE = 4500, 500
+FREE = "FREE-FOR-ALL"
 
 
 @dataclass(frozen=True)
@@ -68,7 +70,8 @@ class Act:
 class Story:
     """A booking from its acceptance to its end, and how it has to end whatever was killed on the way.
 
-    `before`: acts that another story is about, in which nobody is killed. `own_event`: it changes the whole event.
+    `before` and `after`: acts that another story is about, in which nobody is killed. `own_event`: it changes the whole
+    event. `seats`: how many are its buyer's, beside each other.
     """
 
     acts: tuple[Act, ...]
@@ -76,18 +79,49 @@ class Story:
     captured: int
     free: bool
     before: tuple[Act, ...] = ()
+    after: tuple[Act, ...] = ()
     own_event: bool = False
+    seats: int = 1
 
 
-def book_with(card: str) -> Act:
+def book_with(card: str, *, seats: int = 1) -> Act:
     """A hands-free booking: with a card, before the turn."""
+    return Act(lambda world: _book(world, seats=seats, payment_method=card), again=True)
 
-    def book(world: World) -> None:
-        body = {"wishes": [{"tickets": [world.ticket]}], "payment_method": card}
-        answer = world.asked("POST", f"/v1/events/{world.event_id}/bookings", key="book", body=body)
-        assert answer.status_code == 202, answer.text
 
-    return Act(book, again=True)
+def _book(world: World, *, seats: int = 1, **more: Any) -> None:
+    body = {"wishes": [{"tickets": [world.ticket + number for number in range(seats)]}], **more}
+    answer = world.asked("POST", f"/v1/events/{world.event_id}/bookings", key="book", body=body)
+    assert answer.status_code == 202, answer.text
+
+
+def save_a_card_and_book(world: World) -> None:
+    """The buyer leaves a card of their own with the booking; asked again it is the same one."""
+    saved = world.asked("POST", "/v1/cards", key="save", body={"payment_method": VISA})
+    assert saved.status_code == 201, saved.text
+    _book(world, payment_method=saved.json["payment_method"])
+
+
+def make_a_code(world: World) -> None:
+    """The organiser makes a code that takes everything off; 409 when it is there."""
+    body = {"kind": "percent", "code": FREE, "percent_bp": 10_000}
+    answer = world.asked("POST", f"/v1/admin/events/{world.event_id}/codes", body=body, token=world.staff)
+    assert answer.status_code in (201, 409), answer.text
+
+
+def book_by_code(world: World) -> None:
+    """There is nothing to pay."""
+    _book(world, codes=[FREE])
+
+
+def one_card_pays_for(most: int | None) -> Act:
+    """The organiser's limit of tickets per card, of the whole event."""
+
+    def limit(world: World) -> None:
+        with transaction(world.shop.engine) as connection:
+            connection.execute(_LIMIT, {"event_id": world.event_id, "most": most})
+
+    return Act(limit, again=True)
 
 
 def decide(world: World) -> None:
@@ -186,7 +220,8 @@ def _number(world: World) -> int:
 
 CARRY_ON, DECIDE = Act(carry_on), Act(decide)
 PAID = (book_with(VISA), DECIDE, CARRY_ON)
-BANK_SAID_YES = (Act(say_yes_at_the_bank, again=True), Act(hear_from_the_bank, again=True), CARRY_ON)
+YES = Act(say_yes_at_the_bank, again=True)
+BANK_SAID_YES = (YES, Act(hear_from_the_bank, again=True), CARRY_ON)
 STORIES: Mapping[str, Story] = {
     "paid": Story(PAID, "confirmed", 1, free=False),
     "paid with another card": Story(
@@ -204,6 +239,40 @@ STORIES: Mapping[str, Story] = {
         0,
         free=True,
     ),
+    "a card over its limit": Story(
+        (CARRY_ON, Act(cancel, again=True)),
+        "cancelled",
+        0,
+        free=True,
+        before=(one_card_pays_for(1), book_with(VISA, seats=2), DECIDE),
+        seats=2,
+    ),
+    "a card over its limit when the bank has said yes": Story(
+        (one_card_pays_for(1), YES, CARRY_ON, one_card_pays_for(None), pay_with(VISA), CARRY_ON),
+        "confirmed",
+        1,
+        free=False,
+        before=(one_card_pays_for(2), book_with(THREE_D_SECURE, seats=2), DECIDE, CARRY_ON),
+        seats=2,
+    ),
+    "another card while the bank asks": Story(
+        (pay_with(NO_CARD), CARRY_ON),
+        "confirmed",
+        1,
+        free=False,
+        before=(book_with(THREE_D_SECURE), DECIDE, CARRY_ON),
+        after=(YES, CARRY_ON),
+    ),
+    "free by a code": Story(
+        (DECIDE, CARRY_ON),
+        "confirmed",
+        0,
+        free=False,
+        before=(Act(make_a_code, again=True), Act(book_by_code, again=True)),
+    ),
+    "a saved card": Story(
+        (Act(save_a_card_and_book, again=True),), "confirmed", 1, free=False, after=(DECIDE, CARRY_ON)
+    ),
     "given back": Story((Act(give_back, again=True), Act(settle_refund)), "refunded", 1, free=True, before=PAID),
     "event cancelled": Story(
         (Act(cancel_event, again=True), Act(end_bookings), Act(settle_refund)),
@@ -216,9 +285,11 @@ STORIES: Mapping[str, Story] = {
 }
 
 _BOOKING = text("SELECT id FROM bookings WHERE event_id = :event_id AND buyer_id = :buyer_id")
+_LIMIT = text("UPDATE events SET tickets_per_card = :most WHERE id = :event_id")
 _NUMBER = text("SELECT number FROM bookings WHERE event_id = :event_id AND buyer_id = :buyer_id")
 _BANKS_PAGE = text("""
-    SELECT next_action_url FROM payment_attempts WHERE booking_id = :booking_id ORDER BY attempt DESC LIMIT 1
+    SELECT next_action_url FROM payment_attempts
+     WHERE booking_id = :booking_id AND next_action_url IS NOT NULL ORDER BY attempt DESC LIMIT 1
 """)
 _OVERDUE = text("""
     UPDATE bookings SET hold_until = clock_timestamp() - interval '1 second'

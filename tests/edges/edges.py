@@ -34,6 +34,7 @@ class Edges:
         self._passed: Counter[str] = Counter()
         self._die_at = die_at
         self._seen = seen
+        self._rests = False
 
     def install(self) -> None:
         """Stand where commits, calls and wake-ups pass."""
@@ -47,6 +48,10 @@ class Edges:
         record.confirmed = at_commit  # type: ignore[assignment]
         PooledTransport.request = self._within("call", request)  # type: ignore[method-assign]
         Wakes._send = self._within("wake-up", send)  # type: ignore[method-assign]
+
+    def rest(self) -> None:
+        """What is passed from now on is no edge of the story's."""
+        self._rests = True
 
     def _within(self, kind: str, function: Callable[..., Any]) -> Callable[..., Any]:
         def passing(*arguments: Any, **more: Any) -> Any:
@@ -63,6 +68,8 @@ class Edges:
         self._pass(f"after the {name}")
 
     def _pass(self, name: str) -> None:
+        if self._rests:
+            return
         self._passed[name] += 1
         edge = f"{name}, time {self._passed[name]}"
         self._seen(edge)

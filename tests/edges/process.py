@@ -110,6 +110,9 @@ def _tell(parts: Parts, told: Told, say: Any) -> None:
     for number, act in enumerate(STORIES[told.story].acts):
         say(act=number)
         act.do(world)
+    edges.rest()
+    for act in STORIES[told.story].after:
+        act.do(world)
 
 
 def _take_over(parts: Parts, told: Told, act: int) -> None:
@@ -118,6 +121,9 @@ def _take_over(parts: Parts, told: Told, act: int) -> None:
     for left in STORIES[told.story].acts[act:]:
         if left.again:
             left.do(world)
+        recover(world, without=without)
+    for left in STORIES[told.story].after:
+        left.do(world)
         recover(world, without=without)
 
 

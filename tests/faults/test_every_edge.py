@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
@@ -23,6 +24,7 @@ from onsale.db.refund_rules import RefundRules
 from onsale.web import tokens
 from tests.builders import an_event, open_queue, seat, some_buyers, ticket_states
 from tests.edges.acts import FEE, PRICE, STORIES
+from tests.edges.places import places, reason, unused
 from tests.edges.process import Heard, Told
 from tests.edges.recovering import Sweeps
 from tests.services.small_sale import verified
@@ -97,6 +99,8 @@ class Sale:
         buyer_id = next(self._buyers)
         token = tokens.sign(self.shop.config, buyer_id, audience=tokens.BUYERS, guest=True)
         ticket = int(seat(event_id, next(self._seats)))
+        for _ in range(STORIES[story].seats - 1):
+            next(self._seats)
         return Told(story, event_id, str(buyer_id), token, ticket, self._staff, **more)
 
     def wrong(self, told: Told, heard: Heard) -> str:
@@ -162,6 +166,22 @@ def test_killed_at_any_edge_a_booking_ends_as_it_should(sale, story):
     for event_id in sale.events:
         found = {each.invariant: each for each in verified(sale.shop, event_id, agree_seconds=5.0).findings}
         assert {name: found[name].examples for name in CHECKED if not found[name].ok} == {}
+
+
+def test_every_place_is_passed_by_a_story_or_says_why_none_does(sale):
+    with teller(sale.settings) as one:
+        heard = {story: one.tell(sale.told(story)) for story in STORIES}
+
+    assert {story: told.failed for story, told in heard.items() if told.failed} == {}
+    passed = frozenset(_PLACE.sub("", edge) for told in heard.values() for edge in told.edges)
+    there = places()
+    assert {place for place in there - passed if reason(place) is None} == set()
+    assert unused(there - passed) == set()
+    # Read off the source and met on the way, a place has one name.
+    assert {place for place in passed - there if not place.endswith("a test")} == set()
+
+
+_PLACE = re.compile(r"^(before|after) the |, time \d+$")
 
 
 @pytest.mark.parametrize(

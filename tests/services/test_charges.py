@@ -153,10 +153,35 @@ def test_a_card_whose_bank_asks_may_be_given_up_for_another(engine, held):
 
     second = attempt(engine, held, MASTERCARD)
 
+    # Only the bank's word on the second one ends what is asked about the first.
     assert (second.attempt, booking(engine, held).state) == (2, S.AUTHORISING)
+    assert outcomes(engine) == ["requires_action", "pending"]
+    with transaction(engine) as connection:
+        charges.requires_action(connection, held, 2, next_action_url="https://other.bank")
+    assert outcomes(engine) == ["abandoned", "requires_action"]
+
+
+def test_a_card_refused_before_its_bank_was_asked_leaves_the_question_about_the_first_one(engine, held):
+    attempt(engine, held)
+    with transaction(engine) as connection:
+        charges.requires_action(connection, held, 1, next_action_url="https://bank")
+    attempt(engine, held, MASTERCARD)
+
+    with transaction(engine) as connection:
+        after = charges.declined(connection, held, 2, decline_code="x", message="", heard=False)
+        counts = charges.newest_attempt(connection, held)
+
+    assert after is not None
+    assert counts is not None
+    assert (after.state, counts.attempt, counts.next_action_url) == (S.REQUIRES_ACTION, 1, "https://bank")
+    assert outcomes(engine) == ["requires_action", "declined"]
+    assert attempt(engine, held, "pm_third").attempt == 3
+
+
+def outcomes(engine: Engine) -> list[str]:
     with engine.connect() as connection:
-        outcomes = connection.execute(text("SELECT outcome FROM payment_attempts ORDER BY attempt")).scalars().all()
-    assert outcomes == ["abandoned", "pending"]
+        found = connection.execute(text("SELECT outcome FROM payment_attempts ORDER BY attempt"))
+        return list(found.scalars())
 
 
 def test_so_many_cards_may_be_tried_and_not_one_more(engine, held):
@@ -223,9 +248,9 @@ def test_what_was_captured_never_shrinks(engine, held):
     intent(engine, held)
 
     with transaction(engine) as connection:
-        charges.intent_seen(connection, held, status="succeeded", captured_minor=PRICE)
-        charges.intent_seen(connection, held, status="requires_capture", void_reason="deadline")
-        charges.intent_seen(connection, held, status="requires_capture", void_reason="another")
+        charges.intent_seen(connection, held, intent_id="pi_1", status="succeeded", captured_minor=PRICE)
+        charges.intent_seen(connection, held, intent_id="pi_1", status="requires_capture", void_reason="deadline")
+        charges.intent_seen(connection, held, intent_id="pi_1", status="requires_capture", void_reason="another")
         found = charges.charge_of(connection, held).payment
 
     assert found is not None
@@ -426,7 +451,7 @@ def test_an_intent_whose_booking_ended_is_to_be_cancelled_until_it_is(engine, he
         assert (left.booking_id, left.intent_id, left.captured_minor) == (held, "pi_1", 0)
         assert charges.to_cancel(connection, older_than_seconds=60) == ()
 
-        charges.intent_seen(connection, held, status="canceled")
+        charges.intent_seen(connection, held, intent_id="pi_1", status="canceled")
         assert charges.to_cancel(connection) == ()
 
 
@@ -436,10 +461,10 @@ def test_money_taken_for_a_booking_that_ended_is_found_until_it_is_refunded(engi
     with transaction(engine) as connection:
         holds.begin_voiding(connection, held, reason="deadline")
         holds.end_voided(connection, held, state=S.EXPIRED)
-        charges.intent_seen(connection, held, status="succeeded", captured_minor=PRICE)
+        charges.intent_seen(connection, held, intent_id="pi_1", status="succeeded", captured_minor=PRICE)
         assert [one.captured_minor for one in charges.to_cancel(connection)] == [PRICE]
 
-        charges.intent_seen(connection, held, status="refunded", captured_minor=PRICE)
+        charges.intent_seen(connection, held, intent_id="pi_1", status="refunded", captured_minor=PRICE)
         assert charges.to_cancel(connection) == ()
 
 

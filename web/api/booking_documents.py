@@ -7,10 +7,10 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from onsale.db import bookings, charges, code_uses, refunds
+from onsale.db import bookings, code_uses, payments, refunds
 from onsale.db.bookings import BookedTicket, Booking, Move
-from onsale.db.charges import Attempt
 from onsale.db.holds import EXTENSIONS_MAX
+from onsale.db.payments import Attempt
 from onsale.db.refunds import Refund
 from onsale.db.states import HOLDING, SOLD, UNDECIDED, BookingState
 from onsale.queue import status
@@ -22,6 +22,7 @@ from onsale.web.api.booking_schemas import (
     PaymentDocument,
     RefundDocument,
     RefundOfferDocument,
+    RefusedCardDocument,
     StepDocument,
     UsedCodeDocument,
 )
@@ -44,7 +45,7 @@ def booking_document(connection: Connection, booking: Booking) -> BookingDocumen
     """One booking with all that became of it. What was never decided has no tickets and no card to read."""
     decided = booking.state not in UNDECIDED
     tickets = bookings.tickets_of(connection, booking.id) if decided and booking.tickets_taken else ()
-    attempt = charges.newest_attempt(connection, booking.id) if booking.hold_version is not None else None
+    tried = payments.attempts(connection, booking.id) if booking.hold_version is not None else ()
     holding = booking.state in HOLDING
     moves = [move for move in bookings.history(connection, booking.id) if move.version <= booking.version]
     # Before it is confirmed there is nothing to give back, and nothing is read.
@@ -66,7 +67,7 @@ def booking_document(connection: Connection, booking: Booking) -> BookingDocumen
         hands_free=booking.payment_method is not None,
         cancelling=booking.voiding,
         reason=booking.reason,
-        payment=_payment(attempt) if attempt else None,
+        payment=_payment(tried),
         refund_offer=_offer(connection, booking),
         refunds=[refund_document(each) for each in given],
         created_at=booking.created_at,
@@ -143,11 +144,19 @@ def _offer(connection: Connection, booking: Booking) -> RefundOfferDocument | No
     return RefundOfferDocument(amount_minor=offer.amount_minor, kept_minor=offer.kept_minor, until=offer.until)
 
 
-def _payment(attempt: Attempt) -> PaymentDocument:
+def _payment(tried: Sequence[Attempt]) -> PaymentDocument | None:
+    attempt, refused = payments.standing(tried), payments.refused_since(tried)
+    if attempt is None:
+        return None
     return PaymentDocument(
         attempt=attempt.attempt,
         outcome=attempt.outcome,
         decline_code=attempt.decline_code,
         message=attempt.message,
         next_action_url=attempt.next_action_url,
+        refused=_refused(refused) if refused else None,
     )
+
+
+def _refused(attempt: Attempt) -> RefusedCardDocument:
+    return RefusedCardDocument(attempt=attempt.attempt, decline_code=attempt.decline_code, message=attempt.message)

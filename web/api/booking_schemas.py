@@ -48,14 +48,26 @@ class StepDocument(Told):
     at: Moment | None
 
 
+class RefusedCardDocument(Told):
+    """A card that was not taken, and why."""
+
+    attempt: int
+    decline_code: str | None
+    message: str | None
+
+
 class PaymentDocument(Told):
-    """The newest card tried: what came of it, and where to confirm it when the bank asks."""
+    """The card that counts, mostly the newest: what came of it, and where to confirm it when the bank asks.
+
+    `refused`: another card that was tried since, and not taken; the bank still asks about this one.
+    """
 
     attempt: int
     outcome: str
     decline_code: str | None
     message: str | None
     next_action_url: str | None
+    refused: RefusedCardDocument | None
 
 
 class UsedCodeDocument(Told):

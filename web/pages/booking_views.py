@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from onsale.db import bookings, charges, code_uses, holds, refunds
+from onsale.db import bookings, code_uses, holds, payments, refunds
 from onsale.db.allocation import Refusal
 from onsale.db.bookings import BookedTicket, Booking, Move
 from onsale.db.charges import Attempt, AttemptOutcome
@@ -36,6 +36,8 @@ class BookingView:
     history: tuple[Move, ...]
     attempt: Attempt | None
     words: BookingWords
+    # Tried while the bank still asks about the one before, and not taken.
+    refused: Attempt | None = None
     refunds: tuple[Refund, ...] = ()
     offer: Offer | None = None
     codes: tuple[UsedCode, ...] = ()
@@ -70,14 +72,15 @@ def booking_view(office: BoxOffice, booking_id: BookingId, buyer_id: BuyerId) ->
         taken = bookings.tickets_of(connection, booking_id) if found.amount_minor is not None else ()
         tickets = tuple(each for each in taken if each.released_at is None)
         history = tuple(move for move in bookings.history(connection, booking_id) if move.version <= found.version)
-        attempt = charges.newest_attempt(connection, booking_id)
+        tried = payments.attempts(connection, booking_id)
         given = refunds.of_booking(connection, booking_id) if found.state in refunding.GIVEN_BACK else ()
         offer = refunding.offer(connection, found) if found.state is BookingState.CONFIRMED else None
         codes = code_uses.of_booking(connection, booking_id) if found.code_ids else ()
+    attempt, refused = payments.standing(tried), payments.refused_since(tried)
     words = _words(found, attempt)
     if refunds.is_owed(given, found.state):
         words = booking_words.owed(words)
-    return BookingView(found, tickets, history, attempt, words, given, offer, codes)
+    return BookingView(found, tickets, history, attempt, words, refused, given, offer, codes)
 
 
 def lines_of(office: BoxOffice, buyer_id: BuyerId) -> list[BookingLine]:
@@ -106,6 +109,8 @@ def _words(booking: Booking, attempt: Attempt | None) -> BookingWords:
         return refused
     if booking.state is BookingState.UNAVAILABLE and booking.reason in booking_words.CODE_REFUSED:
         return booking_words.CODE_REFUSED[booking.reason]
+    if booking.voiding and booking.reason == payments.CARD_LIMIT:
+        return booking_words.CARD_LET_GO
     declined = attempt is not None and attempt.outcome is AttemptOutcome.DECLINED
     charging = booking.payment_method is not None and attempt is None
     return booking_words.words_for(

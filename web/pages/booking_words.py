@@ -183,6 +183,15 @@ def owed(words: BookingWords) -> BookingWords:
     return replace(words, title=title, text=OWED + kept, kind="warn", mark="owed")
 
 
+CARD_LET_GO = BookingWords(
+    "One moment",
+    "This card may not pay for these tickets",
+    "One card pays for only so many tickets of this show. We are asking the bank to let go what it reserved; then you "
+    "can use another card. The tickets stay held for you.",
+    mark="letting-go",
+)
+
+
 NOT_CHARGED = "Nothing was booked and you were not charged. Your turn is still yours: "
 
 

@@ -1,0 +1,4 @@
+-- The money of a card over its limit is let go: the hold goes on. Raw: only from its own mark, whatever a twin did meanwhile.
+UPDATE bookings SET voiding = false, reason = NULL
+ WHERE event_id = :event_id AND id = :id AND voiding AND reason = :reason AND state IN ('authorising', 'requires_action')
+RETURNING id
