@@ -62,9 +62,11 @@ class EventKeys:
         self.returns = self._prefix + "returns"
         # The other way round: 4 bytes a return number, whose it is.
         self.owners = self._prefix + "owners"
-        # Hash, number -> the device that may take its turn; and a bitmap of the numbers that staff revoked.
+        # Hash, number -> the device that may take its turn; and bitmaps of the numbers that staff revoked, and of those
+        # (as people joined with them) that were handed over or given up when a guest signed in.
         self.devices = self._prefix + "devices"
         self.revoked = self._prefix + "revoked"
+        self.moved = self._prefix + "moved"
         # String: a wake-up of the event's lane is under way.
         self.wake = self._prefix + "wake"
         # On the cache's Redis, the copy of held and sold tickets: a string with some bytes a ticket; a hash with its

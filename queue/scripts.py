@@ -16,6 +16,7 @@ from onsale.errors import (
     NotYourTurn,
     NumbersExhausted,
     OtherDevice,
+    PlaceHandedOver,
     QueueClosed,
     QueueRecovering,
     QueueUnavailable,
@@ -67,6 +68,7 @@ _ERRORS = {
     b"LAPSED": TurnLapsed,
     b"DONE": AdmissionSpent,
     b"DEVICE": OtherDevice,
+    b"MOVED": PlaceHandedOver,
 }
 _PASSING = (QueueRecovering, NumbersExhausted)
 

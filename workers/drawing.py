@@ -13,6 +13,7 @@ from onsale.db import engine as record
 from onsale.db.ids import EventId
 from onsale.errors import NotInQueue
 from onsale.queue.draw import draw_key
+from onsale.workers import given_up
 from onsale.workers.shop import Shop
 
 log = structlog.get_logger(__name__)
@@ -40,4 +41,6 @@ def open_by_draw(shop: Shop, event_id: EventId) -> bool:
         held = draws.hold(connection, event_id, key=key, size=draw.size, beacon=draw.beacon)
     if held:
         log.info("draw_held", event_id=event_id, size=draw.size)
+        with record.reading(shop.engine) as connection:
+            given_up.tell_queue(shop, connection, event_id)
     return held

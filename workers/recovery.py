@@ -36,6 +36,7 @@ from onsale.queue.keys import PlaceId, number_place, return_place
 from onsale.queue.recovery import LiveBooking, Mark
 from onsale.queue.state import Restored
 from onsale.queue.store import FOLLOW_MAX
+from onsale.workers import given_up
 from onsale.workers.rounds import rules_of
 from onsale.workers.shop import Shop
 
@@ -140,18 +141,22 @@ def _write_down(connection: Connection, event_id: EventId, known: Known, *, foun
 def _restore(shop: Shop, connection: Connection, event_id: EventId, known: Known) -> int:
     """Buyers' numbers, then bookings and their slots, then who was let in a moment ago; how many numbers."""
     store, numbers = shop.store, 0
+    handed_over = handovers.of_event(connection, event_id)
+    for some in _chunks(handed_over, RESTORE_MAX):
+        shop.places.forget_handed_over(event_id, [(one.giver, one.numbers) for one in some])
     for joins in _journal(connection, event_id):
         store.restore_joins(event_id, joins)
         numbers += len(joins)
-    for handed in _chunks(handovers.of_event(connection, event_id), RESTORE_MAX):
-        shop.places.restore_handed_over(event_id, handed)
+    for some in _chunks(handed_over, RESTORE_MAX):
+        shop.places.restore_handed_over(event_id, [(one.taker, one.number, one.joined_at_ms) for one in some])
+    given_up.tell_queue(shop, connection, event_id)
     # `onsale admit` tells the queue within a second; until then whoever asks for such a place asks the record.
     revocations.tell_again(connection, event_id)
     for returns in _chunks(known.returns, RESTORE_MAX):
         store.restore_returns(event_id, returns)
     slots = dict(rules.slots_of(known.live, undecided_until_ms=known.marks.now_ms + UNDECIDED_MS))
-    for some in _chunks(tuple(slots.items()), FOLLOW_MAX):
-        store.follow(event_id, dict(some))
+    for moves in _chunks(tuple(slots.items()), FOLLOW_MAX):
+        store.follow(event_id, dict(moves))
     for places in _chunks(rules.hands_free_of(known.live), RESTORE_MAX):
         store.restore_hands_free(event_id, places)
     deadline_ms = known.marks.now_ms + known.settings.enter_seconds * 1000

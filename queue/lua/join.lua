@@ -1,7 +1,7 @@
--- join(KEYS: queue, buyers, addresses, joins, here0, here1, here2; ARGV: buyer, address, proven, now_ms or '', network, early)
---   -> OK number joined_at_ms created draw_size draw_key | RECOVER | NOT_OPEN opens_at_ms now_ms | CLOSED | EXHAUSTED | ADDRESS
+-- join(KEYS: queue, buyers, addresses, joins, here0, here1, here2, moved; ARGV: buyer, address, proven, now_ms or '', network, early)
+--   -> OK number joined_at_ms created draw_size draw_key | RECOVER | NOT_OPEN opens_at_ms now_ms | CLOSED | EXHAUSTED | ADDRESS | MOVED
 -- queue: hash, issued / block_end / phase / ... buyers: hash, one bucket, buyer's 16 bytes -> number (4 bytes) and time (6 bytes).
--- addresses: hash, one bucket, digest -> places taken.   joins: stream for the journal.   here0-2: bitmaps of presence.
+-- addresses: hash, one bucket, digest -> places taken.   joins: stream for the journal.   here0-2: bitmaps of presence.   moved: of numbers handed over.
 -- Why one script: two requests of one buyer must get one number, two buyers never the same, and no number may have a gap.
 local hash = redis.call('HMGET', KEYS[1], 'run_id', 'state', 'issued', 'block_end', 'phase', 'opens_at_ms', 'address_limit',
   'slice', 'asked_to', 'draw_size', 'draw_key')
@@ -23,17 +23,19 @@ local function give(number, joined_at_ms)
 end
 
 -- A signed token's number was given by us; one above what was issued cannot have been. The lower one wins, but once the
--- entries of a draw are closed nobody in it may choose between two.
+-- entries of a draw are closed nobody in it may choose between two. What was handed over is somebody else's, or nobody's.
 local known = redis.call('HGET', KEYS[2], ARGV[1])
 local number, joined_at_ms = math.huge, now_ms
 if known then number, joined_at_ms = struct.unpack('>I4I6', known) end
 if proven > 0 and proven <= issued and proven < number and number > size then
-  number = proven
-  give(number, joined_at_ms)
+  if redis.call('GETBIT', KEYS[8], proven) == 0 then
+    number = proven
+    give(number, joined_at_ms)
+  elseif not known then
+    return {'MOVED'}
+  end
 end
-if number <= issued then
-  return {'OK', number, joined_at_ms, 0, size, key}
-end
+if number <= issued then return {'OK', number, joined_at_ms, 0, size, key} end
 
 if hash[5] == 'closed' then
   return {'CLOSED'}

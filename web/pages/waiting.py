@@ -8,7 +8,7 @@ from datetime import datetime
 from flask import Blueprint, Response, flash, jsonify, make_response, render_template, request
 
 from onsale.db.ids import EventId
-from onsale.errors import OnsaleError, PlaceRevoked
+from onsale.errors import OnsaleError, PlaceHandedOver, PlaceRevoked
 from onsale.web import auth, joining, limits, newcomers, tokens, waiting_list
 from onsale.web.box_office import BoxOffice, box_office
 from onsale.web.joining import MyPlace
@@ -83,6 +83,8 @@ def show(event_id: int) -> Response:
         view = _view(place, sale)
     except PlaceRevoked as error:
         place, view = None, PlaceView("revoked", "Taken out of the queue", revoked=str(error))
+    except PlaceHandedOver:
+        place, view = None, PlaceView("handed_over", TITLES["handed_over"])
     if sale and sale.waiting_list and place is not None and _is_listed(office, event.id, place):
         return going.to("lists.show", event_id=event_id)
     response = make_response(
@@ -124,6 +126,9 @@ def join(event_id: int) -> Response:
                 office, event.id, buyer_id, address=address, queue_token=token, solution=solution
             )
         )
+    except PlaceHandedOver:
+        # The page says what became of the place, and the way to a new number.
+        response = going.to("waiting.show", event_id=event_id)
     except OnsaleError as error:
         response = going.back(error, "events.show", event_id=event_id)
     else:
@@ -131,6 +136,14 @@ def join(event_id: int) -> Response:
         cookies.keep_queue_token(response, event.id, joined.queue_token)
     if fresh:
         auth.start_page_session(response, fresh)
+    return response
+
+
+@waiting.post("/events/<int:event_id>/queue/anew")
+def anew(event_id: int) -> Response:
+    """Go on without a place that is an account's now: back to where everybody joins."""
+    response = going.to("events.show", event_id=event_id)
+    cookies.forget_place(response, shows.event(event_id).id)
     return response
 
 
@@ -230,6 +243,7 @@ TITLES = {
     "holding": "Your tickets are held",
     "passed": "Your turn came",
     "done": "Your turn is used",
+    "handed_over": "Your place is in your account",
 }
 
 
