@@ -81,22 +81,24 @@ class PlaceStore:
         numbers = [gave.token_number, had.token_number if had else 0, handing.kept.token_number, used]
         return bool(self._run("hand_over", names, [handing.giver.bytes, handing.taker.bytes, *numbers])[0])
 
-    def forget_handed_over(self, event_id: EventId, moved: Sequence[tuple[BuyerId, Sequence[int]]]) -> None:
-        """(giver, numbers that no token proves) from the record: before the journal's own numbers are restored."""
+    def forget_handed_over(self, event_id: EventId, moved: Sequence[tuple[BuyerId, BuyerId, Sequence[int]]]) -> None:
+        """(giver, taker, numbers that no token proves) from the record: before the journal's numbers are restored."""
         keys = EventKeys(event_id)
         pipeline = self._client.pipeline(transaction=False)
-        for giver, numbers in moved:
-            pipeline.hdel(keys.buyers(giver), giver.bytes)
+        for giver, taker, numbers in moved:
+            # An older copy may know them under numbers of before.
+            for one in (giver, taker):
+                pipeline.hdel(keys.buyers(one), one.bytes)
             for number in numbers:
                 pipeline.setbit(keys.moved, number, 1)
         _execute(pipeline)
 
     def restore_handed_over(self, event_id: EventId, taken: Sequence[tuple[BuyerId, int, int]]) -> None:
-        """(taker, number, joined_at_ms) from the record, oldest first: after the journal's own numbers."""
+        """(taker, number, joined_at_ms) from the record, for those whose numbers the journal did not have."""
         keys = EventKeys(event_id)
         pipeline = self._client.pipeline(transaction=False)
         for taker, number, joined_at_ms in taken:
-            pipeline.hset(keys.buyers(taker), taker.bytes, buyer_text(number, joined_at_ms))
+            pipeline.hsetnx(keys.buyers(taker), taker.bytes, buyer_text(number, joined_at_ms))
         _execute(pipeline)
 
     def revoke(self, event_id: EventId, numbers: Sequence[int]) -> int:

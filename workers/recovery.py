@@ -143,12 +143,14 @@ def _restore(shop: Shop, connection: Connection, event_id: EventId, known: Known
     store, numbers = shop.store, 0
     handed_over = handovers.of_event(connection, event_id)
     for some in _chunks(handed_over, RESTORE_MAX):
-        shop.places.forget_handed_over(event_id, [(one.giver, one.numbers) for one in some])
+        shop.places.forget_handed_over(event_id, [(one.giver, one.taker, one.numbers) for one in some])
     for joins in _journal(connection, event_id):
         store.restore_joins(event_id, joins)
         numbers += len(joins)
-    for some in _chunks(handed_over, RESTORE_MAX):
-        shop.places.restore_handed_over(event_id, [(one.taker, one.number, one.joined_at_ms) for one in some])
+    nobodys = {one.given_up for one in handed_over}
+    kept = tuple((one.taker, one.number, one.joined_at_ms) for one in handed_over if one.number not in nobodys)
+    for taken in _chunks(kept, RESTORE_MAX):
+        shop.places.restore_handed_over(event_id, taken)
     given_up.tell_queue(shop, connection, event_id)
     # `onsale admit` tells the queue within a second; until then whoever asks for such a place asks the record.
     revocations.tell_again(connection, event_id)

@@ -1,23 +1,26 @@
-"""A number is one person's: after a guest signed in, after a draw, after a lost Redis, on a waiting list, after leaving."""
+"""A number is one person's: after a sign-in, a draw, a lost Redis, on a waiting list; and a turn that was left ends."""
 
 from __future__ import annotations
 
 from uuid import UUID, uuid4
 
 import pytest
+from sqlalchemy import text
 
-from onsale.db import waiting_entries
+from onsale.db import handovers, waiting_entries, waiting_lists
 from onsale.db.engine import transaction
-from onsale.db.ids import EventId
+from onsale.db.ids import BuyerId, EventId
 from onsale.db.waiting_entries import Wanted
 from onsale.errors import HasTicketsAlready
 from onsale.queue.state import Standing
 from onsale.verify.check import verify
 from onsale.workers import journaling, recovery
+from onsale.workers.waiting_lists import _take_in
 from tests.builders import a_buyer, an_event, open_queue, until
 from tests.services.serving import Person, Web
 from tests.services.test_draw import a_draw, opened
 from tests.services.test_handing_over import PASSWORD, Member, _account, number, signs_in
+from tests.services.test_place_pages import Browser, joined
 
 ENTRANTS = 12
 
@@ -152,11 +155,11 @@ def test_a_number_that_was_handed_over_is_not_given_for_its_old_token(
 def test_who_goes_on_without_it_gets_a_new_number_which_a_lost_redis_knows_again(
     engine, web, shop, event_id, redis_client, handed_over
 ):
-    guest, token, person = handed_over
+    guest, _, person = handed_over
 
     assert in_queue(guest, event_id).json()["number"] == 2
     assert guest.book(event_id, {"quantity": 1}).status_code == 202
-    assert not journaling.write_journal(shop, event_id).joins == 0
+    assert journaling.write_journal(shop, event_id).joins == 1
     redis_client.flushall()
     assert recovery.recover(shop, event_id)
 
@@ -237,7 +240,65 @@ def test_what_a_guest_had_who_made_an_account_stays_that_accounts(web, shop, eve
     assert (number(guest, event_id), number(person, event_id)) == (1, None)
 
 
+def test_a_page_with_the_old_place_says_where_it_went_and_leads_on(web, shop, event_id, account):
+    old = Browser(web.address)
+    joined(old, event_id)
+    old.go("/move")
+    journaling.write_journal(shop, event_id)
+    session = old.http.cookies["onsale_buyer"]
+    signs_in(web, Person(web.http, session, ""), account)
+
+    old.go(f"/events/{event_id}/queue")
+    told = old.words
+    old.press(f"/events/{event_id}/queue/anew")
+    old.press(f"/events/{event_id}/queue")
+    after = old.words
+    old.http.close()
+
+    assert "Your place is in your account" in told
+    assert "Sign in to the same account" in told
+    assert "Your number 2" in after
+
+
+def test_a_crash_between_record_and_queue_leaves_the_number_to_one(web, shop, event_id, account, redis_client):
+    guest = web.guest()
+    token = guest.join(event_id)["queue_token"]
+    journaling.write_journal(shop, event_id)
+    with transaction(shop.engine) as connection:
+        handovers.record(
+            connection,
+            event_id,
+            giver=BuyerId(UUID(guest.id)),
+            taker=BuyerId(UUID(account.id)),
+            gave=1,
+            number=1,
+            given_up=None,
+            joined_at_ms=1,
+        )
+    assert (number(guest, event_id), number(account, event_id)) == (1, None)
+
+    redis_client.flushall()
+    assert recovery.recover(shop, event_id)
+
+    assert (number(guest, event_id), number(account, event_id)) == (None, 1)
+    assert slug(in_queue(guest, event_id, token)) == "place-handed-over"
+
+
 # The waiting list.
+
+
+def test_in_a_draw_the_list_takes_people_in_by_their_drawn_numbers(shop, engine, drawing):
+    event_id, people = drawing
+    opened(shop, engine, event_id)
+    with transaction(engine) as connection:
+        begun = "INSERT INTO waiting_lists (event_id, began_at) VALUES (:id, clock_timestamp())"
+        connection.execute(text(begun), {"id": event_id})
+        _take_in(connection, waiting_lists.get(connection, event_id))
+
+    with transaction(engine) as connection:
+        listed = {one.id: waiting_entries.get(connection, event_id, UUID(one.id)) for one in people}
+    places = {one.id: shop.store.place_of(event_id, UUID(one.id)).number for one in people}
+    assert {name: entry.number for name, entry in listed.items() if entry} == places
 
 
 def test_two_people_are_never_on_a_list_under_one_number(engine, event_id):
