@@ -217,7 +217,9 @@ _PUT = text("""
             clock_timestamp())
     ON CONFLICT (event_id, buyer_id) DO UPDATE
        SET quantity = excluded.quantity, section_ids = excluded.section_ids, tell = excluded.tell,
-           max_price_minor = excluded.max_price_minor, number = least(w.number, excluded.number),
+           max_price_minor = excluded.max_price_minor,
+           -- What somebody stood under before may be another's by now.
+           number = CASE WHEN w.ended_at IS NULL THEN least(w.number, excluded.number) ELSE excluded.number END,
            seen_at = excluded.seen_at, asked_at = coalesce(w.asked_at, excluded.asked_at), asleep = false,
            -- Under a lower number from now on: who was offered tickets before did not overtake it.
            joined_at = CASE WHEN w.ended_at IS NULL AND w.number <= excluded.number THEN w.joined_at

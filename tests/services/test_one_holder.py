@@ -7,7 +7,7 @@ from uuid import UUID, uuid4
 import pytest
 from sqlalchemy import text
 
-from onsale.db import handovers, waiting_entries, waiting_lists
+from onsale.db import handovers, waiting_entries, waiting_handovers, waiting_lists
 from onsale.db.engine import transaction
 from onsale.db.ids import BuyerId, EventId
 from onsale.db.waiting_entries import Wanted
@@ -325,6 +325,17 @@ def test_a_guests_entry_is_the_accounts_under_the_number_that_counts(engine, web
     with transaction(engine) as connection:
         left, got = (waiting_entries.get(connection, event_id, UUID(one.id)) for one in (guest, account))
     assert (left.end_reason, got.ended_at, got.number, got.wanted.quantity) == ("left", None, 1, 2)
+
+
+def test_who_goes_on_after_handing_over_is_on_the_list_under_the_new_number(engine, event_id):
+    guest = a_buyer(engine)
+    with transaction(engine) as connection:
+        waiting_entries.put(connection, event_id, guest, 1, Wanted())
+        waiting_handovers.move_line(connection, event_id, giver=guest, taker=a_buyer(engine), number=1)
+
+    with transaction(engine) as connection:
+        waiting_entries.put(connection, event_id, guest, 90, Wanted())
+        assert waiting_entries.get(connection, event_id, guest).number == 90
 
 
 # Leaving.
