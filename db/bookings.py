@@ -168,6 +168,11 @@ def accept(connection: Connection, new: NewBooking) -> Accepted:
     raise AdmissionSpent
 
 
+def is_spent(connection: Connection, event_id: EventId, admission_id: str) -> bool:
+    """Whether this admission has a booking that is undecided or was given a hold."""
+    return bool(connection.execute(_IS_SPENT, {"event_id": event_id, "admission_id": admission_id}).scalar_one())
+
+
 def get(connection: Connection, booking_id: BookingId) -> Booking | None:
     """The booking; None when there is none."""
     return _one(connection, _GET, booking_id)
@@ -294,6 +299,11 @@ def _columns(new: NewBooking) -> dict[str, object]:
     }
 
 
+_IS_SPENT = text("""
+    SELECT EXISTS (SELECT FROM bookings
+                    WHERE event_id = :event_id AND admission_id = :admission_id
+                      AND (hold_version IS NOT NULL OR state IN ('waiting', 'queued')))
+""")
 _GET = text("SELECT * FROM bookings WHERE event_id = :event_id AND id = :id")
 _GET_FOR_UPDATE = text("SELECT * FROM bookings WHERE event_id = :event_id AND id = :id FOR UPDATE")
 _BY_KEY = text("""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from sqlalchemy import Connection, text
@@ -12,8 +13,27 @@ from onsale.db.ids import BuyerId, EventId
 EVENTS_MAX = 20
 
 
+@dataclass(frozen=True, slots=True)
+class Handover:
+    """The taker has this number now; the given-up one is nobody's."""
+
+    giver: BuyerId
+    taker: BuyerId
+    number: int
+    given_up: int | None
+    joined_at_ms: int
+
+    @property
+    def numbers(self) -> tuple[int, ...]:
+        """What no token proves any more, also not the taker's: the record says whose it is."""
+        return (self.number,) if self.given_up is None else (self.number, self.given_up)
+
+
 def events_of(connection: Connection, buyer_id: BuyerId) -> tuple[EventId, ...]:
-    """Events at which this buyer has a place or a booking, as far as the journal knows (it is a second behind)."""
+    """Events at which this guest has a place or a booking, as far as the journal knows (it is a second behind).
+
+    None of somebody who has an account by now: what they have as a guest is that account's.
+    """
     rows = connection.execute(_EVENTS_OF, {"buyer_id": buyer_id, "limit": EVENTS_MAX})
     return tuple(EventId(one) for one in rows.scalars())
 
@@ -24,27 +44,50 @@ def record(
     *,
     giver: BuyerId,
     taker: BuyerId,
+    gave: int,
     number: int,
     given_up: int | None,
     joined_at_ms: int,
-) -> None:
-    """Write down that the taker has this number now; recovery reads it after the journal."""
+) -> bool:
+    """Write down that the taker has this number now, before the queue is told: recovery goes by it.
+
+    `gave`: the giver's own, which is the number or the one given up. False, and nothing is written, when the giver
+    gave another number away at this event before.
+    """
     arguments = {
         "event_id": event_id,
         "giver": giver,
         "taker": taker,
+        "gave": gave,
         "number": number,
         "given_up": given_up,
         "joined_at": datetime.fromtimestamp(joined_at_ms / 1000, UTC),
     }
-    connection.execute(_RECORD, arguments)
+    return connection.execute(_RECORD, arguments).rowcount == 1
 
 
-def of_event(connection: Connection, event_id: EventId) -> tuple[tuple[BuyerId, BuyerId, int, int], ...]:
-    """(giver, taker, number, joined_at_ms), oldest first: for recovery."""
+def gave(connection: Connection, event_id: EventId, buyer_id: BuyerId, number: int) -> bool:
+    """Whether this buyer gave this number away."""
+    arguments = {"event_id": event_id, "buyer_id": buyer_id, "number": number}
+    return bool(connection.execute(_GAVE, arguments).scalar_one())
+
+
+def given_up(connection: Connection, event_id: EventId, *, limit: int) -> tuple[int, ...]:
+    """The numbers that are nobody's any more, as people joined with them."""
+    return tuple(connection.execute(_GIVEN_UP, {"event_id": event_id, "limit": limit}).scalars())
+
+
+def of_event(connection: Connection, event_id: EventId) -> tuple[Handover, ...]:
+    """All of an event, oldest first: for recovery."""
     rows = connection.execute(_OF_EVENT, {"event_id": event_id})
     return tuple(
-        (BuyerId(row.from_buyer), BuyerId(row.to_buyer), row.number, int(row.joined_at.timestamp() * 1000))
+        Handover(
+            BuyerId(row.from_buyer),
+            BuyerId(row.to_buyer),
+            row.number,
+            row.given_up,
+            int(row.joined_at.timestamp() * 1000),
+        )
         for row in rows
     )
 
@@ -59,11 +102,13 @@ def move_bookings(connection: Connection, *, giver: BuyerId, taker: BuyerId) -> 
 
 
 _EVENTS_OF = text("""
-    SELECT j.event_id FROM queue_settings q
-      JOIN events e ON e.id = q.event_id AND e.status = 'published' AND e.starts_at > clock_timestamp()
-      JOIN join_journal j ON j.event_id = q.event_id AND j.buyer_id = :buyer_id
-     UNION
-    SELECT event_id FROM bookings WHERE buyer_id = :buyer_id
+    SELECT event_id FROM (
+        SELECT j.event_id FROM queue_settings q
+          JOIN events e ON e.id = q.event_id AND e.status = 'published' AND e.starts_at > clock_timestamp()
+          JOIN join_journal j ON j.event_id = q.event_id AND j.buyer_id = :buyer_id
+         UNION
+        SELECT event_id FROM bookings WHERE buyer_id = :buyer_id
+    ) AS been WHERE EXISTS (SELECT FROM buyers WHERE id = :buyer_id AND password_hash IS NULL)
      LIMIT :limit
 """)
 _RECORD = text("""
@@ -72,9 +117,18 @@ _RECORD = text("""
     ON CONFLICT (event_id, from_buyer) DO UPDATE SET
         to_buyer = excluded.to_buyer, number = excluded.number, given_up = excluded.given_up,
         joined_at = excluded.joined_at, made_at = clock_timestamp()
+     WHERE :gave IN (place_handovers.number, place_handovers.given_up)
+""")
+_GAVE = text("""
+    SELECT EXISTS (SELECT FROM place_handovers
+                    WHERE event_id = :event_id AND from_buyer = :buyer_id AND :number IN (number, given_up))
+""")
+_GIVEN_UP = text("""
+    SELECT given_up FROM place_handovers WHERE event_id = :event_id AND given_up IS NOT NULL
+     ORDER BY given_up LIMIT :limit
 """)
 _OF_EVENT = text("""
-    SELECT from_buyer, to_buyer, number, joined_at FROM place_handovers WHERE event_id = :event_id
+    SELECT from_buyer, to_buyer, number, given_up, joined_at FROM place_handovers WHERE event_id = :event_id
      ORDER BY made_at, from_buyer
 """)
 _MOVE_BOOKINGS = text("""

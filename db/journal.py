@@ -59,9 +59,7 @@ class Checkpoint:
 
 
 def record_joins(connection: Connection, event_id: EventId, joins: Sequence[Join]) -> tuple[Join, ...]:
-    """Write joins; returns those that contradict the record (the number is another buyer's, or the buyer has
-    another).
-    """
+    """Write joins; returns those that contradict the record: the number is another buyer's."""
     if not joins:
         return ()
     arguments = {
@@ -96,7 +94,7 @@ def last_checkpoint(connection: Connection, event_id: EventId) -> Checkpoint | N
 
 
 def joins_after(connection: Connection, event_id: EventId, number: int, *, limit: int = PAGE_MAX) -> tuple[Join, ...]:
-    """Joins with a higher number than this, in order: page through them to rebuild the queue."""
+    """Numbers above this one with their holders now, in order: page through them to rebuild the queue."""
     rows = connection.execute(_JOINS_AFTER, {"event_id": event_id, "number": number, "limit": min(limit, PAGE_MAX)})
     return tuple(Join(*row) for row in rows)
 
@@ -107,7 +105,7 @@ def is_given(connection: Connection, event_id: EventId, number: int) -> bool:
 
 
 def number_of(connection: Connection, event_id: EventId, buyer_id: BuyerId) -> int | None:
-    """The number a buyer has according to the record."""
+    """The number a buyer has now according to the record."""
     number: int | None = connection.execute(_NUMBER_OF, {"event_id": event_id, "buyer_id": buyer_id}).scalar()
     return number
 
@@ -156,11 +154,11 @@ _LAST_CHECKPOINT = text("""
      WHERE event_id = :event_id
 """)
 _JOINS_AFTER = text("""
-    SELECT number, buyer_id, joined_at FROM join_journal
+    SELECT number, buyer_id, joined_at FROM numbers_held
      WHERE event_id = :event_id AND number > :number ORDER BY number LIMIT :limit
 """)
 _IS_GIVEN = text("SELECT EXISTS (SELECT FROM join_journal WHERE event_id = :event_id AND number = :number)")
-_NUMBER_OF = text("SELECT number FROM join_journal WHERE event_id = :event_id AND buyer_id = :buyer_id")
+_NUMBER_OF = text("SELECT min(number) FROM numbers_held WHERE event_id = :event_id AND buyer_id = :buyer_id")
 _ADMITTED_TOTAL = text("SELECT coalesce(sum(admitted), 0) FROM admission_log WHERE event_id = :event_id")
 _ADMISSIONS_AFTER = text("""
     SELECT seq, at, first, last, return_first, return_last, admitted, passed FROM admission_log

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, Row, text
+from sqlalchemy.exc import IntegrityError
 
 from onsale.db.ids import BookingId, BuyerId, EventId
 from onsale.db.waiting_rules import InLine
+from onsale.errors import HasTicketsAlready
 
 # A sign of life counts for so long: three of the page's intervals. Who was asked for as long and gave none is away.
 PRESENT_SECONDS = 150
@@ -22,6 +24,8 @@ TAKE_IN_MAX = 10_000
 # After an offer that could not be met: as long until the next one.
 REST_SECONDS = 60
 SECTIONS_MAX = 5
+# The unique index of those who are on a list.
+ONE_A_NUMBER = "waiting_list_one_a_number"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +69,8 @@ class Counts:
 def put(connection: Connection, event_id: EventId, buyer_id: BuyerId, number: int, wanted: Wanted) -> bool:
     """Be on the list under this number, wanting this; True when it was not so before. Doing so is being there.
 
-    Who is offered something keeps the offer, whatever is changed.
+    Who is offered something keeps the offer, whatever is changed. Raises HasTicketsAlready when somebody else is on the
+    list under this number: an offer that this buyer took as a guest and is paying this moment.
     """
     arguments = {
         "event_id": event_id,
@@ -77,7 +82,12 @@ def put(connection: Connection, event_id: EventId, buyer_id: BuyerId, number: in
         "tell": wanted.tell,
     }
     before = get(connection, event_id, buyer_id)
-    connection.execute(_PUT, arguments)
+    try:
+        connection.execute(_PUT, arguments)
+    except IntegrityError as error:
+        if ONE_A_NUMBER in str(error.orig):
+            raise HasTicketsAlready from error
+        raise
     return before is None or before.ended_at is not None
 
 
@@ -116,13 +126,28 @@ def before(connection: Connection, entry: Entry, *, most: int = FRONT_MAX) -> in
     return counted
 
 
-def take_in(connection: Connection, event_id: EventId, *, after: int, limit: int = TAKE_IN_MAX) -> int:
+def take_in(
+    connection: Connection,
+    event_id: EventId,
+    *,
+    after: int,
+    drawn: Callable[[int], int],
+    drawn_to: int = 0,
+    limit: int = TAKE_IN_MAX,
+) -> int:
     """Who waited in the queue when the list began is on it; returns the last number looked at (0: there was none).
 
-    Not who has tickets here. Who waits hands-free is: the lane is about to tell them that it is sold out.
+    Not who has tickets here. Who waits hands-free is: the lane is about to tell them that it is sold out. `after` and
+    the answer are numbers that people joined with; up to `drawn_to` these were drawn as others, which the list goes by.
     """
-    arguments = {"event_id": event_id, "after": after, "limit": limit}
-    return int(connection.execute(_TAKE_IN, arguments).scalar_one() or 0)
+    asked = {"event_id": event_id, "after": after, "limit": limit, "drawn_to": drawn_to}
+    looked = connection.execute(_LOOK, asked).all()
+    waited = [(drawn(row.number), row) for row in looked if row.before_it_began]
+    taken = [(number, str(row.buyer_id)) for number, row in waited if number > row.serving]
+    if taken:
+        numbers, buyers = zip(*taken, strict=True)
+        connection.execute(_TAKE_IN, {"event_id": event_id, "numbers": list(numbers), "buyers": list(buyers)})
+    return looked[-1].number if looked else 0
 
 
 def ask_front(connection: Connection, event_id: EventId) -> int:
@@ -192,9 +217,13 @@ _PUT = text("""
             clock_timestamp())
     ON CONFLICT (event_id, buyer_id) DO UPDATE
        SET quantity = excluded.quantity, section_ids = excluded.section_ids, tell = excluded.tell,
-           max_price_minor = excluded.max_price_minor, number = least(w.number, excluded.number),
+           max_price_minor = excluded.max_price_minor,
+           -- What somebody stood under before may be another's by now.
+           number = CASE WHEN w.ended_at IS NULL THEN least(w.number, excluded.number) ELSE excluded.number END,
            seen_at = excluded.seen_at, asked_at = coalesce(w.asked_at, excluded.asked_at), asleep = false,
-           joined_at = CASE WHEN w.ended_at IS NULL THEN w.joined_at ELSE clock_timestamp() END,
+           -- Under a lower number from now on: who was offered tickets before did not overtake it.
+           joined_at = CASE WHEN w.ended_at IS NULL AND w.number <= excluded.number THEN w.joined_at
+                            ELSE clock_timestamp() END,
            offer_id = CASE WHEN w.ended_at IS NULL THEN w.offer_id END, ended_at = NULL, end_reason = NULL
 """)
 _GET = text("SELECT * FROM waiting_list_entries WHERE event_id = :event_id AND buyer_id = :buyer_id")
@@ -224,23 +253,24 @@ _BEFORE = text("""
                            WHERE event_id = :event_id AND number < :number
                              AND ended_at IS NULL AND offer_id IS NULL AND NOT asleep LIMIT :most) AS earlier
 """)
-_TAKE_IN = text("""
-    WITH looked AS (
-        SELECT j.number, j.buyer_id, j.joined_at FROM join_journal j
-         WHERE j.event_id = :event_id
-           AND j.number > greatest(:after, (SELECT serving FROM queue_checkpoints WHERE event_id = :event_id))
-         ORDER BY j.number LIMIT :limit
-    ), taken AS (
-        INSERT INTO waiting_list_entries (event_id, buyer_id, number)
-        SELECT :event_id, l.buyer_id, l.number FROM looked l
-          JOIN waiting_lists w ON w.event_id = :event_id AND l.joined_at <= w.began_at
-         WHERE NOT EXISTS (SELECT FROM bookings b
-                            WHERE b.event_id = :event_id AND b.buyer_id = l.buyer_id
-                              AND b.state IN ('held', 'authorising', 'requires_action', 'authorised', 'committed',
-                                              'confirmed', 'refunding'))
-        ON CONFLICT DO NOTHING
+_LOOK = text("""
+    WITH called AS (
+        SELECT coalesce((SELECT serving FROM queue_checkpoints WHERE event_id = :event_id), 0) AS serving
     )
-    SELECT max(number) FROM looked
+    SELECT j.number, j.buyer_id, called.serving, coalesce(j.joined_at <= w.began_at, false) AS before_it_began
+      FROM called, numbers_held j JOIN waiting_lists w ON w.event_id = j.event_id
+     WHERE j.event_id = :event_id AND j.number > :after AND (j.number > called.serving OR j.number <= :drawn_to)
+     ORDER BY j.number LIMIT :limit
+""")
+_TAKE_IN = text("""
+    INSERT INTO waiting_list_entries (event_id, buyer_id, number)
+    SELECT :event_id, one.buyer_id, one.number
+      FROM unnest(CAST(:numbers AS bigint[]), CAST(:buyers AS uuid[])) AS one (number, buyer_id)
+     WHERE NOT EXISTS (SELECT FROM bookings b
+                        WHERE b.event_id = :event_id AND b.buyer_id = one.buyer_id
+                          AND b.state IN ('held', 'authorising', 'requires_action', 'authorised', 'committed',
+                                          'confirmed', 'refunding'))
+    ON CONFLICT DO NOTHING
 """)
 _ASK_FRONT = text("""
     WITH front AS (

@@ -116,6 +116,14 @@ class PlaceRevoked(OnsaleError):
     """The organiser has taken this place out of the queue. If that is a mistake, write to the contact given."""
 
 
+class PlaceHandedOver(OnsaleError):
+    """This place went along to the account you signed in to. Sign in to it, or join anew without this queue token."""
+
+
+class PlaceGivenUp(OnsaleError):
+    """You have left the queue, and nothing was booked with this turn: it has ended. Leaving is for good."""
+
+
 class BadQueueToken(OnsaleError):
     """This queue token is not valid for this event and buyer."""
 

@@ -62,9 +62,11 @@ class EventKeys:
         self.returns = self._prefix + "returns"
         # The other way round: 4 bytes a return number, whose it is.
         self.owners = self._prefix + "owners"
-        # Hash, `device_field` -> the device that may take its turn; and a bitmap of the numbers that staff revoked.
+        # Hash, `device_field` -> the device that may take its turn; and bitmaps of the numbers that staff revoked, and
+        # of those (as people joined with them) that were handed over or given up when a guest signed in.
         self.devices = self._prefix + "devices"
         self.revoked = self._prefix + "revoked"
+        self.moved = self._prefix + "moved"
         # Bitmap of drawn numbers that nobody is known to have: used, until somebody proves to have one.
         self.vacant = self._prefix + "vacant"
         # Bitmap: a number is a further one of whoever has the number before (`lots.py`).

@@ -12,25 +12,46 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from redis import Redis
+from redis.client import Pipeline
 from redis.exceptions import RedisError
 
 from onsale.db.ids import BuyerId, EventId
-from onsale.errors import NotInQueue, QueueUnavailable
+from onsale.errors import QueueUnavailable
 from onsale.queue.keys import NO_DEVICE, EventKeys, device_field
 from onsale.queue.lots import bitmap
 from onsale.queue.scripts import Scripts
+from onsale.queue.state import Place, Standing
 from onsale.queue.state_text import buyer_text
 
 REVOKE_MAX = 1_000
 
 
-@dataclass(frozen=True, slots=True)
-class HandedOver:
-    """The number that one buyer has now of two; `given_up` is the other one's, which nobody has any more."""
+# Whose turn has come and is not over.
+_IN_TURN = (Standing.ADMITTED, Standing.ENTERED, Standing.HOLDING)
 
-    number: int
-    given_up: int | None
-    joined_at_ms: int
+
+@dataclass(frozen=True, slots=True)
+class Handing:
+    """Two buyers become one: the place that counts from now on, and the other's, which nobody has any more."""
+
+    giver: BuyerId
+    taker: BuyerId
+    gave: Place
+    had: Place | None
+
+    @property
+    def kept(self) -> Place:
+        """One that can still come to tickets before one that is used, then one whose turn it is, then the lower."""
+        return min(filter(None, (self.gave, self.had)), key=_use)
+
+    @property
+    def given_up(self) -> Place | None:
+        """The other one."""
+        return None if self.had is None else self.had if self.kept is self.gave else self.gave
+
+
+def _use(place: Place) -> tuple[bool, bool, int]:
+    return place.standing is Standing.DONE, place.standing not in _IN_TURN, place.number
 
 
 class PlaceStore:
@@ -53,28 +74,38 @@ class PlaceStore:
         """The device that had the place before it moved has it again. Raises OtherDevice for any other."""
         return self._bind(event_id, [device_field(number, in_draw=in_draw), device, NO_DEVICE, 1])
 
-    def hand_over(self, event_id: EventId, *, giver: BuyerId, taker: BuyerId) -> HandedOver | None:
-        """The taker has the giver's number, or keeps a better one; None when the giver has none."""
-        keys = EventKeys(event_id)
-        done = [keys.numbers_lane()[4], keys.returns_lane()[4]]
-        names = [keys.queue, keys.buyers(giver), keys.buyers(taker), keys.returns, *done]
-        try:
-            number, given_up, joined_at_ms = self._run("hand_over", names, [giver.bytes, taker.bytes])
-        except NotInQueue:
-            return None
-        return HandedOver(int(number), int(given_up) or None, int(joined_at_ms))
+    def hand_over(self, event_id: EventId, handing: Handing) -> bool:
+        """The taker has the place that counts, the giver none; no token proves either number from now on.
 
-    def restore_handed_over(self, event_id: EventId, taken: Sequence[tuple[BuyerId, BuyerId, int, int]]) -> None:
-        """(giver, taker, number, joined_at_ms) from the record, oldest first: after the journal's own numbers."""
+        False, and nothing is done, when one of them has another number by now.
+        """
+        keys, gave, had, given_up = EventKeys(event_id), handing.gave, handing.had, handing.given_up
+        done = [keys.numbers_lane()[4], keys.returns_lane()[4]]
+        names = [keys.queue, keys.buyers(handing.giver), keys.buyers(handing.taker), keys.returns, *done, keys.moved]
+        # A number that is still to be drawn is another one in the queue, and nobody can say yet which.
+        used = given_up.number if given_up and given_up.standing is not Standing.IN_DRAW else 0
+        numbers = [gave.token_number, had.token_number if had else 0, handing.kept.token_number, used]
+        return bool(self._run("hand_over", names, [handing.giver.bytes, handing.taker.bytes, *numbers])[0])
+
+    def forget_handed_over(self, event_id: EventId, moved: Sequence[tuple[BuyerId, BuyerId, Sequence[int]]]) -> None:
+        """(giver, taker, numbers that no token proves) from the record: before the journal's numbers are restored."""
         keys = EventKeys(event_id)
         pipeline = self._client.pipeline(transaction=False)
-        for giver, taker, number, joined_at_ms in taken:
-            pipeline.hdel(keys.buyers(giver), giver.bytes)
-            pipeline.hset(keys.buyers(taker), taker.bytes, buyer_text(number, joined_at_ms))
-        try:
-            pipeline.execute()
-        except RedisError as error:
-            raise QueueUnavailable from error
+        for giver, taker, numbers in moved:
+            # An older copy may know them under numbers of before.
+            for one in (giver, taker):
+                pipeline.hdel(keys.buyers(one), one.bytes)
+            for number in numbers:
+                pipeline.setbit(keys.moved, number, 1)
+        _execute(pipeline)
+
+    def restore_handed_over(self, event_id: EventId, taken: Sequence[tuple[BuyerId, int, int]]) -> None:
+        """(taker, number, joined_at_ms) from the record, for those whose numbers the journal did not have."""
+        keys = EventKeys(event_id)
+        pipeline = self._client.pipeline(transaction=False)
+        for taker, number, joined_at_ms in taken:
+            pipeline.hsetnx(keys.buyers(taker), taker.bytes, buyer_text(number, joined_at_ms))
+        _execute(pipeline)
 
     def revoke(self, event_id: EventId, numbers: Sequence[int]) -> int:
         """Pass these over like used places; how many that took out. May run twice. Slots of holds stay with them."""
@@ -132,3 +163,10 @@ class PlaceStore:
     def _in_steps(self, script: str, names: Sequence[str], numbers: Sequence[int]) -> int:
         steps = [numbers[first : first + REVOKE_MAX] for first in range(0, len(numbers), REVOKE_MAX)]
         return sum(int(self._run(script, names, list(some))[0]) for some in steps)
+
+
+def _execute(pipeline: Pipeline) -> None:
+    try:
+        pipeline.execute()
+    except RedisError as error:
+        raise QueueUnavailable from error

@@ -16,6 +16,7 @@ from onsale.errors import (
     NotYourTurn,
     NumbersExhausted,
     OtherDevice,
+    PlaceHandedOver,
     QueueClosed,
     QueueRecovering,
     QueueUnavailable,
@@ -72,6 +73,7 @@ _ERRORS = {
     b"DONE": AdmissionSpent,
     b"DEVICE": OtherDevice,
     b"NO_DRAW": WeightNotCounted,
+    b"MOVED": PlaceHandedOver,
 }
 _PASSING = (QueueRecovering, NumbersExhausted)
 

@@ -80,12 +80,16 @@ class QueueStore(Journaled):
         `proven` is the number in a verified queue token; when it differs from what is known, the lower one wins.
         `early`: also before the opening. `weight`: so many numbers in a row, for a draw (WeightNotCounted where none
         is to come); who has a number keeps the weight it has. Raises NotOpenYet (with `retry_after_seconds`),
-        QueueClosed, NumbersExhausted, AddressLimitReached.
+        QueueClosed, NumbersExhausted, AddressLimitReached; PlaceHandedOver for a proven number that was, when this
+        buyer has no other.
         """
         keys, digest = EventKeys(event_id), address_digest(address)
         number, joined_at_ms, created, size, key, weighs = self._run(
             "join",
-            [keys.queue, keys.buyers(buyer_id), keys.address(digest), keys.joins, *keys.numbers_lane()[:3], keys.lots],
+            [
+                *[keys.queue, keys.buyers(buyer_id), keys.address(digest), keys.joins],
+                *[*keys.numbers_lane()[:3], keys.lots, keys.moved],
+            ],
             [buyer_id.bytes, digest, proven or 0, now_ms or "", address_bytes(address), int(early), weight],
         )
         joined = Joined(int(number), int(joined_at_ms), bool(created), weight=int(weighs))

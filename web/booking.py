@@ -33,6 +33,7 @@ from onsale.db.states import UNDECIDED, BookingState
 from onsale.db.tiers import Tier, choices
 from onsale.db.wishes import Wish, check
 from onsale.errors import (
+    AdmissionSpent,
     BadRequest,
     DeviceNeeded,
     IdempotencyKeyReused,
@@ -45,9 +46,9 @@ from onsale.errors import (
     TierLimitReached,
 )
 from onsale.queue.draw import joined_as
-from onsale.queue.keys import NO_DEVICE, PlaceId, address_digest
+from onsale.queue.keys import NO_DEVICE, PlaceId, address_digest, number_place
 from onsale.queue.state import UNDECIDED_MS, Joined, Phase, QueueRules, SlotKind, SlotState, Standing
-from onsale.web import cards, codes, joining, limits, newcomers, tokens
+from onsale.web import cards, codes, joining, limits, newcomers, tokens, turns
 from onsale.web.box_office import BoxOffice
 
 KEY_CHARACTERS_MAX = 255
@@ -104,7 +105,8 @@ def accept_booking(office: BoxOffice, request: Request) -> Booking:
 
     With an admission token it is decided at once; without one it is hands-free: it takes or keeps the buyer's number
     and waits for it. Raises NotFound, BadRequest, IdempotencyKeyReused, TicketTaken, BadAdmissionToken, AdmissionSpent,
-    BuyerLimitReached, QueueClosed, NotDrawnYet, TooManyRequests and what `codes.shown` and `joining.join` raise.
+    PlaceGivenUp, BuyerLimitReached, QueueClosed, NotDrawnYet, TooManyRequests and what `codes.shown` and
+    `joining.join` raise.
     """
     event = office.shows.event(request.event_id)
     check(request.wishes, request.event_id, tickets_max=event.tickets_per_buyer)
@@ -282,6 +284,7 @@ def _turn(office: BoxOffice, request: Request, *, early: bool) -> Turn:
             device=request.device,
         )
         newcomers.refuse_revoked(office, request.event_id, joined_as(rules.draw, admission.number))
+        turns.refuse_ended(office, admission, rules.draw)
         _check_taken(office, request)
         return Turn(admission.number, admission.return_number, admission.admission_id, now=True)
     if request.payment_method is not None:
@@ -296,7 +299,11 @@ def _turn(office: BoxOffice, request: Request, *, early: bool) -> Turn:
     if joined.pre_queue_number is not None:
         # A place that moved before the draw: its device goes on with the drawn number once somebody looks.
         office.store.place_of(request.event_id, request.buyer_id)
-    place = office.store.stay(request.event_id, joined.number, device=request.device)
+    try:
+        place = office.store.stay(request.event_id, joined.number, device=request.device)
+    except AdmissionSpent as error:
+        place_id = office.store.place_at(request.event_id, number_place(joined.number)).admission_id
+        raise turns.why_used(office, request.event_id, place_id) from error
     waits = place.standing in (Standing.AHEAD, Standing.PASSED)
     return Turn(place.number, place.return_number, place.admission_id, now=not waits)
 

@@ -10,14 +10,14 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from onsale.db.ids import BuyerId, EventId
-from onsale.errors import DeviceNeeded, NotDrawnYet, NotInQueue, NotYourTurn
+from onsale.errors import AdmissionSpent, DeviceNeeded, NotDrawnYet, NotInQueue, NotYourTurn
 from onsale.queue import band, odds, status
 from onsale.queue.band import Band
 from onsale.queue.keys import NO_DEVICE, PlaceId, number_place, return_place
 from onsale.queue.odds import Odds
 from onsale.queue.state import Place, Standing, TurnDevice
 from onsale.queue.tokens import AdmissionToken, QueueToken
-from onsale.web import newcomers
+from onsale.web import newcomers, turns
 from onsale.web.box_office import BoxOffice
 from onsale.web.tokens import now_ms
 
@@ -107,7 +107,7 @@ def join(
     `weight`: of a code (`weighing.join`).
 
     Raises NotFound, NotOpenYet, QueueClosed, NumbersExhausted, QueueRecovering, AddressLimitReached, BadQueueToken,
-    WorkNeeded, PlaceRevoked.
+    PlaceHandedOver, WorkNeeded, PlaceRevoked.
     """
     office.shows.event(event_id)
     proven = proven_number(office, event_id, buyer_id, queue_token)
@@ -168,14 +168,17 @@ def enter(
 ) -> Entered:
     """Come in, or get the same admission again: the token is good on this device.
 
-    Raises NotInQueue, NotYourTurn, TurnLapsed, AdmissionSpent, OtherDevice, DeviceNeeded, PlaceRevoked.
+    Raises NotInQueue, NotYourTurn, TurnLapsed, AdmissionSpent, PlaceGivenUp, OtherDevice, DeviceNeeded, PlaceRevoked.
     """
     if device == NO_DEVICE and office.guards.of(event_id).settings.device_required:
         raise DeviceNeeded
     place = place_of(office, event_id, buyer_id, queue_token=queue_token)
     if place.standing is Standing.IN_DRAW:
         raise NotYourTurn
-    entered = office.store.enter(event_id, place.admission_id, device=device)
+    try:
+        entered = office.store.enter(event_id, place.admission_id, device=device)
+    except AdmissionSpent as error:
+        raise turns.why_used(office, event_id, place.admission_id) from error
     token = AdmissionToken(event_id, entered.number, entered.return_number, buyer_id, entered.deadline_ms, device)
     return Entered(
         entered.admission_id,
@@ -189,12 +192,16 @@ def enter(
 def come_back(office: BoxOffice, event_id: EventId, buyer_id: BuyerId, *, queue_token: str | None = None) -> MyPlace:
     """Take a return number after being passed over, or get the one this buyer has.
 
-    Raises NotFound, NotInQueue, NotYourTurn (nothing to come back from), AdmissionSpent, QueueClosed.
+    Raises NotFound, NotInQueue, NotYourTurn (nothing to come back from), AdmissionSpent, PlaceGivenUp,
+    QueueClosed.
     """
     place = place_of(office, event_id, buyer_id, queue_token=queue_token)
     if place.standing is Standing.IN_DRAW:
         raise NotYourTurn
-    office.store.come_back(event_id, place.number)
+    try:
+        office.store.come_back(event_id, place.number)
+    except AdmissionSpent as error:
+        raise turns.why_used(office, event_id, place.admission_id) from error
     return my_place(office, event_id, buyer_id)
 
 
@@ -247,7 +254,7 @@ def _seen(
 def place_of(office: BoxOffice, event_id: EventId, buyer_id: BuyerId, *, queue_token: str | None = None) -> Place:
     """The buyer's place as the queue has it; a token proves one that the queue has lost.
 
-    Raises NotFound, NotInQueue, BadQueueToken, PlaceRevoked.
+    Raises NotFound, NotInQueue, BadQueueToken, PlaceHandedOver, PlaceRevoked.
     """
     office.shows.event(event_id)
     proven = proven_number(office, event_id, buyer_id, queue_token)

@@ -45,6 +45,8 @@ STATUS: dict[type[e.OnsaleError], int] = {
     e.WorkNeeded: 409,
     e.DeviceNeeded: 409,
     e.PlaceRevoked: 403,
+    e.PlaceHandedOver: 409,
+    e.PlaceGivenUp: 409,
     e.BadQueueToken: 403,
     e.BadAdmissionToken: 403,
     e.TicketTaken: 409,

@@ -15,7 +15,7 @@ from onsale.errors import NotInQueue
 from onsale.queue import lots
 from onsale.queue.draw import draw_key, permutation
 from onsale.queue.state import QueueState
-from onsale.workers import revoking, vacating
+from onsale.workers import given_up, revoking, vacating
 from onsale.workers.shop import Shop
 
 # So far ahead of the queue it is known which drawn numbers are nobody's; that many at once, and in one look.
@@ -65,6 +65,8 @@ def _hold(shop: Shop, event_id: EventId, key: bytes, *, lost: bool) -> bool:
         held = draws.hold(connection, event_id, key=key, size=draw.size or 0, beacon=draw.beacon or "")
     if held:
         log.info("draw_held", event_id=event_id, size=draw.size)
+        with record.reading(shop.engine) as connection:
+            given_up.tell_queue(shop, connection, event_id)
     return held
 
 

@@ -39,7 +39,7 @@ from onsale.queue.keys import PlaceId, number_place, return_place
 from onsale.queue.recovery import LiveBooking, Mark
 from onsale.queue.state import Gaps, Restored
 from onsale.queue.store import FOLLOW_MAX
-from onsale.workers import vacating
+from onsale.workers import given_up, vacating
 from onsale.workers.rounds import rules_of
 from onsale.workers.shop import Shop
 
@@ -190,19 +190,25 @@ def _write_down(connection: Connection, event_id: EventId, known: Known, *, foun
 def _restore(shop: Shop, connection: Connection, event_id: EventId, known: Known) -> int:
     """Buyers' numbers, then bookings and their slots, then who was let in a moment ago; how many numbers."""
     store, numbers = shop.store, 0
+    handed_over = handovers.of_event(connection, event_id)
+    for some in _chunks(handed_over, RESTORE_MAX):
+        shop.places.forget_handed_over(event_id, [(one.giver, one.taker, one.numbers) for one in some])
     for joins in _journal(connection, event_id):
         store.restore_joins(event_id, joins)
         numbers += len(joins)
-    for handed in _chunks(handovers.of_event(connection, event_id), RESTORE_MAX):
-        shop.places.restore_handed_over(event_id, handed)
+    nobodys = {one.given_up for one in handed_over}
+    kept = tuple((one.taker, one.number, one.joined_at_ms) for one in handed_over if one.number not in nobodys)
+    for taken in _chunks(kept, RESTORE_MAX):
+        shop.places.restore_handed_over(event_id, taken)
+    given_up.tell_queue(shop, connection, event_id)
     shop.places.restore_lots(event_id, tuple(draw_lots.rows(connection, event_id).items()))
     # `onsale admit` tells the queue within a second; until then whoever asks for such a place asks the record.
     revocations.tell_again(connection, event_id)
     left = _restore_returns(shop, connection, event_id, known)
     store.restore_nobodys(event_id, known.gaps)
     slots = dict(rules.slots_of(known.live, undecided_until_ms=known.marks.now_ms + UNDECIDED_MS))
-    for some in _chunks(tuple(slots.items()), FOLLOW_MAX):
-        store.follow(event_id, dict(some))
+    for moves in _chunks(tuple(slots.items()), FOLLOW_MAX):
+        store.follow(event_id, dict(moves))
     for places in _chunks(rules.hands_free_of(known.live), RESTORE_MAX):
         store.restore_hands_free(event_id, places)
     # After the bookings: whoever has one has its number, also when nobody wrote down that they had joined.

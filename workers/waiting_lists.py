@@ -14,6 +14,7 @@ from sqlalchemy import Connection
 
 from onsale.db import (
     buyer_letters,
+    draws,
     locks,
     stats,
     waiting_entries,
@@ -26,6 +27,7 @@ from onsale.db.ids import BOOKING_ID_RANDOM_BYTES, BuyerId, EventId, booking_id
 from onsale.db.letters import LetterKind
 from onsale.db.waiting_lists import Running, WaitingList
 from onsale.db.waiting_rules import FreeSection, Round
+from onsale.queue.draw import DrawState, drawn_as
 from onsale.workers.shop import Shop
 
 EVENTS_MAX = 500
@@ -83,8 +85,7 @@ def _round(connection: Connection, one: Running, *, present_seconds: float) -> W
     if not one.offers:
         return Went(settled=settled, opened=len(opened))
     kept = waiting_lists.lock(connection, event_id)
-    if last := waiting_entries.take_in(connection, event_id, after=kept.taken_up_to):
-        waiting_lists.took_in(connection, event_id, last)
+    _take_in(connection, kept)
     asked_to = waiting_entries.ask_front(connection, event_id)
     changes = stats.stock_changes(connection, [event_id]).get(event_id, 0)
     # Counting a stadium takes milliseconds: not while nothing is free and nothing has changed. (An offer that the lane
@@ -95,6 +96,21 @@ def _round(connection: Connection, one: Running, *, present_seconds: float) -> W
     made = _deal(connection, kept, present_seconds=present_seconds)
     waiting_lists.note_round(connection, kept, asked_to=asked_to, changes=changes, free=made.left)
     return Went(len(made.offers), len(made.absent), settled, len(opened))
+
+
+def _take_in(connection: Connection, kept: WaitingList) -> None:
+    """Who waited in the queue is on the list, under the number they have there (the drawn one, in a draw)."""
+    draw = draws.get(connection, kept.event_id)
+    state = DrawState(**draw.public()) if draw is not None and draw.key is not None else None
+    last = waiting_entries.take_in(
+        connection,
+        kept.event_id,
+        after=kept.taken_up_to,
+        drawn=lambda number: drawn_as(state, number) or number,
+        drawn_to=state.size or 0 if state else 0,
+    )
+    if last:
+        waiting_lists.took_in(connection, kept.event_id, last)
 
 
 def _deal(connection: Connection, kept: WaitingList, *, present_seconds: float) -> Round:

@@ -75,6 +75,7 @@ class PlaceHandover(Base):
     """A guest's place that became an account's."""
 
     __tablename__ = "place_handovers"
+    __table_args__ = (Index("place_handovers_given_up", "event_id", "given_up"),)
 
     event_id: Mapped[BigKey]
     from_buyer: Mapped[UuidKey]

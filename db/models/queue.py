@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, CheckConstraint, FetchedValue, ForeignKey, Index, LargeBinary, UniqueConstraint, text
+from sqlalchemy import BigInteger, CheckConstraint, FetchedValue, ForeignKey, Index, LargeBinary, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from onsale.db.models.base import Base, Big, BigKey
@@ -91,10 +91,10 @@ class NumberBlock(Base):
 
 
 class JoinJournal(Base):
-    """Who has which number; append-only."""
+    """Who took which number; append-only. Whose it is now: the view `numbers_held`."""
 
     __tablename__ = "join_journal"
-    __table_args__ = (UniqueConstraint("event_id", "buyer_id", name="uq_join_journal_buyer"),)
+    __table_args__ = (Index("join_journal_by_buyer", "event_id", "buyer_id"),)
 
     event_id: Mapped[BigKey]
     number: Mapped[BigKey]

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from onsale.db.models.base import Base, Big, BigKey, Key, TextKey, UuidKey
 
 _IN_LINE = text("ended_at IS NULL AND offer_id IS NULL AND NOT asleep")
+_ON_LIST = text("ended_at IS NULL")
 _OFFERED = text("ended_at IS NULL AND offer_id IS NOT NULL")
 
 
@@ -41,6 +42,7 @@ class WaitingListEntry(Base):
         CheckConstraint("quantity > 0", name="quantity"),
         Index("waiting_list_line", "event_id", "number", postgresql_where=_IN_LINE),
         Index("waiting_list_offered", "event_id", postgresql_where=_OFFERED),
+        Index("waiting_list_one_a_number", "event_id", "number", unique=True, postgresql_where=_ON_LIST),
     )
 
     event_id: Mapped[BigKey]

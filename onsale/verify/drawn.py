@@ -6,6 +6,7 @@ The drawn number is worked out by the verifier's own copy of the rule, from what
 from __future__ import annotations
 
 from collections.abc import Iterator
+from uuid import UUID
 
 from sqlalchemy import Connection
 
@@ -36,19 +37,21 @@ def wrong(connection: Connection, event_id: EventId, *, journal_seconds: int) ->
         some = [(first_of.get(joined, joined), row) for joined, row in joins]
         numbers = [joined for joined, _ in some]
         found = connection.execute(sql.load("i5_owners"), {"event_id": event_id, "numbers": numbers})
-        owners = {row.number: row.buyer_id for row in found}
+        owners: dict[int, list[UUID]] = {}
+        for one in found:
+            owners.setdefault(one.number, []).append(one.buyer_id)
         for joined, row in some:
             # A damaged record may say more than were drawn.
             weight = min(weights.get(joined, 1), draw.size + 1 - joined)
             best = rule.best_of(drawn, joined, weight).drawn
             if best != row.number:
                 yield f"booking {row.id} was made under drawn number {row.number}, and its buyer's best is {best}"
-            owner = owners.get(joined)
+            known = owners.get(joined, [])
             said = f"booking {row.id} was made under drawn number {row.number}, which pre-queue number {joined} got,"
-            if owner is None and row.must_be_known:
+            if not known and row.must_be_known:
                 yield f"{said} and nobody is on record as having joined under that"
-            elif owner is not None and owner != row.buyer_id:
-                yield f"{said} and that was given to {owner}, not to buyer {row.buyer_id}"
+            elif known and row.buyer_id not in known:
+                yield f"{said} and that was given to {known[0]}, not to buyer {row.buyer_id}"
 
 
 def _weights(connection: Connection, event_id: EventId) -> Iterator[str]:

@@ -13,6 +13,7 @@ from redis import Redis
 from onsale.db.ids import BuyerId
 from onsale.errors import BadQueueToken, OnsaleError
 from onsale.queue import recovery
+from onsale.queue.place_store import Handing, PlaceStore
 from onsale.queue.recovery import Mark
 from onsale.queue.state import Phase, SlotKind, SlotState
 from onsale.queue.store import QueueStore
@@ -54,7 +55,12 @@ class WaitingRoom(RuleBasedStateMachine):
         self.model = Model(rules, block_end=BLOCK, now_ms=START_MS)
         self.keys = 1
         self.tokens: dict[BuyerId, str] = {}
+        # Who took a number, and whose it is now.
         self.given: dict[int, BuyerId] = {}
+        self.holder: dict[int, BuyerId] = {}
+        self.places = PlaceStore(self.client)
+        self.accounts: set[BuyerId] = set()
+        self.gave: dict[BuyerId, tuple[BuyerId, int, int | None]] = {}
         self.least_ahead: dict[int, int] = {}
         self.mark = Mark(0, 0, 0, 0, START_MS)
 
@@ -80,13 +86,31 @@ class WaitingRoom(RuleBasedStateMachine):
 
         assert said == self.model.join(buyer, proven=proven, now_ms=self.room.now_ms)
         if not isinstance(joined, str):
-            assert self.given.setdefault(joined.number, buyer) == buyer, f"number {joined.number} was given twice"
+            whose = self.holder.setdefault(joined.number, buyer)
+            assert whose == buyer, f"number {joined.number} was given twice"
+            self.given.setdefault(joined.number, buyer)
             self.tokens[buyer] = self.signer.sign_queue(QueueToken(EVENT, joined.number, buyer, joined.joined_at_ms))
 
     @rule(crowd=st.integers(2, 6))
     def a_crowd_comes(self, crowd):
         for person in [one for one in range(len(PEOPLE)) if not self.number_of(one)][:crowd]:
             self.join(person, with_token=False)
+
+    @precondition(lambda self: self.model.buyers)
+    @rule(guest=people, account=people)
+    def a_guest_signs_in(self, guest, account):
+        giver, taker = PEOPLE[guest], PEOPLE[account]
+        # An account gives nothing away, and a guest only once.
+        if guest == account or giver not in self.model.buyers or giver in {*self.accounts, *self.gave}:
+            return
+        gave, had = (self.room.store.place_of(EVENT, one, now_ms=self.room.now_ms) for one in (giver, taker))
+        handing = Handing(giver, taker, gave, had)
+        assert self.places.hand_over(EVENT, handing)
+        said = handing.kept.number, handing.given_up.number if handing.given_up else None
+        assert said == self.model.hand_over(giver, taker, now_ms=self.room.now_ms)
+        self.accounts.add(taker)
+        self.gave[giver] = (taker, *said)
+        self.holder[said[0]] = taker
 
     @precondition(lambda self: self.model.buyers)
     @rule(person=people)
@@ -175,7 +199,9 @@ class WaitingRoom(RuleBasedStateMachine):
         """Its server comes back with nothing, or another one with the same data. The last to join were not written."""
         model, room, now_ms = self.model, self.room, self.room.now_ms
         by_number = sorted((number, buyer) for buyer, (number, _) in model.buyers.items())
-        journaled = by_number[: len(by_number) - lost] if emptied else by_number
+        # A number that was handed over is in the record before the queue knows.
+        late = [one for one in by_number if one[1] not in self.accounts][::-1][:lost] if emptied else []
+        journaled = [one for one in by_number if one not in late]
         returns = sorted(model.returns.items())
         slots = self._slots()
         restored = recovery.restored(
@@ -195,7 +221,12 @@ class WaitingRoom(RuleBasedStateMachine):
         assert _answer(room.advance) == "QueueRecovering"
         assert _answer(room.join, PEOPLE[0]) == "QueueRecovering"
         assert room.store.begin_recovery(EVENT, restored, room.rules, version=room.version, now_ms=now_ms)
+        handed = [(one, to, (number, *filter(None, [up]))) for one, (to, number, up) in self.gave.items()]
+        self.places.forget_handed_over(EVENT, handed)
         room.store.restore_joins(EVENT, [(number, buyer, now_ms) for number, buyer in journaled])
+        nobodys = {up for _, _, up in self.gave.values()}
+        kept = [(to, number, now_ms) for to, number, _ in self.gave.values() if number not in nobodys]
+        self.places.restore_handed_over(EVENT, kept)
         room.store.restore_returns(EVENT, returns)
         room.store.follow(EVENT, slots)
         room.store.restore_admitted(EVENT, again, deadline_ms=now_ms + MINUTE_MS)

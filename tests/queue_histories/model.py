@@ -69,6 +69,8 @@ class Model:
 
     def __init__(self, rules: QueueRules, *, block_end: int, now_ms: int) -> None:
         self.buyers: dict[BuyerId, tuple[int, int]] = {}
+        # Numbers that were handed over, or given up for another one: no token proves them.
+        self.moved: set[int] = set()
         self.returns: dict[int, int] = {}
         self.owners: dict[int, int] = {}
         self.block_end = block_end
@@ -94,8 +96,11 @@ class Model:
     def join(self, buyer: BuyerId, *, proven: int, now_ms: int) -> object:
         known = self.buyers.get(buyer, (math.inf, 0))[0]
         if 0 < proven <= self.numbers.issued and proven < known:
-            known = proven
-            self.buyers[buyer] = (proven, now_ms)
+            if proven not in self.moved:
+                known = proven
+                self.buyers[buyer] = (proven, now_ms)
+            elif known == math.inf:
+                return "PlaceHandedOver"
         if known <= self.numbers.issued:
             return known
         if self.phase is Phase.CLOSED:
@@ -179,6 +184,21 @@ class Model:
                 side.hands_free.discard(at)
                 side.done.add(at)
         return None
+
+    def hand_over(self, giver: BuyerId, taker: BuyerId, *, now_ms: int) -> tuple[int, int | None]:
+        """The number that counts of two people who are one, and the other one."""
+        two = [self.buyers[one][0] for one in (giver, taker) if one in self.buyers]
+        kept = min(two, key=lambda number: self._use(number, now_ms))
+        given_up = next((number for number in two if number != kept), None)
+        self.moved.update(two)
+        whose = giver if self.buyers[giver][0] == kept else taker
+        self.buyers[taker] = self.buyers[whose]
+        del self.buyers[giver]
+        if given_up:
+            self.numbers.done.add(given_up)
+            if back := self.returns.get(given_up, 0):
+                self.backs.done.add(back)
+        return kept, given_up
 
     def heartbeat(self, number: int) -> object:
         side, at, _ = self._where(number)
@@ -273,6 +293,10 @@ class Model:
             return "ahead"
         slot = self.slots.get(place)
         return slot.kind if slot and slot.until_ms > now_ms else "passed"
+
+    def _use(self, number: int, now_ms: int) -> tuple[bool, bool, int]:
+        standing = self.standing(number, now_ms=now_ms)
+        return standing == "done", standing not in ("admitted", "entered", "holding"), number
 
     def place_of(self, number: int) -> str:
         return self._where(number)[2]

@@ -157,6 +157,8 @@ _REFUSALS = (
     e.BadAdmissionToken,
     e.BadQueueToken,
     e.AdmissionSpent,
+    e.PlaceHandedOver,
+    e.PlaceGivenUp,
     e.WorkNeeded,
     e.PlaceRevoked,
     e.OtherDevice,

@@ -8,12 +8,12 @@ from uuid import UUID
 from pydantic import Field, StringConstraints
 
 from onsale.db.ids import EventId
-from onsale.errors import BadQueueToken, MoveCodeGone, NotInQueue, OtherDevice, PlaceRevoked, TooManyRequests
+from onsale.errors import MoveCodeGone, NotInQueue, OtherDevice, PlaceRevoked, TooManyRequests
 from onsale.queue.keys import device_digest
 from onsale.web import limits, moving, newcomers
 from onsale.web.api.contract import Answer, Asked, Routes, Told
 from onsale.web.api.documents import EventPath
-from onsale.web.api.queue import DEVICE, DeviceHeaders, DeviceId
+from onsale.web.api.queue import DEVICE, PLACE_REFUSALS, DeviceHeaders, DeviceId
 from onsale.web.auth import Buyer
 from onsale.web.box_office import box_office
 
@@ -80,7 +80,7 @@ def create_challenge(path: EventPath, buyer: Buyer) -> Answer[ChallengeDocument]
 @devices.post(
     "/v1/events/{event_id}/queue/me/moves",
     answers={201: OfferedDocument},
-    raises=(NotInQueue, BadQueueToken, PlaceRevoked, TooManyRequests),
+    raises=(*PLACE_REFUSALS, TooManyRequests),
 )
 def offer_place(path: EventPath, headers: DeviceHeaders, buyer: Buyer) -> Answer[OfferedDocument]:
     """Take my place to another device: a code, good once and for five minutes"""

@@ -19,6 +19,8 @@ from onsale.errors import (
     NotOpenYet,
     NotYourTurn,
     OtherDevice,
+    PlaceGivenUp,
+    PlaceHandedOver,
     PlaceRevoked,
     QueueClosed,
     TurnLapsed,
@@ -56,6 +58,10 @@ DEVICE = "Device"
 DeviceId = Annotated[str, StringConstraints(min_length=16, max_length=128, pattern=r"^[\x21-\x7e]+$")]
 
 
+# What every call about one's own place may answer.
+PLACE_REFUSALS = (NotInQueue, BadQueueToken, PlaceHandedOver, PlaceRevoked)
+
+
 class QueueHeaders(Asked):
     """A queue token proves a number, also when the queue has lost it."""
 
@@ -90,7 +96,7 @@ class SeenAsked(Asked):
 @waiting_room.post(
     "/v1/events/{event_id}/queue",
     answers={200: JoinedDocument, 201: JoinedDocument},
-    raises=(NotOpenYet, QueueClosed, AddressLimitReached, BadQueueToken, WorkNeeded, PlaceRevoked),
+    raises=(NotOpenYet, QueueClosed, AddressLimitReached, BadQueueToken, PlaceHandedOver, WorkNeeded, PlaceRevoked),
 )
 def join_queue(path: EventPath, headers: JoinHeaders, buyer: Buyer) -> Answer[JoinedDocument]:
     """Join: a number and a queue token; again, the same number"""
@@ -151,7 +157,7 @@ def show_notices(path: EventPath) -> Shared[NoticesDocument]:
     return Shared(box_office().notices.of(EventId(path.event_id)).kept)
 
 
-@waiting_room.get("/v1/events/{event_id}/queue/me", raises=(NotInQueue, BadQueueToken, PlaceRevoked))
+@waiting_room.get("/v1/events/{event_id}/queue/me", raises=PLACE_REFUSALS)
 def show_place(path: EventPath, query: SeenAsked, headers: QueueHeaders, buyer: Buyer) -> Answer[PlaceDocument]:
     """Where I stand"""
     event_id = EventId(path.event_id)
@@ -169,7 +175,7 @@ def show_place(path: EventPath, query: SeenAsked, headers: QueueHeaders, buyer: 
 @waiting_room.delete(
     "/v1/events/{event_id}/queue/me",
     answers={204: None},
-    raises=(NotInQueue, NotDrawnYet, BadQueueToken, PlaceRevoked),
+    raises=(*PLACE_REFUSALS, NotDrawnYet),
 )
 def leave_queue(path: EventPath, headers: QueueHeaders, buyer: Buyer) -> Answer[Told]:
     """Leave: the place is given up for good"""
@@ -177,7 +183,7 @@ def leave_queue(path: EventPath, headers: QueueHeaders, buyer: Buyer) -> Answer[
     return Answer(None, 204)
 
 
-@waiting_room.post("/v1/events/{event_id}/queue/me/heartbeat", raises=(NotInQueue, BadQueueToken, PlaceRevoked))
+@waiting_room.post("/v1/events/{event_id}/queue/me/heartbeat", raises=PLACE_REFUSALS)
 def send_heartbeat(path: EventPath, headers: QueueHeaders, buyer: Buyer) -> Answer[PlaceDocument]:
     """I am here"""
     event_id = EventId(path.event_id)
@@ -187,14 +193,13 @@ def send_heartbeat(path: EventPath, headers: QueueHeaders, buyer: Buyer) -> Answ
 @waiting_room.post(
     "/v1/events/{event_id}/queue/me/enter",
     raises=(
-        NotInQueue,
+        *PLACE_REFUSALS,
         NotYourTurn,
         TurnLapsed,
         AdmissionSpent,
-        BadQueueToken,
+        PlaceGivenUp,
         OtherDevice,
         DeviceNeeded,
-        PlaceRevoked,
     ),
 )
 def enter_event(path: EventPath, headers: DeviceHeaders, buyer: Buyer) -> Answer[EnteredDocument]:
@@ -215,7 +220,7 @@ def enter_event(path: EventPath, headers: DeviceHeaders, buyer: Buyer) -> Answer
 
 @waiting_room.post(
     "/v1/events/{event_id}/queue/me/return",
-    raises=(NotInQueue, NotYourTurn, AdmissionSpent, QueueClosed, BadQueueToken, PlaceRevoked),
+    raises=(*PLACE_REFUSALS, NotYourTurn, AdmissionSpent, PlaceGivenUp, QueueClosed),
 )
 def come_back(path: EventPath, headers: QueueHeaders, buyer: Buyer) -> Answer[PlaceDocument]:
     """I was away and am back: a return number"""

@@ -18,7 +18,7 @@ from onsale.web import limits, reminding, waiting_list
 from onsale.web.api.bookings import PRICE_MAX
 from onsale.web.api.contract import Answer, Asked, Routes, Told
 from onsale.web.api.documents import WHOLE, EventPath, Moment
-from onsale.web.api.queue import QueueHeaders
+from onsale.web.api.queue import PLACE_REFUSALS, QueueHeaders
 from onsale.web.auth import Buyer, StaffMember
 from onsale.web.box_office import box_office
 from onsale.web.waiting_list import ListAsStaffSee, ListStanding, MyEntry
@@ -131,6 +131,7 @@ class LetterPath(Asked):
         e.QueueClosed,
         e.AddressLimitReached,
         e.BadQueueToken,
+        e.PlaceHandedOver,
         e.TooManyRequests,
     ),
 )
@@ -170,7 +171,7 @@ def show_reminders(path: EventPath, buyer: Buyer) -> Answer[RemindersDocument]:
 
 @lists.post(
     "/v1/events/{event_id}/reminders",
-    raises=(e.AccountNeeded, e.ReminderTooLate, e.TooManyReminders, e.NotInQueue, e.BadQueueToken, e.TooManyRequests),
+    raises=(e.AccountNeeded, e.ReminderTooLate, e.TooManyReminders, *PLACE_REFUSALS, e.TooManyRequests),
 )
 def ask_for_reminder(
     path: EventPath, headers: QueueHeaders, body: ReminderBody, buyer: Buyer

@@ -8,7 +8,7 @@ from datetime import datetime
 from flask import Blueprint, Response, flash, jsonify, make_response, render_template, request
 
 from onsale.db.ids import BuyerId, EventId
-from onsale.errors import OnsaleError, PlaceRevoked, WeightNotCounted
+from onsale.errors import OnsaleError, PlaceHandedOver, PlaceRevoked, WeightNotCounted
 from onsale.web import auth, joining, limits, newcomers, tokens, waiting_list, weighing
 from onsale.web.box_office import BoxOffice, box_office
 from onsale.web.joining import Joined, MyPlace
@@ -84,6 +84,8 @@ def show(event_id: int) -> Response:
         view = _view(place, sale)
     except PlaceRevoked as error:
         place, view = None, PlaceView("revoked", "Taken out of the queue", revoked=str(error))
+    except PlaceHandedOver:
+        place, view = None, PlaceView("handed_over", TITLES["handed_over"])
     if sale and sale.waiting_list and place is not None and _is_listed(office, event.id, place):
         return going.to("lists.show", event_id=event_id)
     response = make_response(
@@ -121,6 +123,9 @@ def join(event_id: int) -> Response:
     code = codes.for_the_draw(codes.kept_codes(office, event))
     try:
         joined = places.with_token(lambda token: _join(office, event.id, buyer_id, code, token=token))
+    except PlaceHandedOver:
+        # The page says what became of the place, and the way to a new number.
+        response = going.to("waiting.show", event_id=event_id)
     except OnsaleError as error:
         response = going.back(error, "events.show", event_id=event_id)
     else:
@@ -142,6 +147,14 @@ def _join(office: BoxOffice, event_id: EventId, buyer_id: BuyerId, code: str | N
         except WeightNotCounted as error:
             flash(f"{code}: {error}", "bad")
     return joining.join(office, event_id, buyer_id, address=address, queue_token=token, solution=solution)
+
+
+@waiting.post("/events/<int:event_id>/queue/anew")
+def anew(event_id: int) -> Response:
+    """Go on without a place that is an account's now: back to where everybody joins."""
+    response = going.to("events.show", event_id=event_id)
+    cookies.forget_place(response, shows.event(event_id).id)
+    return response
 
 
 @waiting.post("/events/<int:event_id>/queue/challenge")
@@ -240,6 +253,7 @@ TITLES = {
     "holding": "Your tickets are held",
     "passed": "Your turn came",
     "done": "Your turn is used",
+    "handed_over": "Your place is in your account",
 }
 
 

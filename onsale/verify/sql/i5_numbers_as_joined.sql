@@ -14,7 +14,8 @@ SELECT format('booking %s under number %s is buyer %s''s, and the number was giv
  WHERE b.event_id = :event_id AND j.buyer_id <> b.buyer_id AND b.number > drawn.size
    -- A guest who signed in: place and bookings are the account's.
    AND NOT EXISTS (SELECT FROM place_handovers h WHERE h.event_id = b.event_id
-                      AND h.from_buyer = j.buyer_id AND h.to_buyer = b.buyer_id)
+                      AND h.from_buyer = j.buyer_id AND h.to_buyer = b.buyer_id
+                      AND j.number IN (h.number, h.given_up))
 UNION ALL
 SELECT format('booking %s was made under number %s, which was called, and nobody is on record as having joined under it',
               b.id, b.number)
