@@ -16,7 +16,7 @@ from redis.exceptions import RedisError
 
 from onsale.db.ids import BuyerId, EventId
 from onsale.errors import NotInQueue, QueueUnavailable
-from onsale.queue.keys import NO_DEVICE, EventKeys
+from onsale.queue.keys import DEVICE_BYTES, NO_DEVICE, EventKeys
 from onsale.queue.scripts import Scripts
 from onsale.queue.state_text import buyer_text
 
@@ -39,13 +39,36 @@ class PlaceStore:
         self._client = client
         self._run = Scripts(client).run
 
+    def show(self, event_id: EventId, number: int, *, device: bytes) -> None:
+        """This device is the place's, or becomes it where none is yet. Raises OtherDevice when another one is."""
+        self._bind(event_id, [number, device, NO_DEVICE, "show"])
+
     def bind(self, event_id: EventId, number: int, *, device: bytes, before: bytes = NO_DEVICE) -> int:
-        """This device takes the turn of the place from now on; since when, in ms of Redis' clock."""
-        return self._bind(event_id, [number, device, before, 0])
+        """This device takes the turn over from the one before; since when, in ms of Redis' clock.
+
+        Raises OtherDevice when the one before has not got it any more.
+        """
+        return self._bind(event_id, [number, device, before, "move"])
 
     def take_back(self, event_id: EventId, number: int, *, device: bytes) -> int:
-        """The device that had the place before it moved has it again. Raises OtherDevice for any other."""
-        return self._bind(event_id, [number, device, NO_DEVICE, 1])
+        """A device that had the place within a day has it again, and those after it lose their claim.
+
+        Raises OtherDevice for any other.
+        """
+        return self._bind(event_id, [number, device, NO_DEVICE, "back"])
+
+    def own(self, event_id: EventId, number: int, *, device: bytes) -> int:
+        """This device has the turn, whichever had it: whoever asks has proved to be the buyer."""
+        return self._bind(event_id, [number, device, NO_DEVICE, "own"])
+
+    def device_of(self, event_id: EventId, number: int) -> bytes | None:
+        """The device that may take the place's turn; None while any may. Raises QueueUnavailable."""
+        try:
+            known = self._client.hget(EventKeys(event_id).devices, str(number))
+        except RedisError as error:
+            raise QueueUnavailable from error
+        # The client decodes nothing; its types do not know that.
+        return known[:DEVICE_BYTES] if isinstance(known, bytes) else None
 
     def hand_over(self, event_id: EventId, *, giver: BuyerId, taker: BuyerId) -> HandedOver | None:
         """The taker has the giver's number, or keeps a better one; None when the giver has none."""

@@ -42,13 +42,13 @@ from onsale.queue.state import (
     Slots,
     SoFar,
     Standing,
-    TurnDevice,
 )
 from onsale.queue.state_text import (
     rules_json,
     sections_json,
     so_far_json,
     state_of,
+    turn_device,
 )
 
 ADMIT_MAX = 500
@@ -321,7 +321,7 @@ def _place(answer: Sequence[Any]) -> Place:
         int(deadline_ms) or None,
         int(joined_at_ms),
         bool(hands_free),
-        turn=TurnDevice(device[:8], device[8:16], int.from_bytes(device[16:], "big")) if device else None,
+        turn=turn_device(device),
     )
 
 

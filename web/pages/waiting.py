@@ -57,6 +57,8 @@ class PlaceView:
     # When the turn went to another device; None while it is this one's, or nobody's yet.
     moved_at: datetime | None = None
     elsewhere: bool = False
+    # Whether this device had the place, and may have it again at a press.
+    had_here: bool = False
     revoked: str = ""
 
     @property
@@ -255,6 +257,7 @@ def _view(place: MyPlace | None, sale: sales.Sale | None) -> PlaceView:
         hands_free=place.hands_free,
         drawn_number=place.drawn_number,
         elsewhere=_is_elsewhere(place),
+        had_here=place.turn is not None and cookies.device() in place.turn.had,
         moved_at=joining.moment(place.turn.since_ms) if place.turn and place.turn.since_ms else None,
     )
 
