@@ -95,7 +95,11 @@ def following(before: Outlook | None, state: QueueState, phase: Phase) -> Outloo
         returns=seen.returns,
         samples=samples,
     )
-    now = _explained(before, now, state, tickets=seen.tickets_bind)
+    if phase is Phase.CLOSED:
+        # Nobody waits any more: no reason that was given for a wait is one now.
+        now = replace(now, cause=Cause.NONE)
+    else:
+        now = _explained(before, now, state, tickets=seen.tickets_bind)
     if before is not None and before.epoch == now.epoch:
         # What the epoch began with: a change that creeps is a change.
         now = replace(now, present=before.present, returns_share=before.returns_share)
@@ -164,9 +168,6 @@ def _pieces(pieces: tuple[Piece, ...]) -> list[dict[str, Any]]:
 def _explained(before: Outlook | None, now: Outlook, state: QueueState, *, tickets: bool) -> Outlook:
     """With a new epoch and its cause, where a wait gets later; the cause of the last one otherwise."""
     changed_ms = min(now.at_ms, state.configured_at_ms or now.at_ms)
-    if now.phase is Phase.CLOSED:
-        # Nobody waits any more: no reason that was given for a wait is one now.
-        return replace(now, cause=Cause.NONE)
     if before is None:
         # Nothing is remembered of a queue that has moved: it was restored after a loss.
         return replace(now, cause=Cause.RECOVERED, since_ms=now.at_ms) if state.serving else now
