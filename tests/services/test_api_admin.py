@@ -171,6 +171,7 @@ def test_the_staff_of_the_event_see_how_often_the_waits_held(web, event_id, staf
 
 def test_a_queue_is_not_switched_off_over_people_who_wait_unless_that_is_said(web, event_id, staff_of):
     member = staff_of()
+    turn(member, event_id, phase="paused", reason="One moment").raise_for_status()
     web.guest().join(event_id)
     web.office.statuses.forget(event_id)
 
