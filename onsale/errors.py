@@ -108,6 +108,10 @@ class WorkNeeded(OnsaleError):
     """This event asks newcomers for a computation first. Ask for a challenge, solve it, and join with the solution."""
 
 
+class BlockTooWide(OnsaleError):
+    """This block of addresses is too wide: a whole country may be behind it. Give a smaller one."""
+
+
 class DeviceNeeded(OnsaleError):
     """This event lets in only clients that name their device. Send the header Device."""
 
@@ -164,11 +168,11 @@ class IdempotencyKeyReused(OnsaleError):
 
 
 class IllegalMove(OnsaleError):
-    """The booking is no longer in a state that allows this. Read it again."""
+    """As things stand this cannot be done. Look again."""
 
 
 class HoldExpired(OnsaleError):
-    """The time to pay has passed and the tickets are on sale again. You were not charged."""
+    """The time to pay has passed and the tickets are free for others. You were not charged."""
 
 
 # Being told later.

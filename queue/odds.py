@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from onsale.queue.state import QueueState
+from onsale.queue.state import Phase, QueueState
 
 # Until so many have made up their minds, what earlier sales taught counts for as much as what this one shows.
 PRIOR_PEOPLE = 20
@@ -70,7 +70,9 @@ def document(state: QueueState, *, present: float) -> dict[str, Any]:
 
 
 def odds(ahead: int, body: Mapping[str, Any]) -> Odds | None:
-    """The chances of a place with so many people ahead; None where nobody knows what is left."""
+    """The chances of a place with so many people ahead; None where nobody knows what is left, or is let in any more."""
+    if body["phase"] == Phase.CLOSED:
+        return None
     free, held, known = body["free"], body["held"], body["odds"]
     if free is None or held is None:
         return None

@@ -37,6 +37,7 @@ class Cause(StrEnum):
     NONE = ""
     PAUSED = "paused"
     ORGANISER = "organiser"
+    STOPPED = "stopped"
     FASTER = "faster"
     CHECKOUT = "checkout"
     RETURNS = "returns"
@@ -94,7 +95,11 @@ def following(before: Outlook | None, state: QueueState, phase: Phase) -> Outloo
         returns=seen.returns,
         samples=samples,
     )
-    now = _explained(before, now, state, tickets=seen.tickets_bind)
+    if phase is Phase.CLOSED:
+        # Nobody waits any more: no reason that was given for a wait is one now.
+        now = replace(now, cause=Cause.NONE)
+    else:
+        now = _explained(before, now, state, tickets=seen.tickets_bind)
     if before is not None and before.epoch == now.epoch:
         # What the epoch began with: a change that creeps is a change.
         now = replace(now, present=before.present, returns_share=before.returns_share)
@@ -170,7 +175,7 @@ def _explained(before: Outlook | None, now: Outlook, state: QueueState, *, ticke
         if before.phase is Phase.PAUSED:
             return now
         return replace(now, epoch=_begin(before, changed_ms, now), cause=Cause.PAUSED, since_ms=changed_ms)
-    if before.phase is Phase.PAUSED:
+    if before.phase in (Phase.PAUSED, Phase.CLOSED):
         # The pause was the reason, and since when is known; what is told from here on is told anew.
         return replace(now, epoch=now.at_ms)
     if now.phase not in (Phase.OPEN, *NOT_OPEN):
@@ -178,7 +183,7 @@ def _explained(before: Outlook | None, now: Outlook, state: QueueState, *, ticke
     if before.phase not in (Phase.OPEN, *NOT_OPEN):
         return replace(now, epoch=now.at_ms, cause=Cause.TICKETS, since_ms=now.at_ms)
     if now.opens_at_ms > before.opens_at_ms or _set_slower(before, now):
-        cause = Cause.CHECKOUT if _strained(state) and now.rate < before.rate else Cause.ORGANISER
+        cause = _set_cause(before, now, state)
         return replace(now, epoch=_begin(before, changed_ms, now), cause=cause, since_ms=changed_ms)
     if now.rate > before.rate:
         return replace(now, epoch=_begin(before, changed_ms, now), cause=Cause.FASTER, since_ms=changed_ms)
@@ -206,6 +211,13 @@ def _set_slower(before: Outlook, now: Outlook) -> bool:
     """Whether the organiser lets fewer in than before."""
     fewer_slots = now.max_active > 0 and (before.max_active == 0 or now.max_active < before.max_active)
     return now.rate < before.rate or (fewer_slots and now.slots_bind)
+
+
+def _set_cause(before: Outlook, now: Outlook, state: QueueState) -> Cause:
+    """Whose doing it is that fewer are let in, or that the opening is later."""
+    if now.rate < before.rate and _strained(state):
+        return Cause.CHECKOUT
+    return Cause.STOPPED if now.rate == 0 < before.rate else Cause.ORGANISER
 
 
 def _breaks(before: Outlook, now: Outlook) -> bool:

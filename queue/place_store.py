@@ -17,7 +17,7 @@ from redis.exceptions import RedisError
 
 from onsale.db.ids import BuyerId, EventId
 from onsale.errors import QueueUnavailable
-from onsale.queue.keys import NO_DEVICE, EventKeys, device_field
+from onsale.queue.keys import DEVICE_BYTES, NO_DEVICE, EventKeys, device_field
 from onsale.queue.lots import bitmap
 from onsale.queue.scripts import Scripts
 from onsale.queue.state import Place, Standing
@@ -61,18 +61,40 @@ class PlaceStore:
         self._client = client
         self._run = Scripts(client).run
 
+    # `in_draw`: the number is still to be drawn, and the turn is that of whatever it is drawn as.
+
+    def show(self, event_id: EventId, number: int, *, device: bytes, in_draw: bool = False) -> None:
+        """This device is the place's, or becomes it where none is yet. Raises OtherDevice when another one is."""
+        self._bind(event_id, [device_field(number, in_draw=in_draw), device, NO_DEVICE, "show"])
+
     def bind(
         self, event_id: EventId, number: int, *, device: bytes, before: bytes = NO_DEVICE, in_draw: bool = False
     ) -> int:
-        """This device takes the turn of the place from now on; since when, in ms of Redis' clock.
+        """This device takes the turn over from the one before; since when, in ms of Redis' clock.
 
-        `in_draw`: the number is still to be drawn, and the turn is that of whatever it is drawn as.
+        Raises OtherDevice when the one before has not got it any more.
         """
-        return self._bind(event_id, [device_field(number, in_draw=in_draw), device, before, 0])
+        return self._bind(event_id, [device_field(number, in_draw=in_draw), device, before, "move"])
 
     def take_back(self, event_id: EventId, number: int, *, device: bytes, in_draw: bool = False) -> int:
-        """The device that had the place before it moved has it again. Raises OtherDevice for any other."""
-        return self._bind(event_id, [device_field(number, in_draw=in_draw), device, NO_DEVICE, 1])
+        """A device that had the place within a day has it again, and those after it lose their claim.
+
+        Raises OtherDevice for any other.
+        """
+        return self._bind(event_id, [device_field(number, in_draw=in_draw), device, NO_DEVICE, "back"])
+
+    def own(self, event_id: EventId, number: int, *, device: bytes, in_draw: bool = False) -> int:
+        """This device has the turn, whichever had it: whoever asks has proved to be the buyer."""
+        return self._bind(event_id, [device_field(number, in_draw=in_draw), device, NO_DEVICE, "own"])
+
+    def device_of(self, event_id: EventId, number: int) -> bytes | None:
+        """The device that may take the turn of a place; None while any may. Raises QueueUnavailable."""
+        try:
+            known = self._client.hget(EventKeys(event_id).devices, str(number))
+        except RedisError as error:
+            raise QueueUnavailable from error
+        # The client decodes nothing; its types do not know that.
+        return known[:DEVICE_BYTES] if isinstance(known, bytes) else None
 
     def hand_over(self, event_id: EventId, handing: Handing) -> bool:
         """The taker has the place that counts, the giver none; no token proves either number from now on.

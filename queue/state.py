@@ -164,11 +164,11 @@ class Entered:
 
 @dataclass(frozen=True, slots=True)
 class TurnDevice:
-    """The device that takes a place's turn, the one before it, and since when."""
+    """The device that takes a place's turn, since when (0: it came first), and those that had it, the oldest first."""
 
     device: bytes
-    before: bytes
     since_ms: int
+    had: tuple[bytes, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

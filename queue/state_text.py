@@ -11,6 +11,7 @@ import orjson
 
 from onsale.errors import QueueRecovering
 from onsale.queue.draw import draw_of
+from onsale.queue.keys import DEVICE_BYTES
 from onsale.queue.state import (
     AdmissionEntry,
     JoinEntry,
@@ -20,9 +21,25 @@ from onsale.queue.state import (
     ReturnEntry,
     SectionStock,
     SoFar,
+    TurnDevice,
 )
 
 MINUTE_MS = 60_000
+# Milliseconds since 1970.
+TIME_BYTES = 6
+
+
+def turn_device(kept: bytes) -> TurnDevice | None:
+    """Whose turn a place is, as `bind` and `enter` keep it."""
+    if not kept:
+        return None
+    since = 2 * DEVICE_BYTES
+    had = range(since + TIME_BYTES, len(kept), DEVICE_BYTES + TIME_BYTES)
+    return TurnDevice(
+        kept[:DEVICE_BYTES],
+        int.from_bytes(kept[since : since + TIME_BYTES], "big"),
+        tuple(kept[first : first + DEVICE_BYTES] for first in had),
+    )
 
 
 def rules_json(rules: QueueRules) -> bytes:

@@ -14,9 +14,10 @@ from dataclasses import replace
 from typing import Any, TypeVar
 
 from redis import Redis
+from redis.exceptions import RedisError
 
 from onsale.db.ids import BuyerId, EventId
-from onsale.errors import NotInQueue, QueueRecovering
+from onsale.errors import NotInQueue, QueueRecovering, QueueUnavailable
 from onsale.queue.draw import DrawState, best_of, permutation
 from onsale.queue.journaled import Journaled
 from onsale.queue.keys import (
@@ -24,6 +25,7 @@ from onsale.queue.keys import (
     EventKeys,
     address_bytes,
     address_digest,
+    device_field,
     number_place,
     return_place,
     split_place,
@@ -42,13 +44,13 @@ from onsale.queue.state import (
     Slots,
     SoFar,
     Standing,
-    TurnDevice,
 )
 from onsale.queue.state_text import (
     rules_json,
     sections_json,
     so_far_json,
     state_of,
+    turn_device,
 )
 
 ADMIT_MAX = 500
@@ -171,14 +173,21 @@ class QueueStore(Journaled):
         if found.standing is Standing.DONE and self._claim(event_id, place.number):
             found = self.place_at(event_id, number_place(place.number), now_ms=now_ms)
         if place.turn is not None and found.turn is None:
-            # It moved before the draw: the turn goes on with the number that came of it.
-            turn = place.turn
-            moved: list[str | bytes | int] = [place.number, turn.device, turn.before, 0, turn.since_ms]
-            self._run("bind", [keys.queue, keys.devices], moved)
+            self._turn_goes_along(event_id, place)
             found = replace(found, turn=place.turn)
         return replace(
             found, joined_at_ms=place.joined_at_ms, pre_queue_number=place.pre_queue_number, weight=place.weight
         )
+
+    def _turn_goes_along(self, event_id: EventId, drawn: Place) -> None:
+        """It moved before the draw: its devices are those of the number that came of it, from the first look on."""
+        devices = EventKeys(event_id).devices
+        try:
+            kept = self._client.hget(devices, device_field(drawn.token_number, in_draw=True))
+            if kept is not None:
+                self._client.hsetnx(devices, str(drawn.number), kept)
+        except RedisError as error:
+            raise QueueUnavailable from error
 
     def place_at(self, event_id: EventId, place: str, *, now_ms: int | None = None) -> Place:
         """Where this number or return number stands. Raises NotInQueue."""
@@ -348,7 +357,7 @@ def _place(answer: Sequence[Any]) -> Place:
         int(deadline_ms) or None,
         int(joined_at_ms),
         bool(hands_free),
-        turn=TurnDevice(device[:8], device[8:16], int.from_bytes(device[16:], "big")) if device else None,
+        turn=turn_device(device),
     )
 
 

@@ -91,6 +91,14 @@ def sign_in(office: BoxOffice, *, email: str, password: str, guest: Buyer | None
     return _session(office.config, account.id, tokens.BUYERS)
 
 
+def check_password(office: BoxOffice, buyer: Buyer, password: str) -> None:
+    """Raises WrongCredentials unless it is this account's password; a guest has none."""
+    with reading(office.engine) as connection:
+        account = buyers.by_id(connection, buyer.id)
+    if not passwords.matches(account.password_hash if account else None, password):
+        raise WrongCredentials
+
+
 def sign_in_staff(office: BoxOffice, *, email: str, password: str) -> SignedIn:
     """A session of a member of staff. Raises WrongCredentials."""
     with reading(office.engine) as connection:

@@ -13,7 +13,7 @@ from onsale.db.ids import EventId
 from onsale.db.queue_settings import QueueChange, QueueSettings
 from onsale.db.rate_control import RateControl, rate_in_force, version_in_force
 from onsale.db.stats import SaleNumbers
-from onsale.errors import NotAllowed, NotFound, OnsaleError
+from onsale.errors import IllegalMove, NotAllowed, NotFound, OnsaleError
 from onsale.queue.draw import draw_of
 from onsale.queue.state import Phase, QueueRules
 from onsale.web.auth import StaffMember
@@ -60,22 +60,43 @@ def change(
     changed: QueueChange,
     *,
     expected_version: int | None = None,
+    lose_order: bool = False,
 ) -> QueueSettings:
     """Change settings: in the record with a line in the sale log, then at once in Redis.
 
-    Raises NotFound for an event of another organiser, NotAllowed for a viewer, BadRequest naming the field that is out
-    of range, IllegalMove when `expected_version` is no longer the newest.
+    `lose_order`: the queue may be switched off though people wait. Raises NotFound for an event of another organiser,
+    NotAllowed for a viewer, BadRequest naming the field that is out of range, IllegalMove when `expected_version` is no
+    longer the newest, or when people wait and nobody said that they may lose their order.
     """
     with transaction(office.engine) as connection:
         if staff.of_event(connection, member.id, event_id) is None:
             raise NotFound
         if not member.may_change:
             raise NotAllowed
+        if changed.enabled is False and not lose_order:
+            _keep_order(office, event_id)
         settings = queue_settings.change(
             connection, event_id, changed, actor=f"staff:{member.id}", expected_version=expected_version
         )
     _turn(office, settings)
     return settings
+
+
+def _keep_order(office: BoxOffice, event_id: EventId) -> None:
+    """Raises IllegalMove while people wait in a queue that is on."""
+    try:
+        now = office.statuses.of(event_id)
+    except OnsaleError:
+        # Nobody can say how many wait; whoever switches it off now wants the queue out of the way.
+        return
+    if not now.rules.enabled or now.rules.phase is Phase.CLOSED or not now.state.waiting:
+        return
+    raise IllegalMove(
+        f"{now.state.waiting:,} in the queue: while it is off everybody goes straight to the seats, and once it is "
+        "on again whoever waits now has been passed over, and their order is gone. To let nobody in for a while, pause "
+        "it; to switch it off all the same, send lose_order: true.",
+        field="enabled",
+    )
 
 
 def put_in_force(office: BoxOffice, event_id: EventId) -> None:

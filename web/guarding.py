@@ -15,7 +15,7 @@ from onsale.db.engine import reading, transaction
 from onsale.db.ids import EventId
 from onsale.db.queue_guards import Guard, GuardChange
 from onsale.db.revocations import BLOCKS_MAX, Count, Revocation, Which
-from onsale.errors import IllegalMove, NotAllowed, NotFound
+from onsale.errors import BlockTooWide, IllegalMove, NotAllowed, NotFound
 from onsale.queue.keys import IPV6_NETWORK_BITS
 from onsale.web.auth import StaffMember
 from onsale.web.box_office import BoxOffice
@@ -94,7 +94,10 @@ def undo(office: BoxOffice, event_id: EventId, member: StaffMember, revocation_i
 
 
 def which_of(number: int | None, network: str | None) -> Which:
-    """What is meant, checked; of a narrower IPv6 block the whole /64. Raises NotFound for what names none."""
+    """What is meant, checked; of a narrower IPv6 block the whole /64.
+
+    Raises NotFound for what names none, BlockTooWide.
+    """
     if (number is None) == (network is None):
         raise NotFound("Name a number or a block of addresses, one of them.", field="number")
     if network is None:
@@ -104,7 +107,7 @@ def which_of(number: int | None, network: str | None) -> Which:
     except ValueError:
         raise NotFound("Write a block of addresses as 203.0.113.0/24 or 2001:db8::/48.", field="network") from None
     if found.prefixlen < (IPV4_BITS_MIN if found.version == 4 else IPV6_BITS_MIN):
-        raise NotFound("This block is too wide: a whole country may be behind it.", field="network")
+        raise BlockTooWide(field="network")
     if found.version == 6 and found.prefixlen > IPV6_NETWORK_BITS:
         found = found.supernet(new_prefix=IPV6_NETWORK_BITS)
     return Which(network=str(found))

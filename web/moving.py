@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from onsale.db.ids import EventId
-from onsale.errors import MoveCodeGone
+from onsale.errors import MoveCodeGone, OtherDevice, QueueUnavailable
 from onsale.queue.moves import LIFE_SECONDS, Moving, spoken
 from onsale.queue.state import Standing
 from onsale.web import auth, joining
@@ -42,33 +42,59 @@ class Moved:
 def offer(
     office: BoxOffice, event_id: EventId, buyer: Buyer, *, device: bytes, queue_token: str | None = None
 ) -> Offered:
-    """A fresh code for this buyer's place. Raises NotFound, NotInQueue, BadQueueToken, PlaceRevoked."""
-    joining.place_of(office, event_id, buyer.id, queue_token=queue_token)
+    """A fresh code for this buyer's place, on its own device; where it has none yet, this one becomes it.
+
+    A session that somebody copied moves nothing. Raises NotFound, NotInQueue, BadQueueToken, PlaceRevoked, OtherDevice.
+    """
+    place = joining.place_of(office, event_id, buyer.id, queue_token=queue_token)
+    office.places.show(event_id, place.number, device=device, in_draw=place.standing is Standing.IN_DRAW)
     code = office.moves.offer(Moving(event_id, buyer.id, buyer.guest, device))
     return Offered(spoken(code), f"{office.config.public_url}{PATH}#{spoken(code)}", LIFE_SECONDS)
 
 
 def take(office: BoxOffice, code: str, *, device: bytes) -> Moved:
-    """The place is this device's now; the code is used up. Raises MoveCodeGone, NotInQueue, PlaceRevoked."""
+    """The place is this device's now; the code is used up, also when the device that showed it lost the place since.
+
+    Raises MoveCodeGone, NotInQueue, PlaceRevoked.
+    """
     moving = office.moves.take(code)
     if moving is None:
         raise MoveCodeGone
     place = joining.my_place(office, moving.event_id, moving.buyer_id)
     in_draw = place.standing is Standing.IN_DRAW
-    office.places.bind(moving.event_id, place.number, device=device, before=moving.device, in_draw=in_draw)
+    try:
+        office.places.bind(moving.event_id, place.number, device=device, before=moving.device, in_draw=in_draw)
+    except OtherDevice as error:
+        raise MoveCodeGone from error
     session = auth.session_of(office, Buyer(moving.buyer_id, moving.guest))
     return Moved(moving.event_id, place.number, place.queue_token, session)
 
 
-def take_back(office: BoxOffice, event_id: EventId, buyer: Buyer, *, device: bytes) -> None:
-    """The device that had the place before it moved has it again; of an account any that is signed in.
+def take_back(
+    office: BoxOffice, event_id: EventId, buyer: Buyer, *, device: bytes, password: str | None = None
+) -> None:
+    """A device that had the place before it moved has it again; with an account's password any device has.
 
     Whoever knows the password must not depend on a device that is lost; a guest has nothing but the devices.
-    Raises NotInQueue, OtherDevice, PlaceRevoked.
+    Raises NotInQueue, OtherDevice, PlaceRevoked, WrongCredentials.
     """
     place = joining.place_of(office, event_id, buyer.id)
     in_draw = place.standing is Standing.IN_DRAW
-    if buyer.guest:
+    if password is None:
         office.places.take_back(event_id, place.number, device=device, in_draw=in_draw)
-    else:
-        office.places.bind(event_id, place.number, device=device, in_draw=in_draw)
+        return
+    auth.check_password(office, buyer, password)
+    office.places.own(event_id, place.number, device=device, in_draw=in_draw)
+
+
+def refuse_other_device(office: BoxOffice, event_id: EventId, number: int, *, device: bytes) -> None:
+    """Raises OtherDevice for whoever came in with a place that another device has now.
+
+    While the queue does not answer nobody is refused: a guard against sharing must not cost anybody their turn.
+    """
+    try:
+        has_it = office.places.device_of(event_id, number)
+    except QueueUnavailable:
+        return
+    if has_it not in (None, device):
+        raise OtherDevice("Your place moved to another device. Book there, or take it back to this one.")

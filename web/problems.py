@@ -43,6 +43,7 @@ STATUS: dict[type[e.OnsaleError], int] = {
     e.OtherDevice: 409,
     e.MoveCodeGone: 410,
     e.WorkNeeded: 409,
+    e.BlockTooWide: 409,
     e.DeviceNeeded: 409,
     e.PlaceRevoked: 403,
     e.PlaceHandedOver: 409,

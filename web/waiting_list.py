@@ -82,7 +82,14 @@ class ListAsStaffSee:
 
 
 def join(
-    office: BoxOffice, event_id: EventId, buyer: Buyer, wanted: Wanted, *, address: str, queue_token: str | None = None
+    office: BoxOffice,
+    event_id: EventId,
+    buyer: Buyer,
+    wanted: Wanted,
+    *,
+    address: str,
+    queue_token: str | None = None,
+    solution: str | None = None,
 ) -> tuple[MyEntry, bool]:
     """Be on the list under one's queue number, and whether that is new. Again: change what is wanted.
 
@@ -97,7 +104,7 @@ def join(
         raise NotFound("There is no such section.", field="section_ids")
     with reading(office.engine) as connection:
         _check(connection, event_id, buyer.id)
-    joined = joining.join(office, event_id, buyer.id, address=address, queue_token=queue_token)
+    joined = joining.join(office, event_id, buyer.id, address=address, queue_token=queue_token, solution=solution)
     with transaction(office.engine) as connection:
         created = waiting_entries.put(connection, event_id, buyer.id, joined.number, wanted)
         return _mine(connection, event_id, buyer.id), created

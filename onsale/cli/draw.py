@@ -98,7 +98,9 @@ def export(event: str, output: TextIO) -> None:
 @draw.command("verify")
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--seed-hash", help="As the event's page had it before the draw.")
-@click.option("--beacon", help="As the beacon's own source published it.")
+@click.option("--beacon-name", help='As the event\'s page had it before anybody could join; "" for none.')
+@click.option("--beacon", help="The beacon's value, as its own source published it.")
+@click.option("--event", type=int, help="The event's number, as in the address of its page.")
 @click.option("--size", type=int, help="How many numbers were drawn, as the event's page has it.")
 @click.option("--list-hash", help="Of a list you were given before.")
 @click.option("--weights", help='As the event\'s page had them, "5:200,10:20": who counts how often; "-" for none.')
@@ -106,7 +108,8 @@ def export(event: str, output: TextIO) -> None:
 def verify(file: Path, as_json: bool, **noted: str | int | None) -> None:
     """Check everybody's number from a list that `onsale draw export` wrote. Needs no record and no network.
 
-    Exits with 1 when something is wrong, and says what: seed, beacon, count, list, weights or numbers.
+    Exits with 1 when something is wrong, and says what: event, seed, beacon, count, list, weights or numbers. What no
+    option gives is believed as the list has it, and told.
     """
     try:
         weights = None if noted["weights"] is None else draw_list.weights_in(str(noted["weights"]))
@@ -115,12 +118,13 @@ def verify(file: Path, as_json: bool, **noted: str | int | None) -> None:
     with file.open(encoding="utf-8") as lines:
         found = draw_list.check(lines, {**noted, "weights": weights})
     if as_json:
-        out(json.dumps({"ok": not found, "wrong": [{"what": one.what, "says": one.says} for one in found]}))
+        with file.open(encoding="utf-8") as lines:
+            believed = [option for option, _ in draw_list.taken(next(lines, ""), noted)]
+        wrong = [{"what": one.what, "says": one.says} for one in found]
+        out(json.dumps({"ok": not found, "wrong": wrong, "believed": believed}))
     else:
-        for one in found:
-            out(f"WRONG  {one.what}: {one.says}")
-        if not found:
-            out("Every number follows from the seed, the beacon and the count.")
+        for line in draw_list.in_words(str(file), found, noted):
+            out(line)
     if found:
         raise SystemExit(1)
 

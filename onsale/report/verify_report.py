@@ -23,6 +23,18 @@ MARK_CHARACTERS = 8
 # The shop's clocks may differ by this much, and a changed rate takes this long to be in force, in microseconds.
 SKEW_US, EFFECT_US, BURST_US, TURN = 1_000_000, 10_000_000, 2_000_000, 60_000_000
 DIALS = ("rate_per_minute", "phase", "opens_at")
+# What each kind of line has at least, and of which type.
+FIELDS: dict[str, dict[str, type]] = {
+    "header": {"format": str, "event": dict, "dials": dict},
+    "batch": {"batch": int, "event": int, "first": int, "last": int, "hash": str, "marks": str, "previous": str},
+    "move": {"n": int, "at": str, "booking": str, "version": int, "from": str, "to": str},
+    "capture": {"n": int, "at": str, "booking": str, "amount_minor": int, "currency": str},
+    "refund": {"n": int, "at": str, "refund": str, "state": str},
+    "run": {"n": int, "at": str, "run": int, "admitted": int, "first": int, "last": int}
+    | {"return_first": int, "return_last": int},
+    "log": {"n": int, "at": str, "line": int, "kind": str, "body": dict},
+    "totals": {"head": str, "sale": dict, "verify": dict},
+}
 Line = dict[str, Any]
 Point = tuple[int, int, int, int]
 Steps = list[tuple[int, int]]
@@ -32,12 +44,23 @@ class Different(Exception):
     """Something is not as it must be; says what, and where."""
 
 
+class Told(Line):
+    """What stands in a line of the file, and in which: whoever asks it for what it has not got is told where."""
+
+    def __init__(self, found: Line, at: int) -> None:
+        super().__init__(found)
+        self.at = at
+
+    def __missing__(self, name: str) -> Any:
+        raise Different(f"line {self.at} of the file has no {name!r} where one must be")
+
+
 @dataclass
 class Report:
     """What the lines of the file say, each with the number of its line."""
 
     header: Line
-    totals: Line = field(default_factory=dict)
+    totals: Told = field(default_factory=lambda: Told({}, 0))
     moves: dict[str, dict[int, Line]] = field(default_factory=lambda: defaultdict(dict))
     captures: list[Line] = field(default_factory=list)
     refunds: dict[str, list[Line]] = field(default_factory=lambda: defaultdict(list))
@@ -57,18 +80,43 @@ def check(raw: bytes, *, key: str | None = None) -> Report:
         report = read_chain(lines)
         for rule in (histories, money, tickets, order, admissions, draw, totals):
             rule(report)
-    except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
-        raise Different(f"a line does not say what it must: {type(error).__name__} {error}") from None
+    except (KeyError, TypeError, ValueError, IndexError, AttributeError, RecursionError) as error:
+        where = looked_at(error)
+        raise Different(f"{where} does not say what it must: {type(error).__name__} {error}") from None
     check_signature(raw, lines[-1], key)
     return report
 
 
-def told(raw: bytes, number: int) -> Line:
+def looked_at(error: BaseException) -> str:
+    """The line that was looked at last before this."""
+    trace, at = error.__traceback__, 0
+    while trace:
+        held = [each.at for each in trace.tb_frame.f_locals.values() if isinstance(each, Told)]
+        trace, at = trace.tb_next, max(held, default=at)
+    return f"line {at} of the file, or one that it is compared with," if at else "a line"
+
+
+def told(raw: bytes, number: int) -> Told:
     try:
-        document: Line = dict(json.loads(raw))
-    except (ValueError, TypeError):
-        raise Different(f"line {number} of the file is no JSON object") from None
+        document = json.loads(raw, object_hook=lambda found: Told(found, number))
+    except (ValueError, RecursionError):
+        document = None
+    if not isinstance(document, Told):
+        raise Different(f"line {number} of the file is no JSON object (or one too deep to be read)")
     return document
+
+
+def shaped(line: Line, kind: str, at: int) -> None:
+    """A line of this kind has what the kind has."""
+    if line.get("t") != kind:
+        raise Different(f"line {at} of the file says it is {line.get('t')!r}, where {kind!r} must be")
+    for name, wanted in FIELDS[kind].items():
+        if type(line[name]) not in (wanted, Told if wanted is dict else wanted):
+            raise Different(f"line {at} of the file: {name!r} is {line[name]!r:.60}, which is no {wanted.__name__}")
+    try:
+        micros(line.get("at", "1970-01-01T00:00:00Z"))
+    except (AttributeError, TypeError, ValueError):
+        raise Different(f"line {at} of the file: 'at' is {line['at']!r:.60}, which is no time") from None
 
 
 def canonical(document: Line) -> bytes:
@@ -80,9 +128,18 @@ def read_chain(lines: list[bytes]) -> Report:
     report, pending = Report(told(lines[0], 1)), list[tuple[int, bytes, Line]]()
     if report.header.get("format") != FORMAT:
         raise Different(f"line 1 of the file: this is no {FORMAT}")
+    shaped(report.header, "header", 1)
+    dials = report.header["dials"]
+    try:
+        micros(dials["opens_at"]), int(dials["rate_per_minute"]), str(dials["phase"]), int(report.header["event"]["id"])
+    except (AttributeError, TypeError, ValueError):
+        raise Different("line 1 of the file: the dials or the event's id are not what such things are") from None
     for number, raw in enumerate(lines[1:-2], start=2):
         line = told(raw, number)
+        if line.get("t") not in FIELDS:
+            raise Different(f"line {number} of the file: {line.get('t')!r} is no kind of line")
         if line["t"] == "batch":
+            shaped(line, "batch", number)
             close_batch(report, line, raw, pending, number)
             pending = []
         else:
@@ -90,7 +147,8 @@ def read_chain(lines: list[bytes]) -> Report:
     if pending:
         raise Different(f"line {pending[0][0]} of the file is in no batch")
     report.totals = told(lines[-2], len(lines) - 1)
-    if (report.totals["t"], report.totals["head"]) != ("totals", report.head):
+    shaped(report.totals, "totals", len(lines) - 1)
+    if report.totals["head"] != report.head:
         raise Different(f"line {len(lines) - 1} of the file: the chain ends with {report.head}, the totals say another")
     return report
 
@@ -98,13 +156,15 @@ def read_chain(lines: list[bytes]) -> Report:
 def close_batch(report: Report, batch: Line, raw: bytes, pending: list[tuple[int, bytes, Line]], number: int) -> None:
     where, event = f"batch {batch['batch']} (line {number} of the file)", report.header["event"]["id"]
     report.batches += 1
-    if (batch["batch"], batch["event"]) != (report.batches, event) or canonical(batch) != raw:
+    if batch["event"] != event:
+        raise Different(f"{where} is of event {batch['event']}, the header (line 1 of the file) of event {event}")
+    if batch["batch"] != report.batches or canonical(batch) != raw:
         raise Different(f"{where}: batch {report.batches} of event {event} was to come")
     if batch["previous"] != report.head:
         raise Different(f"{where} does not name the batch before it")
     for index, (at, line_raw, line) in enumerate(pending):
         position, mark = report.lines + 1 + index, hashlib.sha256(line_raw).hexdigest()[:MARK_CHARACTERS]
-        if line["n"] != position or batch["marks"][index * MARK_CHARACTERS :][:MARK_CHARACTERS] != mark:
+        if line.get("n") != position or batch["marks"][index * MARK_CHARACTERS :][:MARK_CHARACTERS] != mark:
             raise Different(f"{where}: line {position} of the log (line {at} of the file) is not what was chained")
     if (batch["first"], batch["last"]) != (report.lines + 1, report.lines + len(pending)):
         raise Different(f"{where} says it has lines {batch['first']} to {batch['last']}, which it has not")
@@ -121,6 +181,7 @@ def sort_in(report: Report, line: Line, at: int) -> None:
     line["file line"], kind = at, line["t"]
     if "unreadable" in line or kind not in ("move", "capture", "refund", "run", "log"):
         raise Different(f"{place(line)} cannot be read: {kind}")
+    shaped(line, kind, at)
     if kind == "move":
         report.moves[line["booking"]][line["version"]] = line
     elif kind == "run":
@@ -320,7 +381,8 @@ def totals(report: Report) -> None:
     found |= {"admitted": sum(run["admitted"] for run in report.runs.values())}
     for name, value in found.items():
         if report.totals["sale"][name] != value:
-            raise Different(f"totals: {name} is {report.totals['sale'][name]}, the lines add up to {value}")
+            where, said = f"totals (line {report.totals.at} of the file)", report.totals["sale"][name]
+            raise Different(f"{where}: {name} is {said}, the lines add up to {value}")
 
 
 def check_signature(raw: bytes, last: bytes, key: str | None) -> None:
@@ -338,7 +400,12 @@ def check_signature(raw: bytes, last: bytes, key: str | None) -> None:
         raise Different(f"signed with the key {public.hex()}, not with the one you gave")
     message = f"{FORMAT}\n{hashlib.sha256(raw[: -len(last) - 1]).hexdigest()}".encode()
     if not ed25519(public, message, signature):
-        raise Different("the signature is not this file's: something in it is not what was signed")
+        end = raw.count(b"\n")
+        raise Different(
+            f"the signature is not this file's. The log (lines 2 to {end - 2}) is whole in itself, so that unless all"
+            " of it was made anew what is not as it was signed is one of these: line 1 of the file (the header), line"
+            f" {end - 1} of the file (the totals), the last line of the file (line {end}, the signature)"
+        )
 
 
 # Ed25519 as in RFC 8032, 5.1.7: points are (X, Y, Z, T) with x = X/Z, y = Y/Z, xy = T/Z.

@@ -1,6 +1,7 @@
 """Checks the list of a draw: that everybody's number follows from the seed, the beacon and how many there were.
 
-    python draw_list.py FILE [--seed-hash HEX] [--beacon VALUE] [--size N] [--list-hash HEX] [--weights 5:200,10:20]
+    python draw_list.py FILE [--seed-hash HEX] [--beacon VALUE] [--size N] [--list-hash HEX]
+                           [--beacon-name NAME] [--event ID] [--weights 5:200,10:20]
 
 For strangers: it needs this file and Python 3.9, nothing of Onsale, and works the rule out on its own. What you noted
 yourself before the draw (from the event's page) is given as options; without them the file is only checked in itself.
@@ -20,19 +21,28 @@ from typing import Any
 FORMAT = "onsale draw 1"
 FACTS = ("event_id", "size", "seed", "seed_hash", "beacon_name", "beacon_value", "beacon_hash", "list_hash")
 NOBODY = "-"
+# What nothing in a list binds: as an option, in the list, and in words, with who published it when.
+PAGE_BEFORE = "as the event's page had it before anybody could join"
+TAKEN = (
+    ("event", "event_id", "the event", "as in the address of its page"),
+    ("seed_hash", "seed_hash", "the seed's hash", PAGE_BEFORE),
+    ("beacon_name", "beacon_name", "the beacon's name", PAGE_BEFORE),
+    ("beacon", "beacon_value", "the beacon's value", "as its own source published it"),
+    ("size", "size", "the count", "as the event's page had it before the beacon was published"),
+)
 
 
 @dataclass(frozen=True)
 class Finding:
-    """What is wrong: `seed`, `beacon`, `count`, `list`, `weights`, `numbers` or `file`, and in what way."""
+    """What is wrong: `event`, `seed`, `beacon`, `count`, `list`, `weights`, `numbers` or `file`, and in what way."""
 
     what: str
     says: str
 
 
 def check(lines: Iterable[str], noted: Mapping[str, Any]) -> list[Finding]:
-    """Everything that is wrong with a list; `noted` is what a stranger wrote down: seed_hash, beacon, size, list_hash,
-    weights ({how much an entry counts: of how many people at most}).
+    """Everything that is wrong with a list; `noted` is what a stranger wrote down: event, seed_hash, beacon_name,
+    beacon (its value), size, list_hash, weights ({how much an entry counts: of how many people at most}).
 
     Numbers are compared only where seed, beacon and count are whole: otherwise none of them can be right.
     """
@@ -47,11 +57,29 @@ def check(lines: Iterable[str], noted: Mapping[str, Any]) -> list[Finding]:
         seed = bytes.fromhex(facts["seed"])
     except (ValueError, TypeError) as error:
         return [Finding("file", f"cannot be read: {error}")]
-    found = [*_seed(facts, seed, noted), *_beacon(facts, noted), *_count(facts, entries, noted)]
+    found = [*_event(facts, noted), *_seed(facts, seed, noted), *_beacon(facts, noted), *_count(facts, entries, noted)]
     keyed = not found
     found += _list(facts, entries, noted)
     found += _weights(weights, entries, noted)
     return found + _numbers(facts, seed, entries) if keyed else found
+
+
+def taken(head: str, noted: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """What was believed as a list has it, because it was not noted: the option to give, and what to compare."""
+    try:
+        facts = json.loads(head)
+        told = [(name, words, facts[fact], when) for name, fact, words, when in TAKEN if noted.get(name) is None]
+    except (ValueError, TypeError, KeyError):
+        return []
+    return [
+        ("--" + name.replace("_", "-"), f"{words}, {value if value not in (None, '') else 'none'}: {when}")
+        for name, words, value, when in told
+    ]
+
+
+def _event(facts: Mapping[str, Any], noted: Mapping[str, Any]) -> Iterable[Finding]:
+    if noted.get("event") not in (None, facts["event_id"]):
+        yield Finding("event", f"asked for was event {noted['event']}, and the list is of event {facts['event_id']}")
 
 
 def _entry(row: str) -> tuple[int, str, int]:
@@ -71,6 +99,14 @@ def _beacon(facts: Mapping[str, Any], noted: Mapping[str, Any]) -> Iterable[Find
     really = hashlib.sha256(str(facts["beacon_value"]).encode()).hexdigest()
     if really != facts["beacon_hash"]:
         yield Finding("beacon", f"the value's hash is {really}, and the list says {facts['beacon_hash']}")
+    name, value, without = facts["beacon_name"], facts["beacon_value"], bool(facts.get("without_beacon"))
+    if value and (without or not name):
+        why = "was drawn without the beacon" if without else "named no beacon"
+        yield Finding("beacon", f"the list says that it {why}, and has the value {value!r}")
+    if name and not value and not without:
+        yield Finding("beacon", f"the list names the beacon {name!r}, and has no value of it")
+    if noted.get("beacon_name") not in (None, name):
+        yield Finding("beacon", f"announced was the beacon {noted['beacon_name']!r}, and the list has {name!r}")
     if noted.get("beacon") not in (None, facts["beacon_value"]):
         yield Finding("beacon", f"published was {noted['beacon']!r}, and the list has {facts['beacon_value']!r}")
 
@@ -194,6 +230,18 @@ def weights_in(text: str) -> dict[int, int]:
     return {int(weight): int(people) for weight, people in pairs}
 
 
+def in_words(path: str, found: Sequence[Finding], noted: Mapping[str, Any]) -> list[str]:
+    """What came of a check, for people."""
+    if found:
+        return [f"WRONG  {finding.what}: {finding.says}" for finding in found]
+    with open(path, encoding="utf-8") as lines:
+        believed = taken(next(lines, ""), noted)
+    told = ["Every number follows from the seed, the beacon and the count."]
+    if believed:
+        told.append("The list was believed in this, which nothing in it can prove. Compare it yourself, or give it:")
+    return told + [f"  {option:<14} {words}" for option, words in believed]
+
+
 def main(arguments: Sequence[str]) -> int:
     """The command line; 0 when everything follows, 1 when something does not."""
     parser = argparse.ArgumentParser(description="Check everybody's number of a draw from its list.")
@@ -203,14 +251,13 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--size", type=int, help="how many numbers were drawn, as the event's page has it")
     parser.add_argument("--list-hash", help="of a list you were given before")
     parser.add_argument("--weights", type=weights_in, help="as the event's page had them: 5:200,10:20; none: -")
+    parser.add_argument("--beacon-name", help='as the event\'s page had it before anybody could join; "" for none')
+    parser.add_argument("--event", type=int, help="the event's number, as in the address of its page")
     noted = vars(parser.parse_args(arguments))
-    file = noted.pop("file")
-    with open(file, encoding="utf-8") as lines:
+    with open(noted["file"], encoding="utf-8") as lines:
         found = check(lines, noted)
-    for finding in found:
-        sys.stdout.write(f"WRONG  {finding.what}: {finding.says}\n")
-    if not found:
-        sys.stdout.write("Every number follows from the seed, the beacon and the count.\n")
+    for line in in_words(noted["file"], found, noted):
+        sys.stdout.write(line + "\n")
     return 1 if found else 0
 
 

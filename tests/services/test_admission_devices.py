@@ -83,13 +83,13 @@ def door(web: Web, engine, shop) -> Door:
 
 OTHER_INSTALLATION = ("k2", "the-key-of-somebody-else-32-letters")
 REMOVED_KEY = ("k0", "the-key-of-long-ago-of-32-letters!")
-IN, REFUSED = 202, 403
+IN, REFUSED, MOVED = 202, 403, 409
 
 TABLE: dict[str, tuple[int, Callable[[Door], httpx.Response]]] = {
     "one's own, on one's own device": (IN, lambda door: door.book(door.token)),
     "signed by the key before": (IN, lambda door: door.book(door.signed(OLD_KEY))),
-    "of a client that names none": (
-        IN,
+    "of a client that names none, at a place that is a device's": (
+        MOVED,
         lambda door: door.book(door.signed(NEW_KEY, device=NO_DEVICE), device=None),
     ),
     "from another device": (REFUSED, lambda door: door.book(door.token, device=OTHERS)),
@@ -113,8 +113,9 @@ def test_exactly_the_right_admissions_let_somebody_book(door, which):
     answer = book(door)
 
     assert answer.status_code == status, answer.text
-    if status == REFUSED:
-        assert answer.json()["type"] == "/problems/bad-admission-token"
+    if status != IN:
+        kind = "bad-admission-token" if status == REFUSED else "other-device"
+        assert answer.json()["type"] == f"/problems/{kind}"
 
 
 def test_one_admission_replayed_by_fifty_is_one_booking(door):

@@ -167,3 +167,28 @@ def test_the_staff_of_the_event_see_how_often_the_waits_held(web, event_id, staf
 
     assert (mine.status_code, mine.json()["told"], mine.json()["held_percent"]) == (200, 0, None)
     assert theirs.status_code == 404
+
+
+def test_a_queue_is_not_switched_off_over_people_who_wait_unless_that_is_said(web, event_id, staff_of):
+    member = staff_of()
+    turn(member, event_id, phase="paused", reason="One moment").raise_for_status()
+    web.guest().join(event_id)
+    web.office.statuses.forget(event_id)
+
+    refused = turn(member, event_id, enabled=False)
+    others = turn(member, event_id, enabled=True, rate_per_minute=120)
+    said = turn(member, event_id, enabled=False, lose_order=True)
+
+    assert (refused.status_code, refused.json()["type"], refused.json()["field"]) == (
+        409,
+        "/problems/illegal-move",
+        "enabled",
+    )
+    assert refused.json()["detail"].startswith("1 in the queue:")
+    assert (others.status_code, said.status_code, said.json()["enabled"]) == (200, 200, False)
+    # Off already: nobody waits for anything.
+    assert turn(member, event_id, enabled=False).status_code == 200
+
+
+def test_a_queue_in_which_nobody_waits_is_switched_off_at_once(web, event_id, staff_of):
+    assert turn(staff_of(), event_id, enabled=False).status_code == 200

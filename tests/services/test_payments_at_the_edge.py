@@ -124,7 +124,7 @@ def test_three_d_secure_beyond_the_hold_ends_expired_and_nothing_is_charged(sale
     assert (told["state"], told["settled"], sale.seat_is()) == ("expired", True, "free")
     assert (shown.title, shown.lead) == (
         "The time to pay ran out",
-        "The tickets are on sale again. You were not charged.",
+        "The tickets are free for others. You were not charged.",
     )
     assert shown.timeline[-1] == ("done", "Time ran out")
     # A yes on the bank's page that was still open does nothing any more.
@@ -230,7 +230,7 @@ def test_a_second_card_while_the_first_is_being_asked_is_refused_with_what_to_do
     second = sale.buyer.pays(MASTERCARD)
     sale.carry_on()
 
-    assert second.alert == "The booking is no longer in a state that allows this. Read it again."
+    assert second.alert == "As things stand this cannot be done. Look again."
     assert sale.outcomes() == [(VISA, "authorised")]
     assert sale.buyer.page().title == "Enjoy the show"
 
@@ -242,4 +242,4 @@ def test_a_card_after_the_hold_is_refused_and_the_buyer_is_told_that_nothing_was
 
     assert late.alert.endswith("You were not charged.")
     assert (sale.buyer.api()["state"], sale.outcomes()) == ("expired", [])
-    assert sale.buyer.page().lead == "The tickets are on sale again. You were not charged."
+    assert sale.buyer.page().lead == "The tickets are free for others. You were not charged."

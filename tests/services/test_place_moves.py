@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
 from uuid import uuid4
 
 import pytest
 
 from onsale.db.ids import EventId
+from onsale.errors import OtherDevice
+from onsale.queue.keys import NO_DEVICE, EventKeys, device_digest
 from onsale.queue.moves import LIFE_SECONDS
 from onsale.web import limits
 from tests.builders import an_event, open_queue, until
@@ -49,6 +52,10 @@ def admitted(web, person: Person, event_id: EventId) -> None:
 
 def enter(person: Person, event_id: EventId, device: str):
     return person.post(f"/v1/events/{event_id}/queue/me/enter", Device=device)
+
+
+def back(person: Person, event_id: EventId, device: str, **body: str):
+    return person.post(f"/v1/events/{event_id}/queue/me/device", body, Device=device)
 
 
 def test_a_guests_place_moves_with_the_code_and_keeps_its_number(web, event_id):
@@ -150,10 +157,11 @@ def test_an_account_goes_on_wherever_it_signs_in(web, event_id):
     enter(lost, event_id, OLD).raise_for_status()
 
     found = Person(web.http, web.http.post("/v1/sessions", json=credentials).json()["token"], made["buyer_id"])
-    refused = enter(found, event_id, NEW).status_code
-    found.post(f"/v1/events/{event_id}/queue/me/device", Device=NEW).raise_for_status()
+    refused = [enter(found, event_id, NEW), back(found, event_id, NEW), back(found, event_id, NEW, password="a guess")]
+    back(found, event_id, NEW, password=credentials["password"]).raise_for_status()
 
-    assert (refused, enter(found, event_id, NEW).json()["number"]) == (409, number)
+    assert [answer.status_code for answer in refused] == [409, 409, 401]
+    assert enter(found, event_id, NEW).json()["number"] == number
 
 
 def test_both_devices_show_the_same_place(web, event_id):
@@ -178,3 +186,97 @@ def test_an_admission_from_before_the_move_is_worth_nothing_on_the_new_device(we
     own = new.book(event_id, wish, Admission_Token=enter(new, event_id, NEW).json()["admission_token"], Device=NEW)
 
     assert (stolen.status_code, own.status_code) == (403, 202)
+
+
+def test_an_admission_from_before_the_move_is_worth_nothing_on_the_old_device_either(web, event_id):
+    old = web.guest()
+    old.join(event_id)
+    admitted(web, old, event_id)
+    token = enter(old, event_id, OLD).json()["admission_token"]
+    new = taken(web, offered(old, event_id))
+    wish = {"quantity": 1}
+
+    stale = old.book(event_id, wish, key=str(uuid4()), Admission_Token=token, Device=OLD)
+    own = new.book(event_id, wish, Admission_Token=enter(new, event_id, NEW).json()["admission_token"], Device=NEW)
+
+    assert (stale.status_code, stale.json()["type"], own.status_code) == (409, "/problems/other-device", 202)
+    assert "moved to another device" in stale.json()["detail"]
+
+
+def test_an_admission_that_names_no_device_ends_when_the_place_moves(web, event_id):
+    old = web.guest()
+    old.join(event_id)
+    admitted(web, old, event_id)
+    token = old.post(f"/v1/events/{event_id}/queue/me/enter").raise_for_status().json()["admission_token"]
+    code = old.post(f"/v1/events/{event_id}/queue/me/moves").raise_for_status().json()["code"]
+    taken(web, code)
+
+    stale = old.book(event_id, {"quantity": 1}, Admission_Token=token)
+
+    assert (stale.status_code, stale.json()["type"]) == (409, "/problems/other-device")
+
+
+def test_a_copied_session_moves_nothing_from_a_device_that_the_place_is_not_on(web, event_id):
+    old = web.guest()
+    old.join(event_id)
+    offered(old, event_id, OLD)
+
+    answers = [old.post(f"/v1/events/{event_id}/queue/me/moves", Device=THIRD), back(old, event_id, THIRD)]
+    nameless = old.post(f"/v1/events/{event_id}/queue/me/moves")
+
+    assert [answer.status_code for answer in (*answers, nameless)] == [409, 409, 409]
+    assert {answer.json()["type"] for answer in answers} == {"/problems/other-device"}
+
+
+def test_a_code_ends_when_the_device_that_showed_it_loses_the_place(web, event_id):
+    old = web.guest()
+    old.join(event_id)
+    first, second = offered(old, event_id), offered(old, event_id)
+    taken(web, first)
+
+    late = take(web, second, THIRD)
+
+    assert (late.status_code, late.json()["type"]) == (410, "/problems/move-code-gone")
+
+
+def test_whoever_took_a_place_wrongly_and_moved_it_on_keeps_it_from_nobody(web, event_id):
+    old = web.guest()
+    old.join(event_id)
+    admitted(web, old, event_id)
+    thief = taken(web, offered(old, event_id))
+    taken(web, offered(thief, event_id, NEW), THIRD)
+
+    mended = back(old, event_id, OLD)
+    again = [back(thief, event_id, device).status_code for device in (NEW, THIRD)]
+
+    assert mended.status_code == 204
+    assert again == [409, 409]
+    assert [enter(old, event_id, device).status_code for device in (OLD, NEW, THIRD)] == [200, 409, 409]
+
+
+def test_a_place_is_taken_back_for_a_day(web, event_id, redis_client):
+    number, day_ms, now_ms = 1, 24 * 3_600_000, 1_800_000_000_000
+    old, new, third = (device_digest(name) for name in (OLD, NEW, THIRD))
+    web.guest().join(event_id)
+    bind = web.office.places._bind  # the script with a clock of ours
+
+    bind(event_id, [number, new, old, "move", now_ms])
+    with pytest.raises(OtherDevice):
+        bind(event_id, [number, old, NO_DEVICE, "back", now_ms + day_ms])
+    bind(event_id, [number, third, new, "move", now_ms + day_ms - 1])
+
+    bind(event_id, [number, old, NO_DEVICE, "back", now_ms + day_ms - 1])
+    assert web.office.places.device_of(event_id, number) == old
+
+
+def test_a_place_that_is_moved_on_and_on_stays_its_first_devices_and_takes_no_more_room(web, event_id, redis_client):
+    web.guest().join(event_id)
+    places, devices = web.office.places, [device_digest(f"device-number-{n}-0123456789") for n in range(30)]
+
+    for before, device in pairwise(devices):
+        places.bind(event_id, 1, device=device, before=before)
+    kept = redis_client.hget(EventKeys(event_id).devices, "1")
+    places.take_back(event_id, 1, device=devices[0])
+
+    assert len(kept) == 22 + 8 * 14
+    assert places.device_of(event_id, 1) == devices[0]

@@ -102,6 +102,29 @@ def test_a_place_is_taken_along_told_of_and_taken_back(browsers, event_id):
     assert "moved to another device" in new.words
 
 
+def test_an_account_goes_on_at_a_device_that_never_had_the_place_with_its_password(web, event_id):
+    credentials = {"email": f"{uuid4().hex}@example.org", "password": "a long enough password"}
+    token = web.http.post("/v1/accounts", json=credentials).raise_for_status().json()["token"]
+    old, new = (Browser(web.address, onsale_buyer=token) for _ in range(2))
+    joined(old, event_id)
+    code_of(old, event_id)
+
+    new.go(f"/events/{event_id}/queue")
+    told = new.words
+    new.press(f"/events/{event_id}/queue/take-back", password="a wrong guess")
+    guessed = new.words
+    new.press(f"/events/{event_id}/queue/take-back", password=credentials["password"])
+    old.go(f"/events/{event_id}/queue")
+
+    assert "To go on here, your password" in told
+    assert "Take my place to another device" not in told
+    assert "on this device again" not in guessed
+    assert "on this device again" in new.words
+    assert "Your place moved to another device" in old.words
+    old.http.close()
+    new.http.close()
+
+
 def test_looking_at_the_page_of_a_code_changes_nothing(browsers, event_id, redis_client):
     old, new, _ = browsers
     joined(old, event_id)

@@ -268,8 +268,8 @@ def test_revoking_and_undoing_are_in_the_sale_log_with_who_did_it(web, engine, s
     [
         ({}, 404),
         ({"number": 1, "network": "192.0.2.0/24"}, 404),
-        ({"network": "0.0.0.0/0"}, 404),
-        ({"network": "2001::/16"}, 404),
+        ({"network": "0.0.0.0/0"}, 409),
+        ({"network": "2001::/16"}, 409),
         ({"network": "nonsense"}, 404),
         ({"number": 0}, 422),
         ({"number": 999}, 404),

@@ -268,3 +268,55 @@ def test_a_log_that_was_chained_and_signed_anew_still_has_to_make_sense(sale, re
 
     with pytest.raises(Different, match=says):
         check(resigned(sale.shop.config, lines, change))
+
+
+def where_it_is_said(raw):
+    """The lines of the file that are named when these bytes are checked."""
+    with pytest.raises(Different) as found:
+        check(raw)
+    said = str(found.value)
+    last = [raw.count(b"\n")] if "the last line of the file" in said else []
+    return {int(number) for number in re.findall(r"line (\d+) of the file", said)} | set(last)
+
+
+def test_the_line_of_a_changed_byte_is_named(reported):
+    raw = reported().read_bytes()
+    seed = random.randrange(2**32)
+    print("seed", seed)
+    chance = random.Random(seed)
+    keys = [found.start() + 1 for found in re.finditer(rb'"[a-z_]+":', raw)]
+    for place in [*chance.sample(keys, 60), *chance.sample(range(len(raw)), 100)]:
+        if raw[place] == ord("\n"):
+            continue
+        changed = raw[:place] + (b"x" if raw[place] != ord("x") else b"y") + raw[place + 1 :]
+
+        assert raw[:place].count(b"\n") + 1 in where_it_is_said(changed), changed[place - 30 : place + 30]
+
+
+@pytest.mark.parametrize("deep", [b"[" * 100_000, b'{"a":' * 100_000], ids=["lists", "objects"])
+@pytest.mark.parametrize("at", [0, 3, -2, -1], ids=["header", "line", "totals", "signature"])
+def test_a_line_nested_too_deep_is_different(reported, at, deep):
+    lines = reported().read_bytes().splitlines()
+    lines[at] = deep
+
+    assert where_it_is_said(b"\n".join([*lines, b""])) == {(at if at >= 0 else len(lines) + at) + 1}
+
+
+@pytest.mark.parametrize(
+    ("kind", "change"),
+    [
+        ("capture", {"amount_minor": "1"}),
+        ("move", {"at": "yesterday"}),
+        ("run", {"admitted": None}),
+        ("log", {"body": []}),
+        ("header", {"dials": {}}),
+        ("header", {"event": {"id": "x"}}),
+    ],
+)
+def test_a_line_that_was_chained_and_signed_with_nonsense_is_named(sale, reported, kind, change):
+    lines = reported().read_bytes().splitlines()
+    number = next(at for at, line in enumerate(lines, 1) if orjson.loads(line)["t"] == kind)
+
+    changed = resigned(sale.shop.config, lines, of_kind(lambda line: line["t"] == kind, lambda _: change))
+
+    assert number in where_it_is_said(changed)

@@ -9,10 +9,12 @@ from uuid import uuid4
 import httpx
 import pytest
 
-from onsale.db import catalogue, sale_log
+from onsale.db import catalogue, queue_guards, sale_log
 from onsale.db.engine import reading, transaction
+from onsale.db.queue_guards import GuardChange
 from onsale.db.queue_settings import QueueChange
 from onsale.db.staff import Role, Staff, put
+from onsale.queue.work import solve
 from onsale.web import passwords, tokens
 from onsale.workers.admissions import tell_stock
 from tests.builders import an_event, open_queue, run_sql
@@ -60,6 +62,40 @@ def test_a_buyer_is_on_the_list_is_offered_a_ticket_and_says_no(web, house):
     assert left.status_code == 204
     assert first.get(path).json()["end_reason"] == "declined"
     assert second.get(path).json()["standing"] == "offered"
+
+
+def test_where_newcomers_compute_the_waiting_list_takes_the_work_and_whoever_has_a_number(web, house, engine):
+    with transaction(engine) as connection:
+        queue_guards.change(connection, house.event_id, GuardChange(work_bits=8), actor="test")
+    web.office.guards.forget(house.event_id)
+    path = f"/v1/events/{house.event_id}/waiting-list/me"
+    newcomer, queued = web.guests(2)
+
+    refused = newcomer.post(path, {})
+    joined = newcomer.post(path, {}, Join_Work=solved(newcomer, house.event_id))
+    first_the_queue = queued.post(f"/v1/events/{house.event_id}/queue", Join_Work=solved(queued, house.event_id))
+    then_the_list = queued.post(path, {})
+
+    assert (refused.status_code, slug(refused)) == (409, "work-needed")
+    assert [one.status_code for one in (joined, first_the_queue, then_the_list)] == [201, 201, 201]
+
+
+def solved(person: Person, event_id: int) -> str:
+    asked = person.post(f"/v1/events/{event_id}/queue/challenge").raise_for_status().json()
+    return solve(asked["challenge"], asked["bits"])
+
+
+def test_the_plain_page_of_the_list_has_a_place_for_the_work(web, house, engine):
+    with transaction(engine) as connection:
+        queue_guards.change(connection, house.event_id, GuardChange(work_bits=8), actor="test")
+    web.office.guards.forget(house.event_id)
+    person = web.guest()
+    cookies = {"Cookie": f"onsale_buyer={person.token}"}
+
+    form = web.http.get(f"/events/{house.event_id}/waiting-list", headers=cookies).text
+
+    assert f'data-work-url="/events/{house.event_id}/queue/challenge"' in form
+    assert "Joining needs JavaScript at this event" in form
 
 
 def test_without_a_list_nobody_is_on_it(web, engine, paying_shop):

@@ -60,6 +60,41 @@ def test_another_beacon_is_found():
     assert wrong(changed, beacon=VALUE) == ["beacon"]
 
 
+@pytest.mark.parametrize(
+    ("changed", "noted", "what"),
+    [
+        ({"beacon_name": "round 2"}, {"beacon_name": "round 1"}, "beacon"),
+        ({"beacon_name": ""}, {}, "beacon"),
+        ({"without_beacon": True}, {}, "beacon"),
+        ({"event_id": 8}, {"event": 7}, "event"),
+    ],
+)
+def test_another_promise_than_was_published_is_found(changed, noted, what):
+    assert wrong(a_list(), **noted) == []
+    assert wrong(a_list(**changed), **noted) == [what]
+
+
+def test_a_beacon_that_was_named_and_has_no_value_was_said_to_be_left_out():
+    nothing = {"beacon_value": "", "beacon_hash": sha256(b"").hexdigest()}
+
+    assert "beacon" in wrong(a_list(**nothing))
+    assert "beacon" not in wrong(a_list(**nothing, without_beacon=True))
+
+
+def test_what_the_list_alone_cannot_prove_is_said(tmp_path: Path):
+    path = tmp_path / "draw.csv"
+    path.write_text("\n".join(a_list()))
+    seed_hash = sha256(SEED).hexdigest()
+    noted = {"event": 7, "seed_hash": seed_hash, "beacon_name": "round 1", "beacon": VALUE, "size": SIZE}
+
+    said = draw_list.in_words(str(path), [], {})
+    all_given = draw_list.in_words(str(path), [], noted)
+
+    assert [line.split()[0] for line in said[2:]] == ["--event", "--seed-hash", "--beacon-name", "--beacon", "--size"]
+    assert "round 1: as the event's page had it before anybody could join" in said[4]
+    assert all_given == said[:1]
+
+
 def test_another_count_is_found():
     assert "count" in wrong(a_list(size=SIZE + 1))
     assert "count" in wrong(a_list()[:-1])

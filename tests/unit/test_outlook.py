@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from onsale.queue import outlook, status
+from onsale.queue import odds, outlook, status
 from onsale.queue.flow import NOTHING, Flow, Sample
 from onsale.queue.forecast import forecast
 from onsale.queue.outlook import Cause, Outlook
@@ -160,6 +160,7 @@ def test_nothing_changed_is_no_new_epoch() -> None:
     ("after", "cause"),
     [
         (with_rules(at(60, serving=100), rate_per_minute=50), Cause.ORGANISER),
+        (with_rules(at(60, serving=100), rate_per_minute=0), Cause.STOPPED),
         (with_rules(at(60, serving=100), rate_per_minute=200), Cause.FASTER),
         (with_rules(at(60, serving=100), phase=Phase.PAUSED), Cause.PAUSED),
         # Two minutes in which hardly anybody was called.
@@ -188,6 +189,26 @@ def test_after_a_pause_the_reason_is_still_there_since_when_it_began() -> None:
     assert resumed.pieces
     assert (resumed.cause, resumed.since_ms) == (Cause.PAUSED, NOW_MS + 59_000)
     assert resumed.epoch > on_pause.epoch
+
+
+@pytest.mark.parametrize("before", [Phase.PAUSED, Phase.OPEN])
+def test_an_ended_sale_has_neither_a_reason_for_the_wait_nor_chances(before: Phase) -> None:
+    first = looked(with_rules(at(60, serving=100, free=900, held=0), phase=before), looked(OPEN))
+
+    state = with_rules(at(120, serving=100, free=900, held=0), phase=Phase.CLOSED)
+    body = status.document(state, looked(state, first))
+
+    assert (body["wait"]["cause"], body["wait"]["since"]) == ("", None)
+    assert odds.odds(10, body) is None
+    assert odds.odds(10, {**body, "phase": "open"}) is not None
+
+
+def test_a_sale_that_goes_on_after_its_end_blames_nothing_for_the_wait() -> None:
+    ended = looked(with_rules(at(60, serving=100), phase=Phase.CLOSED), looked(OPEN))
+
+    again = looked(at(120, serving=100), ended)
+
+    assert (again.cause, again.epoch > ended.epoch) == (Cause.NONE, True)
 
 
 def test_a_restored_queue_says_so() -> None:

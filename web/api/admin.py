@@ -35,9 +35,14 @@ class StaffSessionDocument(Told):
 
 
 class QueueBody(Asked):
-    """What to change; what is left out stays. `version`: refuse if somebody else has changed it since."""
+    """What to change; what is left out stays. `version`: refuse if somebody else has changed it since.
+
+    Switched off (`enabled` false) and on again, a queue has passed everybody who waited. While people wait it is
+    switched off with `lose_order` alone.
+    """
 
     enabled: bool | None = None
+    lose_order: bool = False
     phase: PhaseWord | None = None
     opens_at: GivenMoment | None = None
     rate_per_minute: Annotated[int, Field(ge=0, le=RATE_PER_MINUTE_MAX), WHOLE] | None = None
@@ -53,7 +58,7 @@ class QueueBody(Asked):
     version: Annotated[int, Field(ge=0, le=(1 << 31) - 1), WHOLE] | None = None
 
     def change(self) -> QueueChange:
-        return QueueChange(**self.model_dump(exclude={"version"}))
+        return QueueChange(**self.model_dump(exclude={"version", "lose_order"}))
 
 
 class SettingsDocument(Told):
@@ -160,7 +165,14 @@ def show_sale(path: EventPath, staff: StaffMember) -> Answer[SaleDocument]:
 @admin.patch("/v1/admin/events/{event_id}/queue", raises=(NotAllowed, IllegalMove, BadRequest))
 def change_queue(path: EventPath, body: QueueBody, staff: StaffMember) -> Answer[SettingsDocument]:
     """Turn it: rate, max active, phase, selling, the words that buyers read"""
-    changed = dial.change(box_office(), EventId(path.event_id), staff, body.change(), expected_version=body.version)
+    changed = dial.change(
+        box_office(),
+        EventId(path.event_id),
+        staff,
+        body.change(),
+        expected_version=body.version,
+        lose_order=body.lose_order,
+    )
     return Answer(_settings(changed), headers={"Cache-Control": "no-store"})
 
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import Annotated
 from uuid import UUID
 
-from pydantic import Field, StringConstraints
+from pydantic import Field, SecretStr, StringConstraints
 
 from onsale.db.ids import EventId
-from onsale.errors import MoveCodeGone, NotInQueue, OtherDevice, PlaceRevoked, TooManyRequests
+from onsale.errors import MoveCodeGone, NotInQueue, OtherDevice, PlaceRevoked, TooManyRequests, WrongCredentials
 from onsale.queue.keys import device_digest
 from onsale.web import limits, moving, newcomers
+from onsale.web.api.accounts import PASSWORD_MAX
 from onsale.web.api.contract import Answer, Asked, Routes, Told
 from onsale.web.api.documents import EventPath
 from onsale.web.api.queue import DEVICE, PLACE_REFUSALS, DeviceHeaders, DeviceId
@@ -54,6 +55,12 @@ class NewDeviceHeaders(Asked):
     device: DeviceId | None = Field(None, alias=DEVICE, description="Random, yours, the same at every call.")
 
 
+class BackBody(Asked):
+    """Nothing, for a device that had the place; the account's password, for a new one."""
+
+    password: SecretStr | None = Field(None, min_length=1, max_length=PASSWORD_MAX)
+
+
 class MovedDocument(Told):
     """The place is here now: its buyer's JWT, and the queue token that proves the number."""
 
@@ -80,10 +87,10 @@ def create_challenge(path: EventPath, buyer: Buyer) -> Answer[ChallengeDocument]
 @devices.post(
     "/v1/events/{event_id}/queue/me/moves",
     answers={201: OfferedDocument},
-    raises=(*PLACE_REFUSALS, TooManyRequests),
+    raises=(*PLACE_REFUSALS, OtherDevice, TooManyRequests),
 )
 def offer_place(path: EventPath, headers: DeviceHeaders, buyer: Buyer) -> Answer[OfferedDocument]:
-    """Take my place to another device: a code, good once and for five minutes"""
+    """Take my place to another device: a code, good once and for five minutes; shown on the device it is on alone"""
     limits.by_buyer(limits.MOVES_OF_BUYER, buyer.id)
     offered = moving.offer(
         box_office(),
@@ -117,10 +124,11 @@ def take_place(headers: NewDeviceHeaders, body: CodeBody) -> Answer[MovedDocumen
 @devices.post(
     "/v1/events/{event_id}/queue/me/device",
     answers={204: None},
-    raises=(NotInQueue, OtherDevice, PlaceRevoked, TooManyRequests),
+    raises=(NotInQueue, OtherDevice, PlaceRevoked, WrongCredentials, TooManyRequests),
 )
-def take_place_back(path: EventPath, headers: DeviceHeaders, buyer: Buyer) -> Answer[Told]:
-    """Take my place back: for the device that had it before it moved, and for any that an account is signed in on"""
+def take_place_back(path: EventPath, headers: DeviceHeaders, body: BackBody, buyer: Buyer) -> Answer[Told]:
+    """Take my place back: for a device that had it within a day, and with an account's password for any"""
     limits.by_buyer(limits.MOVES_OF_BUYER, buyer.id)
-    moving.take_back(box_office(), EventId(path.event_id), buyer, device=headers.device_digest)
+    password = body.password.get_secret_value() if body.password else None
+    moving.take_back(box_office(), EventId(path.event_id), buyer, device=headers.device_digest, password=password)
     return Answer(None, 204)

@@ -10,7 +10,7 @@ from pydantic import Field, StringConstraints
 from onsale.db.ids import EventId
 from onsale.db.queue_guards import CONTACT_CHARACTERS_MAX, Guard, GuardChange
 from onsale.db.revocations import Count, Revocation
-from onsale.errors import IllegalMove, NotAllowed
+from onsale.errors import BlockTooWide, IllegalMove, NotAllowed
 from onsale.queue.work import WORK_BITS_MAX, expected_tries
 from onsale.web import guarding as verbs
 from onsale.web.api.contract import Answer, Asked, Routes, Told
@@ -107,7 +107,7 @@ def list_revocations(path: EventPath, staff: StaffMember) -> Answer[RevocationsD
 @guarding.post(
     "/v1/admin/events/{event_id}/revocations",
     answers={200: RevocationDocument, 201: RevocationDocument},
-    raises=(NotAllowed, IllegalMove),
+    raises=(NotAllowed, IllegalMove, BlockTooWide),
 )
 def revoke_places(path: EventPath, body: RevocationBody, staff: StaffMember) -> Answer[RevocationDocument]:
     """Revoke a place, or all that were taken from a block of addresses; bookings are not touched"""

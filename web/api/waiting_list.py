@@ -18,7 +18,7 @@ from onsale.web import limits, reminding, waiting_list
 from onsale.web.api.bookings import PRICE_MAX
 from onsale.web.api.contract import Answer, Asked, Routes, Told
 from onsale.web.api.documents import WHOLE, EventPath, Moment
-from onsale.web.api.queue import PLACE_REFUSALS, QueueHeaders
+from onsale.web.api.queue import PLACE_REFUSALS, JoinHeaders, QueueHeaders
 from onsale.web.auth import Buyer, StaffMember
 from onsale.web.box_office import box_office
 from onsale.web.waiting_list import ListAsStaffSee, ListStanding, MyEntry
@@ -132,10 +132,12 @@ class LetterPath(Asked):
         e.AddressLimitReached,
         e.BadQueueToken,
         e.PlaceHandedOver,
+        e.WorkNeeded,
+        e.PlaceRevoked,
         e.TooManyRequests,
     ),
 )
-def join_waiting_list(path: EventPath, headers: QueueHeaders, body: WantedBody, buyer: Buyer) -> Answer[EntryDocument]:
+def join_waiting_list(path: EventPath, headers: JoinHeaders, body: WantedBody, buyer: Buyer) -> Answer[EntryDocument]:
     """Be on the waiting list under my queue number; again, change what I wait for"""
     limits.by_buyer(limits.BOOKINGS_OF_BUYER, buyer.id)
     mine, created = waiting_list.join(
@@ -145,6 +147,7 @@ def join_waiting_list(path: EventPath, headers: QueueHeaders, body: WantedBody, 
         body.wanted(),
         address=request.remote_addr or "",
         queue_token=headers.queue_token,
+        solution=headers.join_work,
     )
     return Answer(_entry(mine), 201 if created else 200, _PRIVATE)
 

@@ -108,19 +108,19 @@ WORDS: dict[S, BookingWords] = {
     S.PAYMENT_FAILED: BookingWords(
         "Payment failed",
         "The payment did not go through",
-        "You were not charged, and the tickets are on sale again.",
+        "You were not charged, and the tickets are free for others.",
         kind="bad",
         settled=True,
     ),
     S.EXPIRED: BookingWords(
         "Expired",
         "The time to pay ran out",
-        "The tickets are on sale again. You were not charged.",
+        "The tickets are free for others. You were not charged.",
         kind="bad",
         settled=True,
     ),
     S.CANCELLED: BookingWords(
-        "Cancelled", "Cancelled", "The tickets are on sale again. You were not charged.", settled=True
+        "Cancelled", "Cancelled", "The tickets are free for others. You were not charged.", settled=True
     ),
     S.FAILED: BookingWords(
         "Failed",

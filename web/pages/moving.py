@@ -15,6 +15,7 @@ from onsale.web.pages import cookies, going, places, shows
 moves = Blueprint("moves", __name__)
 
 CODE_CHARACTERS_MAX = 40
+PASSWORD_CHARACTERS_MAX = 200
 
 
 @moves.post("/events/<int:event_id>/queue/move")
@@ -62,12 +63,13 @@ def take() -> Response:
 
 @moves.post("/events/<int:event_id>/queue/take-back")
 def take_back(event_id: int) -> Response:
-    """The place is this device's again, if it was before it moved."""
+    """The place is this device's again, if it had it before it moved, or with the account's password."""
     office, buyer = box_office(), auth.current_buyer()
     device = cookies.device_or_new()
     try:
         limits.by_buyer(limits.MOVES_OF_BUYER, buyer.id)
-        moving.take_back(office, EventId(event_id), buyer, device=cookies.digest(device))
+        password = request.form.get("password", "")[:PASSWORD_CHARACTERS_MAX] or None
+        moving.take_back(office, EventId(event_id), buyer, device=cookies.digest(device), password=password)
     except OnsaleError as error:
         return going.back(error, "waiting.show", event_id=event_id)
     flash("Your place is on this device again.", "good")

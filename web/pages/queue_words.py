@@ -10,6 +10,7 @@ from onsale.queue.outlook import Cause
 CAUSES = {
     Cause.PAUSED: "The organiser paused the queue",
     Cause.ORGANISER: "The organiser lets people in more slowly",
+    Cause.STOPPED: "The organiser lets nobody in for now",
     Cause.FASTER: "The organiser lets people in faster",
     Cause.CHECKOUT: "People take longer to choose and pay",
     Cause.RETURNS: "People whose turn had passed came back, and take half of the turns",

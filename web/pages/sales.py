@@ -119,6 +119,8 @@ def _why(state: QueueState) -> str:
         return ""
     if slowed := status.why(state):
         return slowed
+    if state.rules.rate_per_minute == 0:
+        return "The organiser lets nobody in for now, so nobody knows how long it takes."
     pace, rate = status.pace_per_minute(state), state.rules.rate_per_minute
     if pace < rate:
         return f"About {pace:,} people per minute now: as many are inside as fit, and people come in as others finish."

@@ -58,6 +58,8 @@ class PlaceView:
     # When the turn went to another device; None while it is this one's, or nobody's yet.
     moved_at: datetime | None = None
     elsewhere: bool = False
+    # Whether this device had the place, and may have it again at a press.
+    had_here: bool = False
     revoked: str = ""
 
     @property
@@ -280,6 +282,7 @@ def _view(place: MyPlace | None, sale: sales.Sale | None) -> PlaceView:
         drawn_number=place.drawn_number,
         weight=place.weight,
         elsewhere=_is_elsewhere(place),
+        had_here=place.turn is not None and cookies.device() in place.turn.had,
         moved_at=joining.moment(place.turn.since_ms) if place.turn and place.turn.since_ms else None,
     )
 

@@ -60,7 +60,13 @@ def join(event_id: int) -> Response:
         wanted = _wanted(event, buyer)
         places.with_token(
             lambda token: waiting_list.join(
-                office, event.id, buyer, wanted, address=request.remote_addr or "", queue_token=token
+                office,
+                event.id,
+                buyer,
+                wanted,
+                address=request.remote_addr or "",
+                queue_token=token,
+                solution=request.form.get("work"),
             )
         )
     except OnsaleError as error:

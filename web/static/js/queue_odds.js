@@ -6,10 +6,10 @@ const UNSURE_PRIOR = 0.35;
 const VERY_LIKELY = 0.93;
 const LIKELY = 0.45;
 
-// very_likely, likely, unlikely, none_left; null where nobody knows what is left.
+// very_likely, likely, unlikely, none_left; null where nobody knows what is left, or is let in any more.
 export function odds(ahead, status) {
   const { free, held, odds: known } = status;
-  if (free === null || held === null || !known) return null;
+  if (status.phase === 'closed' || free === null || held === null || !known) return null;
   if (free <= 0) return 'none_left';
   const each = Math.max(1, known.tickets_per_buyer);
   const buys = known.buys_percent / 100;

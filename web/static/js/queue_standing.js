@@ -92,6 +92,7 @@ export class Standing {
     this.write('odds', mine.oddsWords);
     this.fact('odds')?.setAttribute('data-odds', mine.odds ?? '');
     this.figures(status, ahead);
+    this.toggle('waits', status.phase !== 'closed');
     this.toggle('paused', status.phase === 'paused');
     this.toggle('all-held', status.phase === 'all_held');
     this.toggle('sold-out', status.phase === 'sold_out');
@@ -106,6 +107,7 @@ export class Standing {
   why(status) {
     if (status.phase !== 'open') return '';
     if (status.why) return status.why;
+    if (status.rate_per_minute === 0) return 'The organiser lets nobody in for now, so nobody knows how long it takes.';
     const slower = status.pace_per_minute < status.rate_per_minute;
     if (slower) return `About ${count(status.pace_per_minute)} people per minute now: as many are inside as fit, and people come in as others finish.`;
     return `At ${count(status.rate_per_minute)} people per minute, between everybody taking their turn and some staying away.`;

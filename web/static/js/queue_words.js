@@ -3,6 +3,7 @@
 const CAUSES = {
   paused: 'The organiser paused the queue',
   organiser: 'The organiser lets people in more slowly',
+  stopped: 'The organiser lets nobody in for now',
   faster: 'The organiser lets people in faster',
   checkout: 'People take longer to choose and pay',
   returns: 'People whose turn had passed came back, and take half of the turns',

@@ -5,6 +5,7 @@ import { tell } from './notifying.js';
 import { look, refresh, swap } from './part.js';
 import { say } from './say.js';
 import './post.js';
+import './work.js';
 
 const JITTER = 0.2;
 const FAILED_SECONDS = 15;
