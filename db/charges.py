@@ -231,7 +231,9 @@ def webhook_received(
 
 
 def unpaid_with_card(connection: Connection, *, older_than_seconds: float, limit: int = 500) -> tuple[BookingId, ...]:
-    """Held hands-free bookings whose saved card was not tried yet: their wake-up may be lost. In number order."""
+    """Held bookings that go on by themselves, with a saved card not tried yet or nothing to pay: their wake-up may be
+    lost. In number order.
+    """
     arguments = {"seconds": older_than_seconds, "limit": limit}
     return tuple(connection.execute(_UNPAID_WITH_CARD, arguments).scalars())
 
@@ -337,7 +339,8 @@ _WEBHOOK_RECEIVED = text("""
 """)
 _UNPAID_WITH_CARD = text("""
     SELECT b.id FROM bookings b
-     WHERE b.state = 'held' AND NOT b.voiding AND b.payment_method IS NOT NULL AND b.hold_until > clock_timestamp()
+     WHERE b.state = 'held' AND NOT b.voiding AND (b.payment_method IS NOT NULL OR b.amount_minor = 0)
+       AND b.hold_until > clock_timestamp()
        AND b.decided_at <= clock_timestamp() - :seconds * interval '1 second'
        AND NOT EXISTS (SELECT FROM payment_attempts a WHERE a.event_id = b.event_id AND a.booking_id = b.id)
      ORDER BY b.number, b.created_at LIMIT :limit

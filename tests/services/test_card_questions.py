@@ -256,17 +256,24 @@ def test_letting_a_card_go_is_carried_on_from_wherever_it_was_left(paying_shop, 
 def test_twins_without_a_lease_let_one_card_go_once_and_end_no_booking(paying_shop, event_id):
     mine = over_its_limit(paying_shop, event_id)
 
-    with ThreadPoolExecutor(3) as pool:
-        list(pool.map(lambda _: resume(paying_shop, mine, lease_seconds=0), range(3)))
+    three_at_once(paying_shop, mine, BookingState.HELD)
 
-    assert booking(paying_shop.engine, mine).state is BookingState.HELD
     assert outcomes(paying_shop, mine) == [(THREE_D_SECURE, "declined")]
     limit(paying_shop, event_id, MOST)
     give(paying_shop, mine, MASTERCARD)
-    with ThreadPoolExecutor(3) as pool:
-        list(pool.map(lambda _: resume(paying_shop, mine, lease_seconds=0), range(3)))
-    until(lambda: booking(paying_shop.engine, mine).state is BookingState.CONFIRMED, "the other card pays")
+    three_at_once(paying_shop, mine, BookingState.CONFIRMED)
     assert wrong(paying_shop, event_id) == {}
+
+
+def three_at_once(shop: Any, booking_id: BookingId, end: BookingState) -> None:
+    """Callers who do not know of each other, and come again as long as it has not ended: the bank sends twins away."""
+
+    def ended() -> bool:
+        with ThreadPoolExecutor(3) as pool:
+            list(pool.map(lambda _: resume(shop, booking_id, lease_seconds=0), range(3)))
+        return booking(shop.engine, booking_id).state is end
+
+    until(ended, f"the booking is {end}")
 
 
 def test_what_is_said_of_an_intent_that_was_replaced_means_nothing(paying_shop, event_id):

@@ -375,9 +375,13 @@ def test_what_was_not_authorised_is_not_committed(engine, held):
 def test_a_booking_that_costs_nothing_needs_no_card(engine):
     event_id = an_event(engine, sections=(NewSection(1, "Free", 0, rows=1, seats_per_row=4),))
     found = hold(engine, event_id)
+    with transaction(engine) as connection:
+        # Its wake-up may be lost: nobody else would look at it before it expires.
+        assert charges.unpaid_with_card(connection, older_than_seconds=0) == (found,)
 
     assert commit(engine, found) is Commit.DONE
     with transaction(engine) as connection:
+        assert charges.unpaid_with_card(connection, older_than_seconds=0) == ()
         assert charges.confirm_without_charge(connection, found)
         assert not charges.confirm_without_charge(connection, found)
     assert booking(engine, found).state is S.CONFIRMED
