@@ -490,18 +490,6 @@ def test_an_opening_writes_as_much_for_a_hundred_thousand_as_for_ten(shop, engin
     assert few == many > 0
 
 
-def test_a_number_given_up_before_the_draw_takes_nobody_elses_place(shop, engine):
-    event_id = a_draw(shop, engine)
-    guest, account, *others = some_buyers(engine, 20)
-    joined(shop, event_id, [guest, account, *others])
-
-    handed = shop.places.hand_over(event_id, giver=guest, taker=account)
-    opened(shop, engine, event_id)
-
-    assert (handed.number, handed.given_up) == (1, 2)
-    assert Standing.DONE not in {shop.store.place_of(event_id, buyer).standing for buyer in others}
-
-
 # Over HTTP.
 
 

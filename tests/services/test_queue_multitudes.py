@@ -51,7 +51,7 @@ def all_come_back(room: Room, numbers: range) -> None:
     """Everybody of these takes a return number, by the script that everybody's request runs."""
     keys = room.keys
     names = [keys.queue, keys.admitted, keys.entered, keys.holding, keys.returns, keys.numbers_lane()[4]]
-    names += [*keys.returns_lane()[:3], keys.returns_lane()[4], keys.owners]
+    names += [*keys.returns_lane()[:3], keys.returns_lane()[4], keys.owners, keys.came_back]
     come_back = room.client.register_script(lua.load("come_back"))
     for first in range(numbers.start, numbers.stop, numbers.step * PIPELINE):
         with room.client.pipeline(transaction=False) as pipeline:
