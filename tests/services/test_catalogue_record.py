@@ -98,7 +98,7 @@ def test_sections_added_later_continue_the_tickets(engine, event_id):
 
 def test_an_event_has_no_more_tickets_than_ids(engine, event_id):
     with transaction(engine) as connection, pytest.raises(ValueError, match="at most"):
-        catalogue.add_sections(connection, event_id, [NewSection(3, "Field", 1, standing=1 << 20)])
+        catalogue.add_sections(connection, event_id, [NewSection(3, "Field", 100, standing=1 << 20)])
 
 
 # The house, and what is taken of it.
