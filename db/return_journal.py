@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import Connection, TextClause, text
@@ -57,21 +57,23 @@ def recovered_before(connection: Connection, event_id: EventId) -> Recovered:
     return Recovered(*connection.execute(_RECOVERED, {"event_id": event_id}).one())
 
 
-def number_gaps(connection: Connection, event_id: EventId, first: int, last: int) -> tuple[tuple[int, int], ...]:
-    """The ranges of `first` to `last` that nobody joined with, as far as the journal knows."""
-    return _gaps(connection, _NUMBER_GAPS, {"event_id": event_id, "first": first, "last": last})
+def number_gaps(
+    connection: Connection, event_id: EventId, first: int, last: int, *, limit: int | None = GAPS_MAX
+) -> tuple[tuple[int, int], ...]:
+    """The ranges of `first` to `last` that nobody joined with, as far as the journal knows; `limit` None: all."""
+    return _gaps(connection, _NUMBER_GAPS, {"event_id": event_id, "first": first, "last": last, "limit": limit})
 
 
 def return_gaps(connection: Connection, event_id: EventId, first: int, last: int) -> tuple[tuple[int, int], ...]:
     """The ranges of return numbers from `first` to `last` that nobody took, as far as the journal knows."""
-    return _gaps(connection, _RETURN_GAPS, {"event_id": event_id, "first": first, "last": last})
+    asked = {"event_id": event_id, "first": first, "last": last, "limit": GAPS_MAX}
+    return _gaps(connection, _RETURN_GAPS, asked)
 
 
-def _gaps(connection: Connection, asked: TextClause, arguments: dict[str, int]) -> tuple[tuple[int, int], ...]:
-    if arguments["first"] > arguments["last"]:
-        return ()
-    rows = connection.execute(asked, {**arguments, "limit": GAPS_MAX})
-    return tuple((row.first, row.last) for row in rows)
+def _gaps(
+    connection: Connection, statement: TextClause, asked: Mapping[str, int | None]
+) -> tuple[tuple[int, int], ...]:
+    return tuple((row.first, row.last) for row in connection.execute(statement, asked))
 
 
 _RECORD = text("""
@@ -94,23 +96,29 @@ _RECOVERED = text("""
                        AS r (issued bigint, return_issued bigint, first bigint, return_first bigint)
              WHERE l.event_id = :event_id AND l.kind = 'queue_recovered') AS recovered
 """)
-_NUMBER_GAPS = text("""
+# Of some numbers that are known in between. The further ones of a weight in a draw are their holder's.
+_GAPS = """
     WITH known AS (
         SELECT :first - 1 AS number
         UNION ALL
+        {known}
+    ), followed AS (
+        SELECT number, lead(number, 1, :last + 1) OVER (ORDER BY number) AS next FROM known
+    )
+    SELECT number + 1 AS first, next - 1 AS last FROM followed WHERE next > number + 1 ORDER BY number LIMIT :limit
+"""
+_NUMBER_GAPS = text(
+    _GAPS.format(
+        known="""
         SELECT number FROM join_journal WHERE event_id = :event_id AND number BETWEEN :first AND :last
-    ), followed AS (
-        SELECT number, lead(number, 1, :last + 1) OVER (ORDER BY number) AS next FROM known
-    )
-    SELECT number + 1 AS first, next - 1 AS last FROM followed WHERE next > number + 1 ORDER BY number LIMIT :limit
-""")
-_RETURN_GAPS = text("""
-    WITH known AS (
-        SELECT :first - 1 AS number
         UNION ALL
-        SELECT return_number FROM return_journal WHERE event_id = :event_id AND return_number BETWEEN :first AND :last
-    ), followed AS (
-        SELECT number, lead(number, 1, :last + 1) OVER (ORDER BY number) AS next FROM known
+        SELECT further FROM draw_lots, generate_series(first_number + 1, first_number + weight - 1) AS further
+         WHERE event_id = :event_id AND further BETWEEN :first AND :last"""
     )
-    SELECT number + 1 AS first, next - 1 AS last FROM followed WHERE next > number + 1 ORDER BY number LIMIT :limit
-""")
+)
+_RETURN_GAPS = text(
+    _GAPS.format(
+        known="SELECT return_number FROM return_journal"
+        " WHERE event_id = :event_id AND return_number BETWEEN :first AND :last"
+    )
+)

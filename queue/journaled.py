@@ -56,14 +56,14 @@ class Journaled:
         pipeline = self._pipeline(joins)
         for number, buyer_id, joined_at_ms in joins:
             pipeline.hsetnx(keys.buyers(buyer_id), buyer_id.bytes, buyer_text(number, joined_at_ms))
-        _execute(pipeline)
+        execute(pipeline)
 
     def restore_admitted(self, event_id: EventId, places: Sequence[PlaceId], *, deadline_ms: int) -> None:
         """Places that may still come in until the deadline, at most RESTORE_MAX."""
         pipeline = self._pipeline(places)
         if places:
             pipeline.zadd(EventKeys(event_id).admitted, dict.fromkeys(places, deadline_ms))
-        _execute(pipeline)
+        execute(pipeline)
 
     def restore_hands_free(self, event_id: EventId, places: Sequence[PlaceId]) -> None:
         """Places with a hands-free booking, at most RESTORE_MAX. (Slots of live bookings: `follow`.)"""
@@ -72,7 +72,7 @@ class Journaled:
         for place in places:
             is_return, number = split_place(place)
             pipeline.setbit((keys.returns_lane() if is_return else keys.numbers_lane())[3], number, 1)
-        _execute(pipeline)
+        execute(pipeline)
 
     def restore_returns(self, event_id: EventId, returns: Sequence[tuple[int, int]]) -> None:
         """(number, return_number), at most RESTORE_MAX; of several of one number the last one counts."""
@@ -81,7 +81,7 @@ class Journaled:
         for number, back in returns:
             pipeline.bitfield(keys.returns).set("u32", f"#{number}", back).execute()
             pipeline.bitfield(keys.owners).set("u32", f"#{back}", number).execute()
-        _execute(pipeline)
+        execute(pipeline)
 
     def restore_nobodys(self, event_id: EventId, gaps: Gaps) -> None:
         """Numbers and return numbers that are nobody's, at most RESTORE_MAX ranges of each."""
@@ -89,7 +89,7 @@ class Journaled:
             pipeline = self._pipeline(ranges)
             for first, last in ranges:
                 _set_bits(pipeline, key, first, last)
-            _execute(pipeline)
+            execute(pipeline)
 
     def _oldest(self, stream: str, limit: int) -> list[tuple[Any, Any]]:
         try:
@@ -124,7 +124,8 @@ def _set_bits(pipeline: Pipeline, key: str, first: int, last: int) -> None:
         pipeline.setbit(key, bit, 1)
 
 
-def _execute(pipeline: Pipeline) -> None:
+def execute(pipeline: Pipeline) -> None:
+    """Send it. Raises QueueUnavailable."""
     try:
         pipeline.execute()
     except RedisError as error:

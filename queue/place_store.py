@@ -12,12 +12,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from redis import Redis
-from redis.client import Pipeline
 from redis.exceptions import RedisError
 
 from onsale.db.ids import BuyerId, EventId
 from onsale.errors import QueueUnavailable
-from onsale.queue.keys import DEVICE_BYTES, NO_DEVICE, EventKeys, device_field
+from onsale.queue.journaled import execute
+from onsale.queue.keys import NO_DEVICE, EventKeys, device_field
 from onsale.queue.lots import bitmap
 from onsale.queue.scripts import Scripts
 from onsale.queue.state import Place, Standing
@@ -87,15 +87,6 @@ class PlaceStore:
         """This device has the turn, whichever had it: whoever asks has proved to be the buyer."""
         return self._bind(event_id, [device_field(number, in_draw=in_draw), device, NO_DEVICE, "own"])
 
-    def device_of(self, event_id: EventId, number: int) -> bytes | None:
-        """The device that may take the turn of a place; None while any may. Raises QueueUnavailable."""
-        try:
-            known = self._client.hget(EventKeys(event_id).devices, str(number))
-        except RedisError as error:
-            raise QueueUnavailable from error
-        # The client decodes nothing; its types do not know that.
-        return known[:DEVICE_BYTES] if isinstance(known, bytes) else None
-
     def hand_over(self, event_id: EventId, handing: Handing) -> bool:
         """The taker has the place that counts, the giver none; no token proves either number from now on.
 
@@ -119,7 +110,7 @@ class PlaceStore:
                 pipeline.hdel(keys.buyers(one), one.bytes)
             for number in numbers:
                 pipeline.setbit(keys.moved, number, 1)
-        _execute(pipeline)
+        execute(pipeline)
 
     def restore_handed_over(self, event_id: EventId, taken: Sequence[tuple[BuyerId, int, int]]) -> None:
         """(taker, number, joined_at_ms) from the record, for those whose numbers the journal did not have."""
@@ -127,7 +118,7 @@ class PlaceStore:
         pipeline = self._client.pipeline(transaction=False)
         for taker, number, joined_at_ms in taken:
             pipeline.hsetnx(keys.buyers(taker), taker.bytes, buyer_text(number, joined_at_ms))
-        _execute(pipeline)
+        execute(pipeline)
 
     def revoke(self, event_id: EventId, numbers: Sequence[int]) -> int:
         """Pass these over like used places; how many that took out. May run twice. Slots of holds stay with them."""
@@ -173,10 +164,7 @@ class PlaceStore:
             pipeline.set(keys.lots, bitmap(rows))
             spare = sum(weight - 1 for _, weight in rows)
             pipeline.hset(keys.queue, mapping={"spare": spare, "spare_passed": 0, "spare_to": 0})
-        try:
-            pipeline.execute()
-        except RedisError as error:
-            raise QueueUnavailable from error
+        execute(pipeline)
 
     def _bind(self, event_id: EventId, arguments: Sequence[str | bytes | int]) -> int:
         keys = EventKeys(event_id)
@@ -185,10 +173,3 @@ class PlaceStore:
     def _in_steps(self, script: str, names: Sequence[str], numbers: Sequence[int]) -> int:
         steps = [numbers[first : first + REVOKE_MAX] for first in range(0, len(numbers), REVOKE_MAX)]
         return sum(int(self._run(script, names, list(some))[0]) for some in steps)
-
-
-def _execute(pipeline: Pipeline) -> None:
-    try:
-        pipeline.execute()
-    except RedisError as error:
-        raise QueueUnavailable from error

@@ -48,7 +48,7 @@ from onsale.errors import (
 from onsale.queue.draw import joined_as
 from onsale.queue.keys import NO_DEVICE, PlaceId, address_digest, number_place
 from onsale.queue.state import UNDECIDED_MS, Joined, Phase, QueueRules, SlotKind, SlotState, Standing
-from onsale.web import cards, codes, joining, limits, moving, newcomers, tokens, turns
+from onsale.web import cards, codes, joining, limits, newcomers, tokens, turns
 from onsale.web.box_office import BoxOffice
 
 KEY_CHARACTERS_MAX = 255
@@ -284,8 +284,7 @@ def _turn(office: BoxOffice, request: Request, *, early: bool) -> Turn:
             device=request.device,
         )
         newcomers.refuse_revoked(office, request.event_id, joined_as(rules.draw, admission.number))
-        turns.refuse_ended(office, admission, rules.draw)
-        moving.refuse_other_device(office, request.event_id, admission.number, device=request.device)
+        turns.refuse_ended(office, admission, rules.draw, device=request.device)
         _check_taken(office, request)
         return Turn(admission.number, admission.return_number, admission.admission_id, now=True)
     if request.payment_method is not None:

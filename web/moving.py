@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from onsale.db.ids import EventId
-from onsale.errors import MoveCodeGone, OtherDevice, QueueUnavailable
+from onsale.errors import MoveCodeGone, OtherDevice
 from onsale.queue.moves import LIFE_SECONDS, Moving, spoken
 from onsale.queue.state import Standing
 from onsale.web import auth, joining
@@ -85,16 +85,3 @@ def take_back(
         return
     auth.check_password(office, buyer, password)
     office.places.own(event_id, place.number, device=device, in_draw=in_draw)
-
-
-def refuse_other_device(office: BoxOffice, event_id: EventId, number: int, *, device: bytes) -> None:
-    """Raises OtherDevice for whoever came in with a place that another device has now.
-
-    While the queue does not answer nobody is refused: a guard against sharing must not cost anybody their turn.
-    """
-    try:
-        has_it = office.places.device_of(event_id, number)
-    except QueueUnavailable:
-        return
-    if has_it not in (None, device):
-        raise OtherDevice("Your place moved to another device. Book there, or take it back to this one.")

@@ -1,11 +1,19 @@
-"""Whether a turn is still its buyer's: a booking ends it, leaving does, and a place that goes along to an account."""
+"""Whether a turn is still its buyer's, and this device's: a booking ends it, leaving does, a sign-in, and a move."""
 
 from __future__ import annotations
 
 from onsale.db import bookings, handovers
 from onsale.db.engine import reading
 from onsale.db.ids import EventId
-from onsale.errors import AdmissionSpent, OnsaleError, PlaceGivenUp, PlaceHandedOver, QueueRecovering, QueueUnavailable
+from onsale.errors import (
+    AdmissionSpent,
+    OnsaleError,
+    OtherDevice,
+    PlaceGivenUp,
+    PlaceHandedOver,
+    QueueRecovering,
+    QueueUnavailable,
+)
 from onsale.queue.draw import DrawState, joined_as
 from onsale.queue.keys import PlaceId
 from onsale.queue.state import Standing
@@ -13,10 +21,11 @@ from onsale.queue.tokens import AdmissionToken
 from onsale.web.box_office import BoxOffice
 
 
-def refuse_ended(office: BoxOffice, admission: AdmissionToken, draw: DrawState | None) -> None:
-    """Whether this admission may still book: one call to Redis. Whether it has booked already is the record's to say.
+def refuse_ended(office: BoxOffice, admission: AdmissionToken, draw: DrawState | None, *, device: bytes) -> None:
+    """Whether this admission may still book, and here: one call to Redis. Whether it has is the record's to say.
 
-    Raises PlaceHandedOver, PlaceGivenUp, AdmissionSpent.
+    While the queue does not answer nobody is refused: a guard against sharing must not cost anybody their turn. Raises
+    PlaceHandedOver, PlaceGivenUp, AdmissionSpent, OtherDevice.
     """
     event_id = admission.event_id
     try:
@@ -29,6 +38,8 @@ def refuse_ended(office: BoxOffice, admission: AdmissionToken, draw: DrawState |
         return
     if place.standing is Standing.DONE:
         raise why_used(office, event_id, admission.admission_id)
+    if place.turn is not None and place.turn.device != device:
+        raise OtherDevice("Your place moved to another device. Book there, or take it back to this one.")
 
 
 def why_used(office: BoxOffice, event_id: EventId, admission_id: PlaceId) -> OnsaleError:

@@ -8,13 +8,10 @@ from __future__ import annotations
 
 from onsale.db import card_limits
 from onsale.db.engine import transaction
-from onsale.db.payments import CARD_LIMIT as CODE
 from onsale.db.payments import Charge
 from onsale.payments.provider import Intent
 from onsale.workers.carrying import call_provider
 from onsale.workers.shop import Shop
-
-__all__ = ["CODE", "paying", "refusal", "reopen"]
 
 
 def refusal(shop: Shop, charge: Charge) -> str | None:

@@ -6,8 +6,9 @@ from sqlalchemy import Connection
 
 from onsale.db import draws, handovers
 from onsale.db.ids import EventId
-from onsale.queue.draw import DrawState, drawn_as
+from onsale.queue.draw import draw_of
 from onsale.queue.keys import number_place
+from onsale.workers.drawn_numbers import drawn_numbers
 from onsale.workers.shop import Shop
 
 # Beyond it they are passed over for being absent.
@@ -20,9 +21,8 @@ def tell_queue(shop: Shop, connection: Connection, event_id: EventId) -> int:
     if not numbers:
         return 0
     draw = draws.get(connection, event_id)
-    state = DrawState(**draw.public()) if draw else None
-    places = [drawn_as(state, number) for number in numbers]
-    known = [number_place(place) for place in places if place is not None]
+    drawn = drawn_numbers(connection, event_id, draw_of(draw.public()) if draw else None)
+    known = [number_place(place) for place in map(drawn, numbers) if place is not None]
     for place in known:
         shop.store.leave(event_id, place)
     return len(known)

@@ -67,11 +67,12 @@ def _look_after(app: Celery, queues: Sequence[str]) -> None:
 
 def _waiting(app: Celery, queues: Sequence[str]) -> int:
     """How many messages wait for a worker of these queues; 0 when the broker is away."""
+    connection = app.connection_for_write()
     try:
-        with app.connection_for_write() as connection, connection.channel() as channel:
+        with connection, connection.channel() as channel:
             # kombu counts by declaring; on Redis a queue that is empty is not there at all, and is not made.
             return sum(channel.queue_declare(queue=name, durable=True).message_count for name in queues)
-    except (OperationalError, *app.connection_for_write().recoverable_connection_errors):
+    except (OperationalError, *connection.recoverable_connection_errors):
         return 0
 
 

@@ -72,7 +72,7 @@ def _write_joins(shop: Shop, event_id: EventId) -> int:
                 revocations.record_addresses(connection, event_id, addresses(entries))
                 draw_lots.given(connection, event_id, weighted(entries))
             if against:
-                # Two buyers with one number, or one buyer with two: it must never happen, and someone must look.
+                # Two buyers with one number: it must never happen, and someone must look.
                 log.error(
                     "joins_contradict_the_record", event_id=event_id, numbers=[one.number for one in against[:10]]
                 )

@@ -19,6 +19,7 @@ from onsale.db import engine as record
 from onsale.db.bookings import Booking
 from onsale.db.charges import Charge, Commit
 from onsale.db.ids import BookingId
+from onsale.db.payments import CARD_LIMIT
 from onsale.db.states import BookingState
 from onsale.errors import (
     HoldExpired,
@@ -138,7 +139,7 @@ def _authorise(shop: Shop, charge: Charge) -> Charge | None:
             return None
         if _seen(charge, intent, confirmed=False) is Seen.UNSENT:
             if refusal := card_limit.refusal(shop, charge):
-                _declined(shop, charge, code=card_limit.CODE, message=refusal)
+                _declined(shop, charge, code=CARD_LIMIT, message=refusal)
                 return None
             intent, confirmed = intents.confirm(shop, charge, intent), True
     except PaymentRefused as refused:
@@ -230,7 +231,7 @@ def _void(shop: Shop, charge: Charge) -> None:
     It was only its card that was refused: then the hold goes on, and another card gets another intent.
     """
     reason = charge.booking.reason or "expired"
-    if charge.payment is not None and reason == card_limit.CODE:
+    if charge.payment is not None and reason == CARD_LIMIT:
         # A key of its own: each card that comes to this has an intent of its own.
         if _cancel(shop, charge, reason=reason, key=f"limit-{charge.payment.intent_id}").canceled:
             return card_limit.reopen(shop, charge)

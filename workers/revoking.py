@@ -6,11 +6,12 @@ from dataclasses import replace
 
 import structlog
 
-from onsale.db import draw_lots, locks, queue_settings, revocations
 from onsale.db import engine as record
+from onsale.db import locks, queue_settings, revocations
 from onsale.db.ids import EventId
 from onsale.errors import OnsaleError
-from onsale.queue.draw import draw_of, drawn_as
+from onsale.queue.draw import draw_of
+from onsale.workers.drawn_numbers import drawn_numbers
 from onsale.workers.shop import Shop
 
 # Addresses are kept for so long after a show began: as long as somebody may ask who took its places.
@@ -48,10 +49,10 @@ def tell_queue(shop: Shop, event_id: EventId, *, key: bytes | None = None) -> in
         if draw is not None and not draw.held:
             # Nobody is called before the draw, and at the door they are refused all the same.
             return 0
-        weights = draw_lots.rows(connection, event_id) if draw is not None and draw.weights else {}
+        drawn = drawn_numbers(connection, event_id, draw)
         for _ in range(ROUNDS_MAX):
             places = revocations.pending(connection, event_id)
-            known = [(drawn_as(draw, number, weight=weights.get(number, 1)), revoked) for number, revoked in places]
+            known = [(drawn(number), revoked) for number, revoked in places]
             shop.places.revoke(event_id, [number for number, revoked in known if number and revoked])
             shop.places.reinstate(event_id, [number for number, revoked in known if number and not revoked])
             revocations.told(connection, event_id, places)

@@ -27,7 +27,8 @@ from onsale.db.ids import BOOKING_ID_RANDOM_BYTES, BuyerId, EventId, booking_id
 from onsale.db.letters import LetterKind
 from onsale.db.waiting_lists import Running, WaitingList
 from onsale.db.waiting_rules import FreeSection, Round
-from onsale.queue.draw import DrawState, drawn_as
+from onsale.queue.draw import draw_of
+from onsale.workers.drawn_numbers import drawn_numbers
 from onsale.workers.shop import Shop
 
 EVENTS_MAX = 500
@@ -101,12 +102,13 @@ def _round(connection: Connection, one: Running, *, present_seconds: float) -> W
 def _take_in(connection: Connection, kept: WaitingList) -> None:
     """Who waited in the queue is on the list, under the number they have there (the drawn one, in a draw)."""
     draw = draws.get(connection, kept.event_id)
-    state = DrawState(**draw.public()) if draw is not None and draw.key is not None else None
+    state = draw_of(draw.public()) if draw is not None and draw.key is not None else None
+    drawn = drawn_numbers(connection, kept.event_id, state)
     last = waiting_entries.take_in(
         connection,
         kept.event_id,
         after=kept.taken_up_to,
-        drawn=lambda number: drawn_as(state, number) or number,
+        drawn=lambda number: drawn(number) or number,
         drawn_to=state.size or 0 if state else 0,
     )
     if last:

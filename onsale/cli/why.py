@@ -16,8 +16,9 @@ from onsale.db.engine import make_engine, reading
 from onsale.db.ids import BookingId, BuyerId, event_of_booking
 from onsale.db.queue_ways import Joined
 from onsale.printing import out
-from onsale.queue.draw import DrawState, drawn_as
+from onsale.queue.draw import draw_of
 from onsale.web.why import sentences, story_of
+from onsale.workers.drawn_numbers import drawn_numbers
 
 BOOKINGS_MAX = 50
 
@@ -69,7 +70,7 @@ def _of_booking(connection: Connection, booking: Booking) -> Iterator[str]:
 def _stands(connection: Connection, one: Joined) -> tuple[str, str]:
     """The number in words, and how far the queue is with it."""
     draw = draws.get(connection, one.event_id)
-    drawn = drawn_as(DrawState(**draw.public()), one.number) if draw else one.number
+    drawn = drawn_numbers(connection, one.event_id, draw_of(draw.public()) if draw else None)(one.number)
     if drawn is None:
         return f"pre-queue number {one.number:,}", "it is still to be drawn"
     was_drawn = draw is not None and draw.size is not None and one.number <= draw.size

@@ -10,7 +10,8 @@ from click.testing import CliRunner
 from sqlalchemy import text
 
 from onsale.cli.draw import draw as command
-from onsale.db import codes, draw_lots, queue_settings
+from onsale.cli.why import _of_buyer
+from onsale.db import codes, draw_lots, handovers, queue_settings, waiting_entries, waiting_lists
 from onsale.db.engine import reading, transaction
 from onsale.db.queue_settings import Phase
 from onsale.errors import CodeUnfit, CodeUsed, WeightNotCounted
@@ -20,6 +21,7 @@ from onsale.queue.state import Standing
 from onsale.verify import draw_list
 from onsale.workers import drawing, journaling, recovery
 from onsale.workers.rounds import rules_of
+from onsale.workers.waiting_lists import _take_in
 from tests.builders import a_buyer, an_event, open_queue, set_queue, some_buyers
 from tests.services.selling_codes import FIVE_OFF, a_code
 from tests.services.test_draw import ADDRESS, SEED, VALUE, beacon_came, entries_closed, go_round, on_record
@@ -250,3 +252,40 @@ def test_the_record_keeps_a_buyer_to_one_weight(shop, engine, event_id):
     assert again == 5
     with reading(engine) as connection:
         assert connection.execute(text("SELECT count(*) FROM draw_lots")).scalar_one() == 1
+
+
+def test_of_a_weight_that_was_given_up_the_number_that_counted_is_passed(shop, engine, event_id):
+    """Its holder signed in to an account that had a better place; the first of five numbers is hardly the best."""
+    account, fan = a_buyer(engine), a_buyer(engine)
+    shop.store.join(event_id, account, address=ADDRESS)
+    join_with(shop, event_id, fan)
+    rule = permutation(draw_key(SEED, VALUE, 6), 6)
+    best = best_of(rule, 2, 5).drawn
+    with transaction(engine) as connection:
+        moved = {"giver": fan, "taker": account, "gave": 2, "number": 1, "given_up": 2, "joined_at_ms": 1}
+        handovers.record(connection, event_id, **moved)
+
+    held(shop, engine, event_id)
+
+    assert best != rule.drawn(2), "or the first number would do"
+    assert shop.store.place_at(event_id, str(best)).standing is Standing.DONE
+
+
+def test_a_weight_is_on_the_waiting_list_and_in_support_under_the_number_that_counts(shop, engine, event_id):
+    fan = a_buyer(engine)
+    join_with(shop, event_id, fan)
+    journaling.write_journal(shop, event_id)
+    set_queue(engine, event_id, rate_per_minute=0)
+    held(shop, engine, event_id)
+    best = shop.store.place_of(event_id, fan).number
+
+    with transaction(engine) as connection:
+        begun = "INSERT INTO waiting_lists (event_id, began_at) VALUES (:id, clock_timestamp())"
+        connection.execute(text(begun), {"id": event_id})
+        _take_in(connection, waiting_lists.get(connection, event_id))
+        entry = waiting_entries.get(connection, event_id, fan)
+    with reading(engine) as connection:
+        told = "\n".join(_of_buyer(connection, fan))
+
+    assert entry.number == best
+    assert f"drawn as {best}" in told

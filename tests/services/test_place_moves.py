@@ -266,7 +266,7 @@ def test_a_place_is_taken_back_for_a_day(web, event_id, redis_client):
     bind(event_id, [number, third, new, "move", now_ms + day_ms - 1])
 
     bind(event_id, [number, old, NO_DEVICE, "back", now_ms + day_ms - 1])
-    assert web.office.places.device_of(event_id, number) == old
+    assert web.office.store.place_at(event_id, str(number)).turn.device == old
 
 
 def test_a_place_that_is_moved_on_and_on_stays_its_first_devices_and_takes_no_more_room(web, event_id, redis_client):
@@ -279,4 +279,4 @@ def test_a_place_that_is_moved_on_and_on_stays_its_first_devices_and_takes_no_mo
     places.take_back(event_id, 1, device=devices[0])
 
     assert len(kept) == 22 + 8 * 14
-    assert places.device_of(event_id, 1) == devices[0]
+    assert web.office.store.place_at(event_id, "1").turn.device == devices[0]

@@ -121,6 +121,7 @@ def join_queue(path: EventPath, headers: JoinHeaders, buyer: Buyer) -> Answer[Jo
         QueueClosed,
         AddressLimitReached,
         BadQueueToken,
+        PlaceHandedOver,
         WorkNeeded,
         PlaceRevoked,
         WeightNotCounted,

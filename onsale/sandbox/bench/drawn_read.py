@@ -22,14 +22,13 @@ from onsale.queue.keys import EventKeys
 from onsale.queue.state_text import buyer_text
 from onsale.sandbox.bench.parts import Parts
 from onsale.sandbox.bench.web_process import WebProcess
+from onsale.sandbox.embedded import poll
 from onsale.sandbox.ports import LOOPBACK
 from onsale.verify.draw_list import Draw
 from onsale.web import tokens
 
 READERS = 20
 ANSWER_SECONDS_MAX = 10.0
-# A copy of the status is so old at most; whoever asks sooner may be told that the draw is not held.
-LOOK_SECONDS = 0.05
 
 
 @dataclass(frozen=True)
@@ -82,13 +81,12 @@ def read(web: WebProcess, event_id: EventId, people: Sequence[Reader], *, opened
     queue = f"/v1/events/{event_id}/queue"
     places = [_json(web, f"{queue}/me", one.token) for one in people]
     slowest = time.perf_counter() - opened_at
-    draw = _json(web, queue)["draw"]
-    while draw["seed"] is None and time.perf_counter() - opened_at < ANSWER_SECONDS_MAX:
-        time.sleep(LOOK_SECONDS)
-        draw = _json(web, queue)["draw"]
+    # A copy of the status is a second old at most; whoever asks sooner may be told that the draw is not held.
+    told = poll(lambda: _json(web, queue)["draw"]["seed"] is not None, seconds=ANSWER_SECONDS_MAX)
     status_seconds = time.perf_counter() - opened_at
-    if draw["seed"] is None:
+    if not told:
         return Read(status_seconds, slowest, 0.0, ("the status never told the draw",))
+    draw = _json(web, queue)["draw"]
     rule = Draw(bytes.fromhex(draw["seed"]), draw["beacon_value"] or "", draw["size"])
     wrong = [one.number for one, place in zip(people, places, strict=True) if place["number"] != rule.of(one.number)]
     began = time.perf_counter()
