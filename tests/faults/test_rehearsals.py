@@ -160,7 +160,6 @@ def test_the_last_look_taken_out_turns_the_verdict() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.soak
 def test_the_last_look_left_in_does_not_turn_the_verdict() -> None:
     with_it = rehearsed(replace(LATE_PLAN, seconds_max=60), PATIENT, without=["resend"], sabotage=SLOW_LANES)
 
