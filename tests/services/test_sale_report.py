@@ -302,6 +302,17 @@ def test_a_line_nested_too_deep_is_different(reported, at, deep):
     assert where_it_is_said(b"\n".join([*lines, b""])) == {(at if at >= 0 else len(lines) + at) + 1}
 
 
+@pytest.mark.parametrize("inside", [b"1", b'"[[{{\\"[[\\\\"'], ids=["number", "string full of brackets"])
+@pytest.mark.parametrize(("opening", "closing"), [(b"[", b"]"), (b'{"a":', b"}")], ids=["lists", "objects"])
+def test_a_line_may_be_nested_as_deep_as_is_said_and_no_deeper(opening, closing, inside):
+    def nested(depth):
+        return b'{"a":[' + b"[]," * 99 + opening * (depth - 2) + inside + closing * (depth - 2) + b"]}"
+
+    assert verify_report.told(nested(verify_report.DEPTH), 1) == orjson.loads(nested(verify_report.DEPTH))
+    with pytest.raises(Different, match="too deep"):
+        verify_report.told(nested(verify_report.DEPTH + 1), 1)
+
+
 @pytest.mark.parametrize(
     ("kind", "change"),
     [
