@@ -25,4 +25,11 @@ def test_a_deaf_worker_beside_which_messages_wait_ends_itself_and_its_beat(
 
     assert process.returncode == EXIT_CODE
     assert "worker_deaf" in said(tmp_path / "sweeps.log")
-    assert not any(one.is_running() and one.status() != psutil.STATUS_ZOMBIE for one in beat)
+    until(lambda: not any(map(is_running, beat)), "its beat ended")
+
+
+def is_running(process: psutil.Process) -> bool:
+    try:
+        return process.status() not in (psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD)
+    except psutil.NoSuchProcess:
+        return False
