@@ -12,6 +12,7 @@ from onsale.db.ids import EventId
 PAGE_MAX = 10_000
 # A recovery leaves one gap of each kind; joins that were lost with it may leave a few more.
 GAPS_MAX = 10_000
+RECOVERIES_MAX = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +21,14 @@ class Return:
 
     return_number: int
     number: int
+
+
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """A recovery knew nobody with these numbers, nor with these return numbers; empty where the last is below."""
+
+    numbers: tuple[int, int]
+    returns: tuple[int, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +64,12 @@ def returns_after(
 def recovered_before(connection: Connection, event_id: EventId) -> Recovered:
     """What the sale log tells of the event's recoveries."""
     return Recovered(*connection.execute(_RECOVERED, {"event_id": event_id}).one())
+
+
+def skipped(connection: Connection, event_id: EventId) -> tuple[Skipped, ...]:
+    """What the event's recoveries went on behind, as each wrote it into the sale log; the first RECOVERIES_MAX."""
+    rows = connection.execute(_SKIPPED, {"event_id": event_id, "limit": RECOVERIES_MAX})
+    return tuple(Skipped((row.first, row.last), (row.return_first, row.return_last)) for row in rows)
 
 
 def number_gaps(
@@ -95,6 +110,15 @@ _RECOVERED = text("""
                    jsonb_to_record(l.body)
                        AS r (issued bigint, return_issued bigint, first bigint, return_first bigint)
              WHERE l.event_id = :event_id AND l.kind = 'queue_recovered') AS recovered
+""")
+# Recoveries of earlier releases did not say where they skipped from.
+_SKIPPED = text("""
+    SELECT r.unknown_first AS first, r.issued AS last,
+           r.return_unknown_first AS return_first, r.return_issued AS return_last
+      FROM sale_log l, jsonb_to_record(l.body)
+           AS r (unknown_first bigint, issued bigint, return_unknown_first bigint, return_issued bigint)
+     WHERE l.event_id = :event_id AND l.kind = 'queue_recovered' AND l.body ? 'unknown_first'
+     ORDER BY l.seq LIMIT :limit
 """)
 # Of some numbers that are known in between. The further ones of a weight in a draw are their holder's.
 _GAPS = """

@@ -10,10 +10,13 @@ from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import chain, islice
 from typing import Any, Protocol
 
 from onsale.queue import band
+from onsale.queue import gaps as nobodys
 from onsale.queue.band import Band
+from onsale.queue.gaps import Range
 
 NUMBERS_MAX = 200
 # A band is told in minutes; within this much of its end it held.
@@ -61,12 +64,14 @@ class Calibration:
         return round(100 * self.held / judged, 1) if judged else None
 
 
-def sample(lines: Sequence[Line], *, most: int = NUMBERS_MAX) -> tuple[int, ...]:
-    """The numbers to look at: evenly from all that ever waited."""
+def sample(lines: Sequence[Line], gaps: Sequence[Range] = (), *, most: int = NUMBERS_MAX) -> tuple[int, ...]:
+    """The numbers to look at: evenly from all that ever waited, none in `gaps` (in order)."""
     first = min((line.serving for line in lines), default=0) + 1
     last = max((line.issued for line in lines), default=0)
-    step = max(1, -(-(last - first + 1) // most))
-    return tuple(range(first, last + 1, step))
+    step = max(1, -(-nobodys.people(first, last, gaps) // most))
+    begins, ends = [first, *(to + 1 for _, to in gaps)], [*(begin for begin, _ in gaps), last + 1]
+    waited = (range(max(first, begin), min(last + 1, end)) for begin, end in zip(begins, ends, strict=True))
+    return tuple(islice(chain.from_iterable(waited), 0, None, step))
 
 
 def calibration(
@@ -74,9 +79,10 @@ def calibration(
     calls: Sequence[tuple[int, datetime]],
     joined_at: Mapping[int, datetime],
     *,
+    gaps: Sequence[Range] = (),
     until: datetime | None = None,
 ) -> Calibration:
-    """How the bands of these numbers held; `calls` are (last number called, when), both growing.
+    """How the bands of these numbers held; `calls` are (last number called, when), both growing; nobody is in `gaps`.
 
     `until`: the moment up to which is known what was called; the last line's without it.
     """
@@ -86,7 +92,7 @@ def calibration(
     for number, since in joined_at.items():
         place = bisect_left(lasts, number)
         called_ms = moments[place] if place < len(moments) else None
-        shown = list(_shown(number, lines, since))
+        shown = list(_shown(number, lines, since, gaps))
         epochs = sorted({told.epoch for _, told in shown if told} | {int(line.body["epoch"]) for line in lines})
         for at_ms, told in shown:
             counts["told"] += 1
@@ -104,14 +110,16 @@ def too_wide(told: Band, at_ms: int) -> bool:
     return told.to_ms - at_ms > max(SHORT_MS, 2 * (told.from_ms - at_ms))
 
 
-def _shown(number: int, lines: Iterable[Line], since: datetime) -> Iterable[tuple[int, Band | None]]:
+def _shown(
+    number: int, lines: Iterable[Line], since: datetime, gaps: Sequence[Range]
+) -> Iterable[tuple[int, Band | None]]:
     """(when, what) this number's page showed."""
     before: Band | None = None
     for line in lines:
         if line.at < since or not line.serving < number <= line.issued:
             continue
         at_ms = _ms(line.at)
-        now = band.told(number - line.serving, {"wait": line.body}, now_ms=at_ms)
+        now = band.told(nobodys.people(line.serving + 1, number, gaps), {"wait": line.body}, now_ms=at_ms)
         shown = band.kept(before, now)
         before = shown or before
         yield at_ms, shown

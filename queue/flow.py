@@ -23,12 +23,12 @@ SAMPLES_MAX = WINDOW_MS // SAMPLE_MS + OLDER_MS // SAMPLE_MS // ONE_IN + 3
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """The queue's counters at a moment of Redis' clock."""
+    """The queue's counters at a moment of Redis' clock; of the numbers called those that may be somebody's."""
 
     at_ms: int
     admitted: int
-    serving: int
-    return_serving: int
+    called: int
+    returns_called: int
     return_issued: int
     active: int
 
@@ -57,15 +57,15 @@ def sampled(samples: Sequence[Sample], state: QueueState) -> tuple[Sample, ...]:
     now = Sample(
         state.now_ms,
         state.admitted_total,
-        state.serving,
-        state.return_serving,
+        state.called,
+        state.returns_called,
         state.return_issued,
         state.active,
     )
     if not samples:
         return (now,)
     last = samples[-1]
-    if now.at_ms < last.at_ms or now.admitted < last.admitted or now.serving < last.serving:
+    if now.at_ms < last.at_ms or now.admitted < last.admitted or now.called < last.called:
         return (now,)
     if now.at_ms - last.at_ms < SAMPLE_MS:
         return tuple(samples)
@@ -84,8 +84,8 @@ def measured(samples: Sequence[Sample]) -> Flow:
     return Flow(
         minutes=(last.at_ms - first.at_ms) / MINUTE_MS,
         admitted=admitted,
-        called=last.serving - first.serving,
-        returns_called=last.return_serving - first.return_serving,
+        called=last.called - first.called,
+        returns_called=last.returns_called - first.returns_called,
         came_back=last.return_issued - first.return_issued,
         left=max(0, admitted - (last.active - first.active)),
         stayed=stayed,

@@ -76,14 +76,13 @@ def forecast(state: QueueState, flow: Flow, samples: Sequence[Sample] = ()) -> F
         return Forecast((), (), present, share, False, False)
     pieces = _numbers(state, flow, slots, present)
     limit = None if tickets is None else max(0, int(tickets * TICKETS_SURE / present))
-    waiting = state.issued - state.serving
     return Forecast(
         _up_to(pieces, limit),
         _returns(state, slots),
         present,
         share,
         slots_bind=len(slots) > 1 or slots[0].middle < state.rules.rate_per_minute,
-        tickets_bind=limit is not None and limit < waiting,
+        tickets_bind=limit is not None and limit < state.uncalled,
         sure=len(slots) == 1 or _stay_known(state, flow),
     )
 
@@ -158,7 +157,7 @@ def _people_until_full(rate: float, gone: float, most: int, active: int) -> floa
 
 def _returns_share(state: QueueState, flow: Flow) -> float:
     """The part of the turns that returns take now."""
-    if state.return_issued > state.return_serving:
+    if state.returns_uncalled:
         return 0.5
     return min(0.5, flow.returns_called / flow.admitted) if flow.admitted else 0.0
 
@@ -186,7 +185,7 @@ def _numbers(state: QueueState, flow: Flow, slots: list[_Admitting], present: fl
 
 def _backlog(state: QueueState, flow: Flow, per_minute: float) -> tuple[float, float]:
     """(people let in until those who came back have had their half of the turns, the share of returns after that)."""
-    waiting = state.return_issued - state.return_serving
+    waiting = state.returns_uncalled
     coming = flow.came_back / flow.minutes if flow.minutes >= 1 else 0.0
     after = min(0.5, coming / per_minute)
     if waiting <= 0:
@@ -197,7 +196,7 @@ def _backlog(state: QueueState, flow: Flow, per_minute: float) -> tuple[float, f
 
 def _returns(state: QueueState, slots: list[_Admitting]) -> tuple[Piece, ...]:
     """Return numbers: half of the turns while others wait too, each one while nobody does."""
-    share = 0.5 if state.issued > state.serving else 1.0
+    share = 0.5 if state.uncalled else 1.0
     return tuple(
         Piece(
             None if math.isinf(one.people) else math.ceil(one.people * share),

@@ -11,9 +11,10 @@ from redis.exceptions import RedisError
 
 from onsale.db.ids import BuyerId, EventId
 from onsale.errors import QueueUnavailable
+from onsale.queue.gaps import Gaps
 from onsale.queue.keys import EventKeys, PlaceId, split_place
-from onsale.queue.state import AdmissionEntry, Gaps, JoinEntry, ReturnEntry
-from onsale.queue.state_text import admission_entry, buyer_text, join_entry, return_entry
+from onsale.queue.state import AdmissionEntry, JoinEntry, ReturnEntry
+from onsale.queue.state_text import admission_entry, buyer_text, join_entry, ranges_text, return_entry
 
 RESTORE_MAX = 10_000
 JOURNAL_MAX = 1_000
@@ -90,6 +91,13 @@ class Journaled:
             for first, last in ranges:
                 _set_bits(pipeline, key, first, last)
             execute(pipeline)
+
+    def restore_gaps(self, event_id: EventId, gaps: Gaps) -> None:
+        """What earlier recoveries went on behind, for counting people."""
+        pipeline, queue = self._pipeline([*gaps.numbers, *gaps.returns]), EventKeys(event_id).queue
+        pipeline.hset(queue, "gaps", ranges_text(gaps.numbers))
+        pipeline.hset(queue, "return_gaps", ranges_text(gaps.returns))
+        execute(pipeline)
 
     def _oldest(self, stream: str, limit: int) -> list[tuple[Any, Any]]:
         try:

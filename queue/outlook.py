@@ -15,7 +15,7 @@ from typing import Any
 
 import orjson
 
-from onsale.queue import band
+from onsale.queue import band, gaps
 from onsale.queue.auto_rate import Because
 from onsale.queue.flow import Sample, measured, sampled
 from onsale.queue.forecast import Forecast, Piece, forecast
@@ -103,7 +103,7 @@ def following(before: Outlook | None, state: QueueState, phase: Phase) -> Outloo
     if before is not None and before.epoch == now.epoch:
         # What the epoch began with: a change that creeps is a change.
         now = replace(now, present=before.present, returns_share=before.returns_share)
-    return replace(now, promises=_promises(before, now, state.issued))
+    return replace(now, promises=_promises(before, now, state))
 
 
 def current(kept: Outlook | None, state: QueueState, phase: Phase) -> Outlook:
@@ -187,7 +187,7 @@ def _explained(before: Outlook | None, now: Outlook, state: QueueState, *, ticke
         return replace(now, epoch=_begin(before, changed_ms, now), cause=cause, since_ms=changed_ms)
     if now.rate > before.rate:
         return replace(now, epoch=_begin(before, changed_ms, now), cause=Cause.FASTER, since_ms=changed_ms)
-    if not _breaks(before, now):
+    if not _breaks(before, now, state):
         return now
     return replace(now, epoch=now.at_ms, cause=_cause(before, now, tickets=tickets), since_ms=now.at_ms)
 
@@ -220,16 +220,21 @@ def _set_cause(before: Outlook, now: Outlook, state: QueueState) -> Cause:
     return Cause.STOPPED if now.rate == 0 < before.rate else Cause.ORGANISER
 
 
-def _breaks(before: Outlook, now: Outlook) -> bool:
+def _breaks(before: Outlook, now: Outlook, state: QueueState) -> bool:
     """Whether some number that was promised its turn by a moment is now expected clearly after it."""
     body = {"wait": document(now)}
     for number, to_ms in before.promises:
         if number <= now.serving:
             continue
-        told = band.told(number - now.serving, body, now_ms=now.at_ms)
+        told = band.told(_turns(number, state), body, now_ms=now.at_ms)
         if told is None or (told.from_ms + told.to_ms) // 2 > to_ms + LATE_MS:
             return True
     return False
+
+
+def _turns(number: int, state: QueueState) -> int:
+    """The turn of this number is the so-maniest from now."""
+    return gaps.people(state.serving + 1, number, state.gaps.numbers)
 
 
 def _cause(before: Outlook, now: Outlook, *, tickets: bool) -> Cause:
@@ -244,17 +249,18 @@ def _cause(before: Outlook, now: Outlook, *, tickets: bool) -> Cause:
     return Cause.PRESENT if now.present > before.present else Cause.SLOWER
 
 
-def _promises(before: Outlook | None, now: Outlook, issued: int) -> tuple[tuple[int, int], ...]:
+def _promises(before: Outlook | None, now: Outlook, state: QueueState) -> tuple[tuple[int, int], ...]:
     """The latest moments told in this epoch to a few numbers still waiting."""
     same = before is not None and before.epoch == now.epoch
     live: Mapping[int, int] = {n: to_ms for n, to_ms in before.promises if n > now.serving} if same and before else {}
-    waiting, body = issued - now.serving, {"wait": document(now)}
+    waiting, body = state.uncalled, {"wait": document(now)}
     wanted = set(live)
     if waiting > 0 and len(live) < PROMISES_LEAST:
-        wanted |= {now.serving + max(1, int(waiting * part)) for part in PROMISED_AT}
+        turns = (max(1, int(waiting * part)) for part in PROMISED_AT)
+        wanted |= {gaps.number_at(turn, now.serving, state.gaps.numbers) for turn in turns}
     promised = []
     for number in sorted(wanted):
-        told = band.told(number - now.serving, body, now_ms=now.at_ms)
+        told = band.told(_turns(number, state), body, now_ms=now.at_ms)
         if told is not None:
             promised.append((number, min(told.to_ms, live.get(number, told.to_ms))))
     return tuple(promised)

@@ -11,13 +11,13 @@ from itertools import chain, islice
 
 from onsale.db.states import ENDED, HOLDING, SOLD, BookingState
 from onsale.queue import rate
+from onsale.queue.gaps import NO_GAPS, Gaps
 from onsale.queue.keys import PlaceId, number_place, return_place
-from onsale.queue.state import Gaps, Restored, SlotKind, Slots, SlotState
+from onsale.queue.state import Restored, SlotKind, Slots, SlotState
 
 MINUTE_MS = 60_000
 # Return numbers are given without a block in the record; so many may have been given since the last one it names.
 RETURNS_GAP = 1_000
-NO_GAPS = Gaps()
 # Ended with the buyer served, or by the buyer's own will; every other end leaves a return number.
 _USED_UP = SOLD | {BookingState.REFUNDED}
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from operator import itemgetter
 
+from onsale.queue import gaps as nobodys
 from onsale.queue.draw import DrawState
+from onsale.queue.gaps import NO_GAPS, Gaps
 from onsale.queue.keys import PlaceId, number_place, return_place
 
 
@@ -253,11 +253,33 @@ class QueueState:
     so_far: SoFar | None = None
     # Up to where drawn numbers were looked through for those that are nobody's; None: all of them, or there are none.
     spare_to: int | None = None
+    # Numbers that recoveries went on behind: nobody is ahead of anybody with these.
+    gaps: Gaps = NO_GAPS
 
     @property
     def active(self) -> int:
         """Slots in use."""
         return self.admitted + self.entered + self.holding
+
+    @property
+    def called(self) -> int:
+        """How many people's numbers were called."""
+        return nobodys.people(1, self.serving, self.gaps.numbers)
+
+    @property
+    def returns_called(self) -> int:
+        """How many people's return numbers were called."""
+        return nobodys.people(1, self.return_serving, self.gaps.returns)
+
+    @property
+    def uncalled(self) -> int:
+        """How many people's numbers were not called yet, those who left counted as well."""
+        return nobodys.people(self.serving + 1, self.issued, self.gaps.numbers)
+
+    @property
+    def returns_uncalled(self) -> int:
+        """The same of return numbers."""
+        return nobodys.people(self.return_serving + 1, self.return_issued, self.gaps.returns)
 
 
 @dataclass(frozen=True, slots=True)
@@ -280,20 +302,6 @@ class ReturnEntry:
     id: str
     return_number: int
     number: int
-
-
-@dataclass(frozen=True, slots=True)
-class Gaps:
-    """Ranges of queue numbers, and of return numbers, that earlier recoveries went on behind: nobody is known there."""
-
-    numbers: tuple[tuple[int, int], ...] = ()
-    returns: tuple[tuple[int, int], ...] = ()
-
-    def has(self, number: int, *, is_return: bool) -> bool:
-        """Whether the number is in one of them."""
-        ranges = self.returns if is_return else self.numbers
-        at = bisect_right(ranges, number, key=itemgetter(0)) - 1
-        return at >= 0 and number <= ranges[at][1]
 
 
 @dataclass(frozen=True, slots=True)

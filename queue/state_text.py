@@ -10,7 +10,8 @@ from typing import Any
 import orjson
 
 from onsale.errors import QueueRecovering
-from onsale.queue.draw import draw_of
+from onsale.queue.draw import DrawState, draw_of
+from onsale.queue.gaps import Gaps, in_order
 from onsale.queue.keys import DEVICE_BYTES
 from onsale.queue.state import (
     AdmissionEntry,
@@ -64,13 +65,15 @@ def state_of(answer: Sequence[Any]) -> QueueState:
     if not values["rules"]:
         raise QueueRecovering(retry_after_seconds=1)
 
+    rules = _rules(values["rules"], Phase(values["phase"].decode()))
+
     def counter(name: str) -> int:
         return int(values[name])
 
     return QueueState(
         now_ms=now_ms,
         recovering=not whole,
-        rules=_rules(values["rules"], Phase(values["phase"].decode())),
+        rules=rules,
         version=counter("version"),
         issued=counter("issued"),
         block_end=counter("block_end"),
@@ -92,7 +95,7 @@ def state_of(answer: Sequence[Any]) -> QueueState:
         heard=counter("heard_people") if "heard_people" in values else None,
         configured_at_ms=int(values.get("configured_at_us", b"0")) // 1000,
         outlook=values.get("outlook", b""),
-        spare_to=int(values["spare_to"]) if "spare_to" in values else None,
+        **_nobodys(values, rules.draw),
     )
 
 
@@ -157,6 +160,24 @@ def _joined(ranges: Sequence[tuple[int, int]]) -> tuple[tuple[int, int], ...]:
         start = merged.pop()[0] if merged and merged[-1][1] == first - 1 else first
         merged.append((start, last))
     return tuple(merged)
+
+
+def ranges_text(ranges: Sequence[tuple[int, int]]) -> str:
+    """Ranges of numbers as the queue's hash keeps them."""
+    return ",".join(f"{first}-{last}" for first, last in ranges)
+
+
+def _nobodys(values: Mapping[str, bytes], draw: DrawState | None) -> dict[str, Any]:
+    """Numbers without anybody: how far a draw's were looked through, and what recoveries went on behind."""
+    # Among what was drawn there is none: who is missing there was drawn like the others.
+    drawn = (draw.size or 0) if draw is not None and draw.held else 0
+
+    def lane(prefix: str, above: int) -> tuple[tuple[int, int], ...]:
+        latest = int(values[f"{prefix}unknown_first"]), int(values[f"{prefix}unknown_last"])
+        return in_order([*_ranges(values.get(f"{prefix}gaps", b"")), latest], above=above)
+
+    spare_to = int(values["spare_to"]) if "spare_to" in values else None
+    return {"spare_to": spare_to, "gaps": Gaps(lane("", drawn), lane("return_", 0))}
 
 
 def _so_far(text: bytes) -> SoFar | None:

@@ -13,7 +13,7 @@ from typing import Any
 
 import orjson
 
-from onsale.queue import band, odds, outlook, rate_words
+from onsale.queue import band, gaps, odds, outlook, rate_words
 from onsale.queue.auto_rate import Because
 from onsale.queue.band import Band
 from onsale.queue.outlook import Outlook
@@ -74,7 +74,8 @@ def document(state: QueueState, looked: Outlook | None = None) -> dict[str, Any]
     with at most `ahead` people ahead ask every `seconds`, the first that fits (`ahead` null fits all); `poll_ms` is for
     who has no number. `rate_per_minute` is in force, `ceiling_per_minute` was set, `why` says why it is lower.
     `pace_per_minute`: how many come in now; 0: nobody can say. `wait`: what each reckons the wait with (`band.told`),
-    `odds` the chances (`odds.odds`). `draw`: null where it is first come, first served. Nothing in it is the time of
+    `odds` the chances (`odds.odds`). `gaps`: ranges of numbers that are nobody's since the
+    queue was restored. `draw`: null where it is first come, first served. Nothing in it is the time of
     day, so that an unchanged queue keeps its ETag.
     """
     rules, phase, pace = state.rules, derived_phase(state), pace_per_minute(state)
@@ -91,7 +92,8 @@ def document(state: QueueState, looked: Outlook | None = None) -> dict[str, Any]
         "why": why(state),
         "admitted_per_minute": state.admitted_last_minute,
         "pace_per_minute": pace,
-        "returns_waiting": state.return_issued > state.return_serving,
+        "gaps": state.gaps.told(serving=state.serving, return_serving=state.return_serving),
+        "returns_waiting": state.returns_uncalled > 0,
         "recovering": state.recovering,
         "free": state.free,
         "held": state.held,
@@ -127,7 +129,8 @@ def etag(body: Mapping[str, Any]) -> str:
 def people_ahead(number: int, body: Mapping[str, Any], *, is_return: bool = False, seen_serving: int = 0) -> int:
     """How many places come before this one; never rises while the largest serving seen is passed in."""
     serving = max(int(body["return_serving" if is_return else "serving"]), seen_serving)
-    return max(0, number - serving - 1)
+    nobodys = body["gaps"]["returns" if is_return else "numbers"]
+    return gaps.people(serving + 1, number - 1, nobodys)
 
 
 def wait_band(

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from sqlalchemy import Engine
 
-from onsale.db import staff, waits
+from onsale.db import return_journal, staff, waits
 from onsale.db.engine import reading
 from onsale.db.ids import EventId
 from onsale.errors import NotFound
 from onsale.queue import calibration
 from onsale.queue.calibration import Calibration
+from onsale.queue.gaps import in_order
 from onsale.web.auth import StaffMember
 from onsale.web.box_office import BoxOffice
 
@@ -18,9 +19,10 @@ def how_they_held(engine: Engine, event_id: EventId) -> Calibration:
     """From the record alone: what was told, and when the numbers were called. During a sale or years after it."""
     with reading(engine) as connection:
         lines = waits.lines(connection, event_id)
-        joined_at = waits.joined_at(connection, event_id, calibration.sample(lines))
+        gaps = in_order(one.numbers for one in return_journal.skipped(connection, event_id))
+        joined_at = waits.joined_at(connection, event_id, calibration.sample(lines, gaps))
         calls = waits.calls(connection, event_id)
-    return calibration.calibration(lines, calls, joined_at)
+    return calibration.calibration(lines, calls, joined_at, gaps=gaps)
 
 
 def of_event(office: BoxOffice, event_id: EventId, member: StaffMember) -> Calibration:

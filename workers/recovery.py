@@ -34,10 +34,11 @@ from onsale.db.rate_control import RateControl, version_in_force
 from onsale.db.restoring import Marks, UsedPlace
 from onsale.db.return_journal import Recovered, Return
 from onsale.queue import recovery as rules
+from onsale.queue.gaps import Gaps, in_order
 from onsale.queue.journaled import RESTORE_MAX
 from onsale.queue.keys import PlaceId, number_place, return_place
 from onsale.queue.recovery import LiveBooking, Mark
-from onsale.queue.state import Gaps, Restored
+from onsale.queue.state import Restored
 from onsale.queue.store import FOLLOW_MAX
 from onsale.workers import given_up, vacating
 from onsale.workers.rounds import rules_of
@@ -66,6 +67,8 @@ class Known:
     returns: Mapping[int, int]
     # What earlier recoveries went on behind: nobody is known to own these.
     gaps: Gaps
+    # The same as it was when each of them did, whoever was heard since: what people count must never grow.
+    skipped: Gaps
     # From here on whoever was called may still come in.
     first: int
     return_first: int
@@ -139,7 +142,13 @@ def _read(connection: Connection, event_id: EventId) -> Known | None:
         serving=mark.return_serving if mark else state.return_serving,
     )
     gaps = _gaps(connection, before, settings, state, first=first, return_first=return_first)
-    return Known(settings, control, marks, state, live, returns, gaps, first, return_first)
+    skipped = _skipped(connection, event_id)
+    return Known(settings, control, marks, state, live, returns, gaps, skipped, first, return_first)
+
+
+def _skipped(connection: Connection, event_id: EventId) -> Gaps:
+    before = return_journal.skipped(connection, event_id)
+    return Gaps(in_order(one.numbers for one in before), in_order(one.returns for one in before))
 
 
 def _first_again(*lately: int, serving: int) -> int:
@@ -177,7 +186,9 @@ def _write_down(connection: Connection, event_id: EventId, known: Known, *, foun
         "found": found,
         "issued": known.state.issued,
         "serving": known.state.serving,
+        "unknown_first": known.state.unknown_first,
         "return_issued": known.state.return_issued,
+        "return_unknown_first": known.state.return_unknown_first,
         "return_serving": known.state.return_serving,
         "first": known.first,
         "return_first": known.return_first,
@@ -206,6 +217,7 @@ def _restore(shop: Shop, connection: Connection, event_id: EventId, known: Known
     revocations.tell_again(connection, event_id)
     left = _restore_returns(shop, connection, event_id, known)
     store.restore_nobodys(event_id, known.gaps)
+    store.restore_gaps(event_id, known.skipped)
     slots = dict(rules.slots_of(known.live, undecided_until_ms=known.marks.now_ms + UNDECIDED_MS))
     for moves in _chunks(tuple(slots.items()), FOLLOW_MAX):
         store.follow(event_id, dict(moves))

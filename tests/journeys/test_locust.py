@@ -110,6 +110,7 @@ STATUS = {
     "phase": "open",
     "serving": 7,
     "return_serving": 0,
+    "gaps": {"numbers": [], "returns": []},
     "heartbeat": {"up_to": 0, "every_seconds": 45},
     "poll": [{"ahead": None, "seconds": 0.2}],
 }

@@ -63,6 +63,11 @@ def a_wait(randomly: random.Random) -> dict[str, object]:
     }
 
 
+def some_gaps(randomly: random.Random, last: int) -> list[list[int]]:
+    bounds = sorted(randomly.sample(range(1, last), 2 * randomly.randrange(0, 4)))
+    return [list(pair) for pair in zip(bounds[::2], bounds[1::2], strict=True)]
+
+
 def a_case(randomly: random.Random) -> dict[str, object]:
     serving = randomly.randrange(0, 50_000)
     known = randomly.random() < 0.9
@@ -76,6 +81,7 @@ def a_case(randomly: random.Random) -> dict[str, object]:
             "phase": randomly.choice(PHASES),
             "serving": serving,
             "return_serving": randomly.randrange(0, 300),
+            "gaps": {"numbers": some_gaps(randomly, 100_000), "returns": some_gaps(randomly, 50_000)},
             "free": randomly.choice([0, 3, randomly.randrange(0, 60_000)]) if known else None,
             "held": randomly.randrange(0, 500) if known else None,
             "wait": a_wait(randomly),

@@ -16,6 +16,7 @@ from onsale.db.queue_settings import QueueChange
 from onsale.db.states import BookingState
 from onsale.db.wishes import Wish
 from onsale.errors import AdmissionSpent, OnsaleError, QueueRecovering
+from onsale.queue import status
 from onsale.queue.keys import EventKeys, number_place
 from onsale.queue.state import SlotKind, SlotState, Standing
 from onsale.workers import journaling
@@ -77,6 +78,50 @@ def test_after_an_emptied_redis_everybody_has_the_number_they_had_and_no_number_
     fresh = [join(shop, event_id, buyer_id) for buyer_id in [late, *some_buyers(engine, 20)]]
     assert len(set(fresh)) == len(fresh)
     assert min(fresh) > max(*numbers.values(), lost, proven)
+
+
+def test_numbers_that_recoveries_skipped_are_ahead_of_nobody(shop, engine, redis_client):
+    event_id = an_event(engine, queue=SLOW)
+    open_queue(shop, event_id)
+    buyers, told = some_buyers(engine, 60), []
+    for people in (buyers[:20], buyers[20:40], buyers[40:]):
+        number = [join(shop, event_id, buyer_id) for buyer_id in people][-1]
+        write_down(shop, event_id)
+        redis_client.flushall()
+        go_on(shop, event_id)
+        told.append((number, *called_and_ahead(shop, event_id, number)))
+
+    again = [called_and_ahead(shop, event_id, number) for number, *_ in told]
+
+    assert [1 + called + ahead for _, called, ahead in told] == [20, 40, 60]
+    assert [ahead for _, ahead in again] == [max(0, 19 - again[0][0]), 39 - again[0][0], 59 - again[0][0]]
+    assert told[-1][0] > 20_000
+
+
+def test_who_proves_a_number_that_was_skipped_makes_nobody_wait_longer(shop, engine, redis_client):
+    event_id = an_event(engine, queue=SLOW)
+    open_queue(shop, event_id)
+    *first, unwritten, behind = some_buyers(engine, 22)
+    for buyer_id in first:
+        join(shop, event_id, buyer_id)
+    write_down(shop, event_id)
+    proven = join(shop, event_id, unwritten)
+    redis_client.flushall()
+    go_on(shop, event_id)
+    number = join(shop, event_id, behind)
+    before = sum(called_and_ahead(shop, event_id, number))
+
+    join(shop, event_id, unwritten, proven=proven)
+    write_down(shop, event_id)
+    redis_client.flushall()
+    go_on(shop, event_id)
+
+    assert (before, sum(called_and_ahead(shop, event_id, number))) == (20, 20)
+
+
+def called_and_ahead(shop: Any, event_id: Any, number: int) -> tuple[int, int]:
+    state = shop.store.snapshot(event_id)
+    return state.called, status.people_ahead(number, status.document(state))
 
 
 def log_of_recoveries(engine: Any, event_id: Any) -> list[tuple[str, dict[str, Any]]]:

@@ -212,6 +212,7 @@ def waiting_room(serving: int) -> dict[str, Any]:
         "phase": "open",
         "serving": serving,
         "return_serving": 0,
+        "gaps": {"numbers": [], "returns": []},
         "heartbeat": {"up_to": 0, "every_seconds": 45},
         "poll": [{"ahead": None, "seconds": 1}],
     }

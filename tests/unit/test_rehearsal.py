@@ -311,9 +311,9 @@ def test_the_first_booking_decided_and_paid_after_a_kill_is_told() -> None:
     assert "    first again after: decided 1.5 s, paid 3.0 s" in terminal.report(found).splitlines()
 
 
-def serving(*numbers: int, waiting: int = 9, free: int = 9) -> list[Sample]:
+def serving(*numbers: int, waiting: int = 9, free: int = 9, choosing: int = 0) -> list[Sample]:
     """One look a second."""
-    said = {"phase": "open", "waiting": waiting, "free": free}
+    said = {"phase": "open", "waiting": waiting, "free": free, "choosing": choosing}
     return [Sample(float(at), {**said, "serving": number}, {}) for at, number in enumerate(numbers)]
 
 
@@ -322,7 +322,16 @@ def test_numbers_are_called_again_when_more_are_than_were_at_the_kill() -> None:
     assert called_again_seconds(serving(1, 2, 3, 3, 3, 3), 1.5, 1e9) == (None, True)
 
 
-@pytest.mark.parametrize("nobody", [{"waiting": 0}, {"free": 0}])
+def test_the_time_until_somebody_could_be_called_does_not_count() -> None:
+    looks = serving(1, 2, 3, 3, 3, 3, 3, 4)
+    for look in looks[:5]:
+        look.status["choosing"] = 9
+
+    assert called_again_seconds(looks, 1.5, 1e9) == (2.0, False)
+    assert called_again_seconds(looks[:-1], 1.5, 1e9) == (None, True)
+
+
+@pytest.mark.parametrize("nobody", [{"waiting": 0}, {"free": 0}, {"free": 9, "choosing": 9}])
 def test_where_nobody_waits_for_a_free_ticket_no_number_must_be_called(nobody: dict[str, int]) -> None:
     assert called_again_seconds(serving(1, 2, 3, 3, 3, 3, **nobody), 1.5, 1e9) == (None, False)
 

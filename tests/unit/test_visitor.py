@@ -25,6 +25,7 @@ def status(serving: int, **more: Any) -> dict[str, Any]:
         "phase": "open",
         "serving": serving,
         "return_serving": 0,
+        "gaps": {"numbers": [], "returns": []},
         "heartbeat": {"up_to": 0, "every_seconds": 45},
         "poll": POLL,
         **more,

@@ -106,8 +106,15 @@ class DrawDocument(Told):
     weights: list[WeightDocument]
 
 
+class GapsDocument(Told):
+    """Ranges [first, last] of numbers, and of return numbers, that are nobody's: skipped when a queue was restored."""
+
+    numbers: list[tuple[int, int]]
+    returns: list[tuple[int, int]]
+
+
 class StatusDocument(Told):
-    """How the queue stands, alike for everybody: people ahead are your number - serving - 1.
+    """How the queue stands, alike for everybody: people ahead are your number - serving - 1, without `gaps` between.
 
     Keep the largest `serving` you have seen. `poll` tells how often to ask, the first band that fits; `wait` is what a
     wait is reckoned with, `odds` what the chances are. `pace_per_minute`: how many come in now, 0 where nobody can say.
@@ -126,6 +133,7 @@ class StatusDocument(Told):
     why: str
     admitted_per_minute: int
     pace_per_minute: int
+    gaps: GapsDocument
     returns_waiting: bool
     opens_at: datetime
     enabled: bool

@@ -90,7 +90,8 @@ def called_again_seconds(samples: Sequence[Sample], killed_at: float, until: flo
     """How long after a kill more numbers had been called, and whether people were still waiting for it at the end.
 
     As the queue's status says, which is looked at once a second and up to a second old. What it first says after the
-    kill is where it stood; None where nobody waited for a ticket that was free.
+    kill is where it stood; None where nobody waited who could be called. While as many choose as tickets are free
+    nobody is: that time does not count.
     """
     after = [one for one in samples if killed_at <= one.at < until and "serving" in one.status]
     waited = [one for one in after if _somebody_waits(one)]
@@ -98,7 +99,8 @@ def called_again_seconds(samples: Sequence[Sample], killed_at: float, until: flo
         return None, False
     stood = after[0].status["serving"]
     called = next((one for one in after if one.status["serving"] > stood), None)
-    return (None, _somebody_waits(after[-1])) if called is None else (round(called.at - killed_at, 3), False)
+    since = killed_at if waited[0] is after[0] else waited[0].at
+    return (None, _somebody_waits(after[-1])) if called is None else (round(max(0.0, called.at - since), 3), False)
 
 
 def _of_one(
@@ -168,7 +170,7 @@ def _first_after(killed_at: float, awaited: Iterable[Awaited], what: Awaiting) -
 
 def _somebody_waits(one: Sample) -> bool:
     status = one.status
-    return bool(status["phase"] == OPEN and status["waiting"] and status["free"])
+    return bool(status["phase"] == OPEN and status["waiting"] and status["free"] > status.get("choosing", 0))
 
 
 def _is_bad(went_well: Sequence[bool]) -> bool:

@@ -63,4 +63,6 @@ def status_at(url: str) -> dict[str, Any]:
         return {}
     if not isinstance(status, dict) or not status.keys() >= set(KEPT):
         return {}
-    return {name: status[name] for name in KEPT} | {"why": str(status.get("why", ""))}
+    odds = status.get("odds")
+    choosing = odds.get("choosing", 0) if isinstance(odds, dict) else 0
+    return {name: status[name] for name in KEPT} | {"why": str(status.get("why", "")), "choosing": choosing}

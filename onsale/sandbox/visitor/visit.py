@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from onsale.queue import gaps
+
 # Nobody waits for a queue that is over.
 OVER = frozenset({"sold_out", "closed"})
 ENDED = frozenset(
@@ -120,7 +122,8 @@ class Visit:
             self.breaks(f"serving fell from {self._serving} to {serving}")
         if serving > self._serving:
             self._serving, self._serving_at = serving, now
-        ahead = max(0, self.place - self._serving - 1)
+        nobodys = status["gaps"]["returns" if self.return_number is not None else "numbers"]
+        ahead = gaps.people(self._serving + 1, self.place - 1, nobodys)
         if self._ahead is not None and ahead > self._ahead:
             self.breaks(f"people ahead rose from {self._ahead} to {ahead}")
         if self.people_ahead_at_first is None:

@@ -2,9 +2,12 @@
 
 import { told } from './queue_wait.js';
 
-// How many come before this place. `seen` is the largest serving ever shown: the answer never rises.
+// How many come before this place; numbers that a restored queue skipped are nobody's. `seen` is the largest serving ever shown: the answer never rises.
 export function peopleAhead(place, status, seen) {
-  return Math.max(0, place.number - Math.max(serving(place, status), seen) - 1);
+  const [first, last] = [Math.max(serving(place, status), seen) + 1, place.number - 1];
+  const gaps = (place.isReturn ? status.gaps?.returns : status.gaps?.numbers) ?? [];
+  const nobodys = gaps.reduce((sum, [from, to]) => sum + Math.max(0, Math.min(last, to) - Math.max(first, from) + 1), 0);
+  return Math.max(0, last - first + 1 - nobodys);
 }
 
 export function serving(place, status) {
