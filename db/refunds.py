@@ -5,7 +5,7 @@ They are asked for in `refund_requests.py`; what to ask the payment provider is 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -105,6 +105,17 @@ def is_owed(given: Iterable[Refund], state: BookingState) -> bool:
 def of_booking(connection: Connection, booking_id: BookingId) -> tuple[Refund, ...]:
     """The booking's refunds, oldest first."""
     return tuple(refund_of(row) for row in connection.execute(_OF_BOOKING, _of(booking_id)))
+
+
+def of_bookings(connection: Connection, booking_ids: Collection[BookingId]) -> Mapping[BookingId, tuple[Refund, ...]]:
+    """The refunds of these bookings, oldest first; of bookings without any, nothing."""
+    if not booking_ids:
+        return {}
+    arguments = {"event_ids": list({event_of_booking(one) for one in booking_ids}), "ids": list(booking_ids)}
+    found: dict[BookingId, list[Refund]] = {}
+    for row in connection.execute(_OF_BOOKINGS, arguments):
+        found.setdefault(row.booking_id, []).append(refund_of(row))
+    return {booking_id: tuple(given) for booking_id, given in found.items()}
 
 
 def voided(connection: Connection, booking_id: BookingId) -> dict[TicketId, UUID]:
@@ -229,6 +240,11 @@ _VOIDED = text("""
 """)
 _GET = text("SELECT * FROM refunds WHERE id = :id")
 _OF_BOOKING = text("SELECT * FROM refunds WHERE event_id = :event_id AND booking_id = :id ORDER BY requested_at, id")
+_OF_BOOKINGS = text("""
+    SELECT * FROM refunds
+     WHERE event_id = ANY (CAST(:event_ids AS bigint[])) AND booking_id = ANY (CAST(:ids AS uuid[]))
+     ORDER BY requested_at, id
+""")
 _OPEN_OF_BOOKING = text("""
     SELECT * FROM refunds
      WHERE event_id = :event_id AND booking_id = :id

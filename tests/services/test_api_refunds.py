@@ -334,6 +334,10 @@ def test_a_refund_that_the_bank_sends_back_does_not_read_as_done(web, engine, pa
     view = booking_views.booking_view(web.office, paid, found.buyer_id)
     assert view.words.title == "Your money has not reached you yet"
     assert "try again" in view.words.text
+    with web.app.app_context():
+        [line] = booking_views.lines_of(web.office, found.buyer_id)
+    assert line.words == view.words
+    assert line.words.tag == "Money not there yet"
 
 
 def dispute(engine: Any, booking_id: BookingId, status: str) -> None:

@@ -87,12 +87,16 @@ def lines_of(office: BoxOffice, buyer_id: BuyerId) -> list[BookingLine]:
     """This buyer's bookings, newest first."""
     with reading(office.engine) as connection:
         found = bookings.of_buyer(connection, buyer_id, limit=LISTED_MAX)
+        given = refunds.of_bookings(connection, [one.id for one in found if one.state in refunding.GIVEN_BACK])
     lines = []
     for booking in found:
         event = shows.event(booking.event_id)
         place = f"{event.venue.name}, {event.venue.city}"
         card = Card(event.id, event.name, event.starts_at, place, event.currency, None, None)
-        lines.append(BookingLine(booking, card, _words(booking, None)))
+        words = _words(booking, None)
+        if refunds.is_owed(given.get(booking.id, ()), booking.state):
+            words = booking_words.owed(words)
+        lines.append(BookingLine(booking, card, words))
     return lines
 
 

@@ -180,7 +180,8 @@ def owed(words: BookingWords) -> BookingWords:
     """The same words, where the money that is given back has not arrived."""
     kept = " The tickets that you kept are yours." if words is WORDS[S.CONFIRMED] else ""
     title = words.title if words.title == CALLED_OFF else "Your money has not reached you yet"
-    return replace(words, title=title, text=OWED + kept, kind="warn", mark="owed")
+    tag = words.tag if words is WORDS[S.CONFIRMED] else "Money not there yet"
+    return replace(words, tag=tag, title=title, text=OWED + kept, kind="warn", mark="owed")
 
 
 CARD_LET_GO = BookingWords(
