@@ -103,7 +103,7 @@ def tickets_for(state: QueueState) -> float | None:
         return None
     taken = odds.demand(state)
     each = max(0.25, taken.buys_percent / 100 * taken.tickets_per_buyer)
-    return max(0.0, (state.free - state.admitted - state.entered) / each)
+    return max(0.0, (state.free - state.choosing) / each)
 
 
 def _patient(state: QueueState) -> bool:

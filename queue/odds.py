@@ -65,7 +65,7 @@ def document(state: QueueState, *, present: float) -> dict[str, Any]:
         "tickets_per_buyer": known.tickets_per_buyer,
         "seen_percent": known.seen_percent,
         "present_percent": round(100 * present),
-        "choosing": state.admitted + state.entered,
+        "choosing": state.choosing,
     }
 
 

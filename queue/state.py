@@ -255,11 +255,18 @@ class QueueState:
     spare_to: int | None = None
     # Numbers that recoveries went on behind: nobody is ahead of anybody with these.
     gaps: Gaps = NO_GAPS
+    # Holds since the tickets were last counted; each took at least one of those that `free` says.
+    taken: int = 0
 
     @property
     def active(self) -> int:
         """Slots in use."""
         return self.admitted + self.entered + self.holding
+
+    @property
+    def choosing(self) -> int:
+        """Who has a claim on one of the `free` tickets: nobody more is let in than there are (advance.lua)."""
+        return self.admitted + self.entered + self.taken
 
     @property
     def called(self) -> int:

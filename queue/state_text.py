@@ -104,6 +104,7 @@ def _stock(values: Mapping[str, bytes]) -> dict[str, Any]:
     return {
         "free": int(values["free"]) if "free" in values else None,
         "held": int(values["held"]) if "held" in values else None,
+        "taken": int(values["taken"]),
         "sections": tuple(SectionStock(**section) for section in orjson.loads(values.get("sections", b"[]"))),
         "waiting_list": values.get("list") == b"1",
         "so_far": _so_far(values.get("so_far", b"")),

@@ -46,9 +46,9 @@ def pace_per_minute(state: QueueState) -> int:
     """How many come in per minute for now: the rate, or what was measured where slots or tickets limit it."""
     if derived_phase(state) is not Phase.OPEN or state.stopped:
         return 0
-    rules, choosing = state.rules, state.admitted + state.entered
+    rules = state.rules
     slots_full = rules.max_active > 0 and state.active >= rules.max_active
-    tickets_claimed = state.free is not None and choosing >= state.free
+    tickets_claimed = state.free is not None and state.choosing >= state.free
     if slots_full or tickets_claimed:
         return min(rules.rate_per_minute, state.admitted_last_minute)
     return rules.rate_per_minute

@@ -11,10 +11,12 @@ import pytest
 from redis import Redis
 
 from onsale.errors import NotInQueue, NumbersExhausted, QueueRecovering, QueueUnavailable
+from onsale.queue import status
+from onsale.queue.gaps import Gaps
 from onsale.queue.journaled import RESTORE_MAX
 from onsale.queue.keys import number_place
 from onsale.queue.recovery import RETURNS_GAP, Mark
-from onsale.queue.state import Gaps, SlotKind, SlotState
+from onsale.queue.state import SlotKind, SlotState
 from onsale.queue.store import QueueStore
 from onsale.sandbox.valkey import EmbeddedValkey
 from tests.services.waiting_room import EMPTY, EVENT, MINUTE_MS, PATIENCE_MS, RULES, START_MS, Room, a_buyer
@@ -243,6 +245,21 @@ def test_who_is_nobodys_is_not_waited_for_nor_let_in_nor_counted(redis_client: R
 
     assert (run.admitted, run.passed_over) == (20, 9_990)
     assert run.serving == 10_010
+
+
+def test_who_took_tickets_since_they_were_counted_has_a_claim_on_what_is_said_to_be_free(
+    redis_client: Redis,
+) -> None:
+    room = Room(redis_client)
+    room.many(60)
+    room.store.set_stock(EVENT, [], free=30, held=0)
+    admitted = room.later(10_000).advance().admitted
+    room.store.follow(EVENT, {number_place(1): SlotState(SlotKind.HOLDING, room.now_ms + 60_000)})
+
+    state = room.state()
+
+    assert (admitted, state.free, state.choosing) == (20, 30, 20)
+    assert status.document(state)["odds"]["choosing"] == 20
 
 
 def test_a_new_recovery_forgets_whom_the_one_before_left_out(redis_client: Redis) -> None:

@@ -9,9 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from onsale.db.states import BookingState
+from onsale.queue.gaps import Gaps
 from onsale.queue.keys import number_place, return_place
 from onsale.queue.recovery import RETURNS_GAP, LiveBooking, Mark, admitted_again, hands_free_of, restored, slots_of
-from onsale.queue.state import Gaps, Restored, SlotKind, SlotState
+from onsale.queue.state import Restored, SlotKind, SlotState
 
 MARK = Mark(serving=100, return_serving=3, issued=400, return_issued=9, at_ms=1_000_000)
 S = BookingState

@@ -54,8 +54,9 @@ class OddsFigures(Told):
     """What is known of everybody, for the chances of each: of a hundred who decided, `buys_percent` bought so many
     tickets.
 
-    `present_percent` of those who wait will be let in; `choosing` are inside and have not decided; `seen_percent`: how
-    much of it was seen in this sale rather than taught by others.
+    `present_percent` of those who wait will be let in; `choosing` are inside and have not decided, or took tickets
+    since those that are free were counted; `seen_percent`: how much of it was seen in this sale rather than taught by
+    others.
     """
 
     buys_percent: int
