@@ -311,7 +311,7 @@ def test_the_first_booking_decided_and_paid_after_a_kill_is_told() -> None:
     assert "    first again after: decided 1.5 s, paid 3.0 s" in terminal.report(found).splitlines()
 
 
-def serving(*numbers: int, waiting: int = 9, free: int = 9, choosing: int = 0) -> list[Sample]:
+def serving(*numbers: int, waiting: int = 9, free: int | None = 9, choosing: int = 0) -> list[Sample]:
     """One look a second."""
     said = {"phase": "open", "waiting": waiting, "free": free, "choosing": choosing}
     return [Sample(float(at), {**said, "serving": number}, {}) for at, number in enumerate(numbers)]
@@ -331,7 +331,7 @@ def test_the_time_until_somebody_could_be_called_does_not_count() -> None:
     assert called_again_seconds(looks[:-1], 1.5, 1e9) == (None, True)
 
 
-@pytest.mark.parametrize("nobody", [{"waiting": 0}, {"free": 0}, {"free": 9, "choosing": 9}])
+@pytest.mark.parametrize("nobody", [{"waiting": 0}, {"free": 0}, {"free": None}, {"choosing": 9}])
 def test_where_nobody_waits_for_a_free_ticket_no_number_must_be_called(nobody: dict[str, int]) -> None:
     assert called_again_seconds(serving(1, 2, 3, 3, 3, 3, **nobody), 1.5, 1e9) == (None, False)
 

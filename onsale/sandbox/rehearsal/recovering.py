@@ -169,8 +169,9 @@ def _first_after(killed_at: float, awaited: Iterable[Awaited], what: Awaiting) -
 
 
 def _somebody_waits(one: Sample) -> bool:
-    status = one.status
-    return bool(status["phase"] == OPEN and status["waiting"] and status["free"] > status.get("choosing", 0))
+    # A queue that was restored does not know its tickets until they are counted.
+    status, free = one.status, one.status["free"] or 0
+    return bool(status["phase"] == OPEN and status["waiting"] and free > status.get("choosing", 0))
 
 
 def _is_bad(went_well: Sequence[bool]) -> bool:
