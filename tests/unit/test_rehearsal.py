@@ -332,7 +332,7 @@ def test_the_time_until_somebody_could_be_called_does_not_count() -> None:
 
 
 @pytest.mark.parametrize("nobody", [{"waiting": 0}, {"free": 0}, {"free": None}, {"choosing": 9}])
-def test_where_nobody_waits_for_a_free_ticket_no_number_must_be_called(nobody: dict[str, int]) -> None:
+def test_where_nobody_waits_for_a_free_ticket_no_number_must_be_called(nobody: dict[str, int | None]) -> None:
     assert called_again_seconds(serving(1, 2, 3, 3, 3, 3, **nobody), 1.5, 1e9) == (None, False)
 
 
