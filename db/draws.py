@@ -171,7 +171,8 @@ def hold(connection: Connection, event_id: EventId, *, key: bytes, size: int, be
     sale_log.append(connection, event_id, actor="clock", kind="draw_held", body=body)
     opened = connection.execute(_OPEN, {"event_id": event_id}).one_or_none()
     if opened is not None:
-        sale_log.append(connection, event_id, actor="clock", kind="queue_opened", body={"version": opened.version})
+        body = {"version": opened.version, "phase": {"from": opened.opened_from, "to": "open"}}
+        sale_log.append(connection, event_id, actor="clock", kind="queue_opened", body=body)
     else:
         connection.execute(_NEW_VERSION, {"event_id": event_id, "actor": "clock"})
     return True
@@ -268,10 +269,14 @@ _PUT_BEACON = text("UPDATE draws SET beacon_value = :value WHERE event_id = :eve
 _WITHOUT_BEACON = text("UPDATE draws SET without_beacon = true WHERE event_id = :event_id")
 _HOLD = text("UPDATE draws SET key = :key, held_at = clock_timestamp() WHERE event_id = :event_id")
 _OPEN = text("""
-    UPDATE queue_settings
+    WITH before AS (
+        SELECT event_id, phase FROM queue_settings
+         WHERE event_id = :event_id AND phase IN ('scheduled', 'pre_queue') FOR UPDATE
+    )
+    UPDATE queue_settings s
        SET phase = 'open', version = version + 1, updated_at = clock_timestamp(), updated_by = 'clock'
-     WHERE event_id = :event_id AND phase IN ('scheduled', 'pre_queue')
-    RETURNING version
+      FROM before WHERE s.event_id = before.event_id
+    RETURNING s.version, before.phase AS opened_from
 """)
 _NEW_VERSION = text("""
     UPDATE queue_settings SET version = version + 1, updated_at = clock_timestamp(), updated_by = :actor

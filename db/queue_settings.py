@@ -141,7 +141,8 @@ def open_due(connection: Connection, event_id: EventId) -> bool:
     opened = connection.execute(_OPEN_DUE, {"event_id": event_id}).one_or_none()
     if opened is None:
         return False
-    sale_log.append(connection, event_id, actor="clock", kind="queue_opened", body={"version": opened.version})
+    body = {"version": opened.version, "phase": {"from": opened.opened_from, "to": Phase.OPEN.value}}
+    sale_log.append(connection, event_id, actor="clock", kind="queue_opened", body=body)
     return True
 
 
@@ -191,9 +192,14 @@ _RUNNING = text("""
      ORDER BY s.event_id LIMIT :limit
 """)
 _OPEN_DUE = text("""
-    UPDATE queue_settings
+    WITH before AS (
+        SELECT event_id, phase FROM queue_settings
+         WHERE event_id = :event_id AND phase IN ('scheduled', 'pre_queue') AND opens_at <= clock_timestamp()
+           AND NOT EXISTS (SELECT FROM draws WHERE event_id = :event_id AND key IS NULL)
+           FOR UPDATE
+    )
+    UPDATE queue_settings s
        SET phase = 'open', version = version + 1, updated_at = clock_timestamp(), updated_by = 'clock'
-     WHERE event_id = :event_id AND phase IN ('scheduled', 'pre_queue') AND opens_at <= clock_timestamp()
-       AND NOT EXISTS (SELECT FROM draws WHERE event_id = :event_id AND key IS NULL)
-    RETURNING version
+      FROM before WHERE s.event_id = before.event_id
+    RETURNING s.version, before.phase AS opened_from
 """)

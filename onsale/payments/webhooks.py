@@ -16,6 +16,8 @@ AGE_SECONDS_MAX = 300
 # Stripe's largest events are a tenth of this.
 BODY_BYTES_MAX = 256 * 1024
 HEADER_CHARACTERS_MAX = 1024
+# What the record can keep.
+BIGINT_MAX = 2**63 - 1
 
 # The only events that change anything here; every other one is acknowledged and forgotten.
 RESUMES = frozenset(
@@ -85,7 +87,7 @@ def verify(raw_body: bytes, header: str | None, secret: str) -> Event:
         raise BadWebhook from None
     try:
         return _event(json.loads(raw_body))
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
         raise BadWebhook("The webhook is signed, but it is not an event.") from error
 
 
@@ -103,7 +105,10 @@ def _event(body: dict[str, Any]) -> Event:
 
 
 def _disputed(thing: dict[str, Any]) -> Disputed:
-    return Disputed(int(thing["amount"]), *(_word(thing[name]) for name in ("currency", "reason", "status")))
+    amount = int(thing["amount"])
+    if not 0 <= amount <= BIGINT_MAX:
+        raise ValueError(f"{thing['amount']!r:.40} is no amount")
+    return Disputed(amount, *(_word(thing[name]) for name in ("currency", "reason", "status")))
 
 
 def _word(value: object) -> str:

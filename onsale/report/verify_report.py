@@ -27,16 +27,23 @@ SKEW_US, EFFECT_US, BURST_US, TURN = 1_000_000, 10_000_000, 2_000_000, 60_000_00
 DIALS = ("rate_per_minute", "phase", "opens_at")
 # What each kind of line has at least, and of which type.
 FIELDS: dict[str, dict[str, type]] = {
-    "header": {"format": str, "event": dict, "dials": dict},
+    "header": {"format": str, "event": dict, "dials": dict, "made_at": str},
     "batch": {"batch": int, "event": int, "first": int, "last": int, "hash": str, "marks": str, "previous": str},
     "move": {"n": int, "at": str, "booking": str, "version": int, "from": str, "to": str},
     "capture": {"n": int, "at": str, "booking": str, "amount_minor": int, "currency": str},
     "refund": {"n": int, "at": str, "refund": str, "state": str},
-    "run": {"n": int, "at": str, "run": int, "admitted": int, "first": int, "last": int}
+    "run": {"n": int, "at": str, "run": int, "admitted": int, "first": int, "last": int, "passed": list}
     | {"return_first": int, "return_last": int},
     "log": {"n": int, "at": str, "line": int, "kind": str, "body": dict},
     "totals": {"head": str, "sale": dict, "verify": dict},
 }
+# What a move from `queued` to `held` says besides.
+HELD = {"batch": str, "decided_at": str, "tickets": list, "amount_minor": int, "currency": str}
+# Money that was taken has its tickets within this time, or goes back; a report is written down within it.
+SETTLE_US = 3_600_000_000
+# What a draw does once, after what; once its entries are closed nothing else about it may change.
+CLOSED = "draw_entries_closed"
+DRAWN_AFTER = {CLOSED: "draw_announced", "draw_beacon": CLOSED, "draw_held": CLOSED}
 Line = dict[str, Any]
 Point = tuple[int, int, int, int]
 Steps = list[tuple[int, int]]
@@ -80,7 +87,7 @@ def check(raw: bytes, *, key: str | None = None) -> Report:
         raise Different("the file is cut off: it must end with a signature and a newline")
     try:
         report = read_chain(lines)
-        for rule in (histories, money, tickets, order, admissions, draw, totals):
+        for rule in (histories, bills, money, paid, tickets, order, admissions, draw, totals):
             rule(report)
     except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
         where = looked_at(error)
@@ -121,13 +128,18 @@ def shaped(line: Line, kind: str, at: int) -> None:
     """A line of this kind has what the kind has."""
     if line.get("t") != kind:
         raise Different(f"line {at} of the file says it is {line.get('t')!r}, where {kind!r} must be")
-    for name, wanted in FIELDS[kind].items():
-        if type(line[name]) not in (wanted, Told if wanted is dict else wanted):
-            raise Different(f"line {at} of the file: {name!r} is {line[name]!r:.60}, which is no {wanted.__name__}")
+    typed(line, FIELDS[kind], at)
     try:
         micros(line.get("at", "1970-01-01T00:00:00Z"))
     except (AttributeError, TypeError, ValueError):
         raise Different(f"line {at} of the file: 'at' is {line['at']!r:.60}, which is no time") from None
+
+
+def typed(line: Line, fields: dict[str, type], at: int) -> None:
+    """A line has these fields, each of its type."""
+    for name, wanted in fields.items():
+        if type(line[name]) not in (wanted, Told if wanted is dict else wanted):
+            raise Different(f"line {at} of the file: {name!r} is {line[name]!r:.60}, which is no {wanted.__name__}")
 
 
 def canonical(document: Line) -> bytes:
@@ -193,6 +205,8 @@ def sort_in(report: Report, line: Line, at: int) -> None:
     if "unreadable" in line or kind not in ("move", "capture", "refund", "run", "log"):
         raise Different(f"{place(line)} cannot be read: {kind}")
     shaped(line, kind, at)
+    if kind == "move" and (line["from"], line["to"]) == ("queued", "held"):
+        typed(line, HELD, at)
     if kind == "move":
         report.moves[line["booking"]][line["version"]] = line
     elif kind == "run":
@@ -221,6 +235,36 @@ def histories(report: Report) -> None:
 
 def held(moves: dict[int, Line]) -> Line:
     return next((line for line in moves.values() if line["from"] == "queued" and line["to"] == "held"), {})
+
+
+def bills(report: Report) -> None:
+    """A hold has tickets, and costs what they cost, with the fees and the tax that it names."""
+    for moves in report.moves.values():
+        line = held(moves)
+        if not line:
+            continue
+        if not line["tickets"]:
+            raise Different(f"{place(line)}: tickets were held, and none is named")
+        more = line["amount_minor"] - sum(price for _, price in line["tickets"]) - (line.get("fees_minor") or 0)
+        # Tax is on top of the prices or within them.
+        if more not in (0, line.get("taxes_minor") or 0):
+            raise Different(f"{place(line)}: {line['amount_minor']} is not what its tickets cost, but {more} more")
+
+
+def paid(report: Report) -> None:
+    """Who has tickets for money paid, and who paid has tickets or the money back."""
+    taken, made = {line["booking"]: line for line in report.captures}, micros(report.header["made_at"])
+    given = {steps[0]["booking"] for steps in report.refunds.values()}
+    for booking, moves in report.moves.items():
+        reached = {line["to"]: line for line in moves.values()}
+        if "confirmed" in reached and held(moves).get("amount_minor") and booking not in taken:
+            raise Different(f"{place(reached['confirmed'])}: the booking is confirmed, and no money was taken")
+    for booking, line in taken.items():
+        nothing = booking not in given and all(each["to"] != "committed" for each in report.moves[booking].values())
+        if nothing and micros(line["at"]) < made - SETTLE_US:
+            raise Different(f"{place(line)}: money was taken for no tickets, and was not given back")
+        if micros(line["at"]) > made + SETTLE_US:
+            raise Different(f"{place(line)}: money was taken after the report was made")
 
 
 def money(report: Report) -> None:
@@ -315,10 +359,18 @@ def admissions(report: Report) -> None:
             if until and (first <= last[kind] or (first > last[kind] + 1 and not jumps)):
                 raise Different(f"{place(run)}: numbers {first} to {until} were called after {last[kind]}")
             last[kind] = max(last[kind], until)
+        called = wide(run, "") - sum(until - first + 1 for first, until in run["passed"])
+        # How many returns were passed over is not written down.
+        if not called <= run["admitted"] <= called + wide(run, "return_"):
+            raise Different(f"{place(run)}: {run['admitted']} people were let in, and {called} called, not passed over")
         credits = filled(steps, credits, before[1], at)
         if run["admitted"] * TURN > credits + TURN // 100:
             raise Different(f"{place(run)}: {run['admitted']} people were let in, the rate allowed {credits // TURN}")
         credits, before = max(0, credits - run["admitted"] * TURN), (seq, at)
+
+
+def wide(run: Line, kind: str) -> int:
+    return run[f"{kind}last"] - run[f"{kind}first"] + 1 if run[f"{kind}last"] else 0
 
 
 def full(rate: int) -> int:
@@ -351,7 +403,7 @@ def rates(report: Report) -> Steps:
         steps.insert(0, (at, rate if dials["phase"] == "open" else 0))
         end = at
         if line is not None:
-            body = {"phase": {"from": "scheduled"}} if line["kind"] == "queue_opened" else line["body"]
+            body = line["body"] if "phase" in line["body"] or line["kind"] != "queue_opened" else opened(line, turned)
             for name in [name for name in DIALS if name in body]:
                 if body[name].get("to", dials[name]) != dials[name]:
                     raise Different(f"{place(line)}: {name} was set to another value than {dials[name]}")
@@ -359,16 +411,27 @@ def rates(report: Report) -> Steps:
     return sorted(steps, key=lambda each: each[0])
 
 
+def opened(line: Line, turned: list[Line]) -> Line:
+    """What a queue that opened by itself opened from; an older shop does not say: what it was set to last."""
+    earlier = [each for each in turned if each["line"] < line["line"] and "phase" in each["body"]]
+    last = max(earlier, key=lambda each: int(each["line"]), default=None)
+    return {"phase": {"from": last["body"]["phase"]["to"] if last else "scheduled"}}
+
+
 def draw(report: Report) -> None:
     """A draw was held with the seed whose hash was announced, the beacon told since, and as many as had joined."""
     said: dict[str, Line] = {}
     for line in sorted(report.log, key=lambda each: each["line"]):
         kind, body = line["kind"], line["body"]
+        if kind in ("draw_announced", "draw_withdrawn") and CLOSED in said:
+            raise Different(f"{place(line)}: the seed was changed after the entries of the draw were closed")
+        if kind in DRAWN_AFTER and (kind in said or DRAWN_AFTER[kind] not in said):
+            raise Different(f"{place(line)}: {kind} for the second time, or before seed and count were fixed")
         if kind == "draw_held":
             hashed = hashlib.sha256(bytes.fromhex(body["seed"])).hexdigest()
             if hashed != said.get("draw_announced", {}).get("seed_hash"):
                 raise Different(f"{place(line)}: the seed drawn with is not the one whose hash was announced")
-            if body["size"] != said.get("draw_entries_closed", {}).get("size"):
+            if body["size"] != said.get(CLOSED, {}).get("size"):
                 raise Different(f"{place(line)}: another count was drawn than had joined")
             if body["beacon_value"] != said.get("draw_beacon", {}).get("beacon_value", ""):
                 raise Different(f"{place(line)}: drawn with another beacon than was told")

@@ -118,7 +118,8 @@ def _dials(connection: Connection, about: About) -> dict[str, object]:
     }
     chained = sale_chain.log_lines(connection, about.event.id)
     for line in reversed(sale_log.read(connection, about.event.id, after=chained, limit=FRESH_MAX)):
-        body: Mapping[str, object] = {"phase": {"from": "scheduled"}} if line.kind == "queue_opened" else line.body
+        # A release before did not say from where it opened.
+        body: Mapping[str, object] = {"phase": {"from": "scheduled"}} | dict(line.body)
         for name in DIALS if line.kind in ("queue_opened", "queue_changed") else ():
             turned = body.get(name)
             if isinstance(turned, dict):

@@ -157,6 +157,9 @@ def _wrong(pair: Pair) -> Iterator[str]:
     elif payment.intent_id != entry.intent_id:
         if kept:
             yield f"booking {payment.booking_id} was paid {kept} by {entry.intent_id} too, not its own payment"
+        elif entry.reserved_minor:
+            by = f"{entry.intent_id} too, not its own payment"
+            yield f"the provider reserves {entry.reserved_minor} for booking {payment.booking_id} by {by}"
     else:
         yield from _wrong_of_one(entry, payment, kept)
 

@@ -222,8 +222,24 @@ LIES = {
         "were called after",
     ),
     "a crowd let in at once": (
-        of_kind(lambda line: line["t"] == "run", lambda line: {"admitted": 5000}, 6),
+        of_kind(lambda line: line["t"] == "run", lambda line: {"admitted": 5000, "last": line["first"] + 4999}, 6),
         "the rate allowed",
+    ),
+    "people let in whom nobody counted": (
+        of_kind(lambda line: line["t"] == "run", lambda line: {"admitted": 0}),
+        "called, not passed over",
+    ),
+    "a price that is not the tickets'": (
+        of_kind(lambda line: line.get("to") == "held", lambda line: {"amount_minor": 10 * line["amount_minor"]}),
+        "not what its tickets cost",
+    ),
+    "a hold of no tickets": (
+        of_kind(lambda line: line.get("to") == "held", lambda line: {"tickets": []}),
+        "none is named",
+    ),
+    "a decision that does not say in which batch": (
+        of_kind(lambda line: line.get("to") == "held", lambda line: {"batch": None}),
+        "'batch' is None",
     ),
     "a rate that was lower": (
         of_kind(lambda line: line["t"] == "header", lambda line: {"dials": {**line["dials"], "rate_per_minute": 0}}),

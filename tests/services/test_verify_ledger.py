@@ -59,6 +59,24 @@ def test_a_second_capture_for_a_booking_is_found(sale: Sale, bank_api: Any) -> N
     )
 
 
+@pytest.mark.parametrize("of", ["paid", "cancelled"])
+def test_money_reserved_a_second_time_for_a_booking_is_found_until_it_is_let_go(
+    sale: Sale, bank_api: Any, of: str
+) -> None:
+    booking = sale.paid[0] if of == "paid" else sale.late
+    if of == "cancelled":
+        on_record(sale, booking, taken(bank_api, booking, confirm=False))
+    twin = taken(bank_api, booking, capture_method="manual")
+    before = sale.finding("I2")
+
+    bank_api.payment_intents.cancel(twin.id)
+
+    assert before.examples == (
+        f"the provider reserves 4500 for booking {booking} by {twin.id} too, not its own payment",
+    )
+    assert sale.finding("I2").ok
+
+
 def test_money_taken_for_a_booking_without_tickets_is_found_until_it_is_given_back(sale: Sale, bank_api: Any) -> None:
     intent = taken(bank_api, sale.late)
     on_record(sale, sale.late, intent)

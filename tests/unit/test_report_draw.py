@@ -34,6 +34,10 @@ def test_a_draw_without_a_beacon_is_right_when_none_was_told():
     draw(reported(ANNOUNCED, CLOSED, ("draw_without_beacon", {}), held(beacon_value="")))
 
 
+def test_what_was_announced_may_be_changed_until_entries_are_closed():
+    draw(reported(("draw_announced", {"seed_hash": "0" * 64}), ("draw_withdrawn", {}), ANNOUNCED, CLOSED, BEACON, HELD))
+
+
 def test_a_sale_without_a_draw_has_nothing_to_check():
     draw(reported(("queue_opened", {"version": 2})))
 
@@ -44,6 +48,13 @@ def test_a_sale_without_a_draw_has_nothing_to_check():
         ((ANNOUNCED, CLOSED, BEACON, held(seed="cd" * 32)), "seed"),
         ((CLOSED, BEACON, HELD), "seed"),
         ((CLOSED, BEACON, HELD, ANNOUNCED), "seed"),
+        ((BEACON, CLOSED, ANNOUNCED, HELD), "seed"),
+        ((ANNOUNCED, BEACON, CLOSED, HELD), "seed and count"),
+        ((ANNOUNCED, CLOSED, BEACON, ANNOUNCED, HELD), "seed was changed"),
+        ((ANNOUNCED, CLOSED, ("draw_withdrawn", {}), ANNOUNCED, BEACON, HELD), "seed was changed"),
+        ((ANNOUNCED, CLOSED, BEACON, BEACON, HELD), "second time"),
+        ((ANNOUNCED, CLOSED, CLOSED, BEACON, HELD), "second time"),
+        ((ANNOUNCED, CLOSED, BEACON, HELD, HELD), "second time"),
         ((ANNOUNCED, CLOSED, BEACON, held(size=999)), "count"),
         ((ANNOUNCED, CLOSED, BEACON, held(beacon_value="f00d")), "beacon"),
         ((ANNOUNCED, CLOSED, HELD, BEACON), "beacon"),

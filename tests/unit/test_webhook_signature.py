@@ -107,6 +107,19 @@ def test_what_is_signed_and_no_event_is_refused(raw):
         webhooks.verify(raw, signed, SECRET)
 
 
+@pytest.mark.parametrize("amount", ["1e999", "Infinity", "NaN", str(2**63), "-1", "true1"])
+def test_a_disputed_amount_that_is_none_is_refused(amount):
+    words = '"object": "dispute", "id": "du_1", "currency": "eur", "reason": "fraudulent", "status": "lost"'
+    thing = f'{{{words}, "amount": {amount}}}'
+    raw = f'{{"id": "evt_1", "type": "charge.dispute.closed", "data": {{"object": {thing}}}}}'.encode()
+
+    with pytest.raises(BadWebhook):
+        webhooks.verify(raw, header(raw), SECRET)
+
+    raw = raw.replace(f'"amount": {amount}'.encode(), b'"amount": 9223372036854775807')
+    assert webhooks.verify(raw, header(raw), SECRET).disputed.amount_minor == 2**63 - 1
+
+
 def test_a_body_beyond_the_limit_is_not_even_read():
     fits = body(padding="x" * (webhooks.BODY_BYTES_MAX - len(body(padding=""))))
     assert len(fits) == webhooks.BODY_BYTES_MAX
