@@ -28,6 +28,13 @@ def broken(connection: Connection, event_id: EventId) -> Iterator[str]:
     yield from connection.execute(sql.load("i12_passed_over"), asked).scalars()
 
 
+def is_past_comparing(connection: Connection, event_id: EventId) -> bool:
+    """Whether there are lines, and no key any more by which they could be made anew from the record."""
+    return sale_chain.known_key(connection, event_id) is None and bool(
+        sale_chain.batches(connection, event_id, after=0)
+    )
+
+
 def _of_batch(batch: Batch, lines: Sequence[str], before: Batch | None) -> Iterator[str]:
     again = chain_lines.close(batch.event_id, lines, after=before, at=batch.at)
     if again == batch:

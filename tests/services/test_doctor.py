@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import secrets
 import signal
 import socket
 import subprocess
@@ -97,6 +98,21 @@ def test_a_fresh_house_is_well_and_its_doctor_says_what_a_laptop_lacks(stack: Ho
     assert [by_number[number]["kept"] for number in (1, 2, 3)] == ["kept, but"] * 3
     assert "synchronous standby" in by_number[1]["why"][0]
     assert [by_number[number]["kept"] for number in (4, 5, 6, 8)] == ["kept"] * 4
+
+
+def test_another_key_than_the_webs_is_found(stack: House) -> None:
+    kid, _, _ = stack.settings["ONSALE_SECRET_KEYS"].partition(":")
+    other = {**stack.settings, "ONSALE_SECRET_KEYS": f"{kid}:{secrets.token_hex(32)}"}
+
+    said = {
+        one: json.loads(run_doctor(of, "--json").stdout) for one, of in (("ours", stack.settings), ("other", other))
+    }
+
+    answers = {
+        one: next(each["answer"] for each in told["findings"] if each["check"] == "same keys")
+        for one, told in said.items()
+    }
+    assert answers == {"ours": "ok", "other": "broken"}
 
 
 def healthy(house: House) -> subprocess.CompletedProcess[str] | None:

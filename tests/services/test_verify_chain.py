@@ -63,6 +63,15 @@ def test_a_chained_sale_holds(chained):
     assert chained.finding("I12").ok, chained.finding("I12").examples
 
 
+def test_a_log_whose_key_is_gone_is_not_said_to_hold(chained):
+    chained.damage("DELETE FROM sale_chain_keys")
+
+    finding = chained.finding("I12")
+
+    assert finding.ok is None
+    assert "the key of the chained log is deleted" in finding.note
+
+
 @pytest.mark.parametrize("damage", DAMAGE)
 def test_each_kind_of_damage_is_found_in_i12(chained, damage):
     statement, says = DAMAGE[damage]

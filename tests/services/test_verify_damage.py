@@ -11,6 +11,10 @@ TWO_LIVE_SALES = """
     INSERT INTO booking_tickets (event_id, booking_id, ticket_id, price_minor, hold_version)
     SELECT event_id, :other, ticket_id, price_minor, 99 FROM booking_tickets WHERE booking_id = :paid
 """
+ONE_SEAT_TWICE = """
+    UPDATE tickets t SET row_name = o.row_name, seat_name = o.seat_name FROM tickets o
+     WHERE t.booking_id = :other AND o.booking_id = :paid AND t.section_id = o.section_id
+"""
 ANOTHER_HOLD = """
     UPDATE bookings SET admission_id = (SELECT admission_id FROM bookings WHERE id = :other) WHERE id = :paid
 """
@@ -98,6 +102,7 @@ DAMAGE: dict[str, tuple[str, list[str]]] = {
             "CREATE UNIQUE INDEX sale_index ON booking_tickets (event_id, ticket_id, booking_id)",
         ],
     ),
+    "two tickets of one seat": ("I1", [ONE_SEAT_TWICE]),
     "no sale index": ("I1", ["DROP INDEX sale_index"]),
     "a ticket sold for nobody's booking": ("I1", ["DELETE FROM booking_tickets WHERE booking_id = :paid"]),
     "a section with more tickets than it holds": (

@@ -564,6 +564,9 @@ def test_the_web_must_be_ours_alive_and_ready():
     assert web_part.alive(Said(200, "<h1>Welcome to nginx"), address="http://x").answer is BROKEN
     assert web_part.alive(Said(0, "no answer"), address="http://x").answer is BROKEN
     assert web_part.ready(Said(503, "queue not reachable")).answer is BROKEN
+    assert web_part.same_keys(Said(200, "{}")).answer is OK
+    assert web_part.same_keys(Said(401, "{}")).answer is BROKEN
+    assert web_part.same_keys(Said(0, "no answer")).answer is NOT_CHECKED
 
 
 @pytest.mark.parametrize(

@@ -57,6 +57,8 @@ def test_what_is_for_a_running_shop_alone_is_refused_without_one(tmp_path: Path)
     assert "--tokens is for a shop that runs already" in asked("--tokens", str(file)).output
     assert "needs --event" in asked(*SHOP[:2]).output
     assert "without --url" in asked(*SHOP, "--kill", "web@1").output
+    assert "without --url" in asked(*SHOP, "--standby").output
+    assert "without --url" in asked(*SHOP, "--keep", "kept").output
     assert "without --url" in asked(*SHOP, "--faults", "payments").output
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from uuid import uuid4
 
 from onsale.cli.doctor.asking import Said, ask
 from onsale.cli.doctor.examining import Part
@@ -12,6 +13,7 @@ from onsale.config import Config
 from onsale.db.engine import make_engine, reading
 from onsale.db.ids import EventId
 from onsale.errors import RecordUnavailable
+from onsale.web import tokens
 
 # One of these is in an answer that came out of a shared cache.
 CACHED = ("age", "x-cache", "x-cache-status", "cf-cache-status")
@@ -23,6 +25,8 @@ def examine(config: Config) -> Iterator[tuple[str, Seen]]:
     here = None if at_the_front.status == 200 else ask(f"{own_address(config)}/healthz")
     yield "alive", alive(at_the_front, address=config.public_url, here=here)
     yield "ready", ready(ask(f"{config.public_url}/readyz"))
+    signed = {"Authorization": f"Bearer {tokens.sign(config, uuid4(), audience=tokens.BUYERS, guest=True)}"}
+    yield "same keys", same_keys(ask(f"{config.public_url}/v1/bookings", headers=signed))
     yield "live seats", live_seats(config.seats_url, ask)
     try:
         event_id = _open_event(config)
@@ -60,6 +64,18 @@ def ready(said: Said) -> Seen:
     if not said.status:
         return not_checked(f"The web: {_what(said)}.")
     return broken(f"It says: {_what(said)}.", "Mend the part it names; it is asked again at every probe.")
+
+
+def same_keys(said: Said) -> Seen:
+    """Whether the web believes what is signed with the keys that are set here."""
+    if said.status == 401:
+        return broken(
+            "The web does not believe a token signed with the first of ONSALE_SECRET_KEYS as it is set here.",
+            "Set the same keys everywhere and restart: else whoever is sent from one process to another is a stranger.",
+        )
+    if said.status != 200:
+        return not_checked(f"Asked for the bookings of somebody who has none, the web says: {_what(said)}.")
+    return ok("It believes what is signed with the keys that are set here.")
 
 
 def live_seats(address: str, asking: Callable[[str], Said]) -> Seen:
@@ -119,4 +135,4 @@ def _what(said: Said) -> str:
     return f"{said.status} {said.text[:80]}".strip() if said.status else said.text
 
 
-PART = Part("web", "The web", ("alive", "ready", "live seats", "queue status"), examine)
+PART = Part("web", "The web", ("alive", "ready", "same keys", "live seats", "queue status"), examine)

@@ -20,7 +20,14 @@ from onsale.sandbox.visitor.habits import Shares
 # A header's value: what is in no JWT would break the request it is sent with.
 TOKEN = re.compile(r"[A-Za-z0-9._~+/=-]+")
 # What only a stack of the rehearsal's own has, and what only a shop that runs already needs.
-OWN_ONLY = {"kills": "--kill", "without": "--without-guard", "faults": "--faults", "auto": "--auto"}
+OWN_ONLY = {
+    "kills": "--kill",
+    "without": "--without-guard",
+    "faults": "--faults",
+    "auto": "--auto",
+    "standby": "--standby",
+    "keep": "--keep",
+}
 SHOP_ONLY = {"event": "--event", "token_file": "--tokens"}
 
 
