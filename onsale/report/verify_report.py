@@ -205,9 +205,9 @@ def sort_in(report: Report, line: Line, at: int) -> None:
     if "unreadable" in line or kind not in ("move", "capture", "refund", "run", "log"):
         raise Different(f"{place(line)} cannot be read: {kind}")
     shaped(line, kind, at)
-    if kind == "move" and (line["from"], line["to"]) == ("queued", "held"):
-        typed(line, HELD, at)
     if kind == "move":
+        if (line["from"], line["to"]) == ("queued", "held"):
+            typed(line, HELD, at)
         report.moves[line["booking"]][line["version"]] = line
     elif kind == "run":
         report.runs[line["run"]] = line

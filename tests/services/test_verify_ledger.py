@@ -59,12 +59,12 @@ def test_a_second_capture_for_a_booking_is_found(sale: Sale, bank_api: Any) -> N
     )
 
 
-@pytest.mark.parametrize("of", ["paid", "cancelled"])
+@pytest.mark.parametrize("of", ["paid", "ended"])
 def test_money_reserved_a_second_time_for_a_booking_is_found_until_it_is_let_go(
     sale: Sale, bank_api: Any, of: str
 ) -> None:
     booking = sale.paid[0] if of == "paid" else sale.late
-    if of == "cancelled":
+    if of == "ended":
         on_record(sale, booking, taken(bank_api, booking, confirm=False))
     twin = taken(bank_api, booking, capture_method="manual")
     before = sale.finding("I2")

@@ -52,22 +52,6 @@ def test_the_number_at_a_turn_is_somebodys_and_has_so_many_people_up_to_it(
     assert gaps.people(serving + 1, number, nobodys.numbers) == turn
 
 
-@given(
-    number=st.integers(1, 200),
-    servings=st.lists(st.integers(0, 200), min_size=1),
-    found=st.lists(st.tuples(st.integers(1, 200), st.integers(0, 200)), max_size=TOLD_MAX + 5),
-)
-def test_people_ahead_never_rise_over_gaps(number: int, servings: list[int], found: list[tuple[int, int]]) -> None:
-    state = replace(OPEN, gaps=Gaps(gaps.in_order(found)))
-    seen, ahead = 0, []
-    for serving in servings:
-        body = status.document(replace(state, serving=serving))
-        ahead.append(status.people_ahead(number, body, seen_serving=seen))
-        seen = max(seen, serving)
-
-    assert ahead == sorted(ahead, reverse=True)
-
-
 def test_what_is_told_of_them_is_bounded_and_ends_when_they_are_passed() -> None:
     many = Gaps(tuple((10 * n, 10 * n + 5) for n in range(1, TOLD_MAX + 3)), ((1, 9),))
 

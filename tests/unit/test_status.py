@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from onsale.queue import band, outlook, status
+from onsale.queue.gaps import TOLD_MAX, Gaps, in_order
 from onsale.queue.state import Phase, QueueRules, QueueState, SectionStock, SoFar
 
 NOW = datetime(2026, 5, 1, 12, tzinfo=UTC)
@@ -104,11 +105,18 @@ def test_people_ahead_are_the_numbers_before_ones_own() -> None:
     assert status.people_ahead(3, status.document(replace(OPEN, return_serving=1)), is_return=True) == 1
 
 
-@given(number=st.integers(1, 5_000), servings=st.lists(st.integers(0, 5_000), min_size=1))
-def test_people_ahead_never_rise_while_the_largest_serving_seen_counts(number: int, servings: list[int]) -> None:
+@given(
+    number=st.integers(1, 5_000),
+    servings=st.lists(st.integers(0, 5_000), min_size=1),
+    skipped=st.lists(st.tuples(st.integers(1, 5_000), st.integers(0, 5_000)), max_size=TOLD_MAX + 5),
+)
+def test_people_ahead_never_rise_while_the_largest_serving_seen_counts(
+    number: int, servings: list[int], skipped: list[tuple[int, int]]
+) -> None:
+    state = replace(OPEN, gaps=Gaps(in_order(skipped)))
     seen, ahead = 0, []
     for serving in servings:
-        body = status.document(replace(OPEN, serving=serving))
+        body = status.document(replace(state, serving=serving))
         ahead.append(status.people_ahead(number, body, seen_serving=seen))
         seen = max(seen, serving)
 

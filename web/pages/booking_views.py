@@ -77,9 +77,7 @@ def booking_view(office: BoxOffice, booking_id: BookingId, buyer_id: BuyerId) ->
         offer = refunding.offer(connection, found) if found.state is BookingState.CONFIRMED else None
         codes = code_uses.of_booking(connection, booking_id) if found.code_ids else ()
     attempt, refused = payments.standing(tried), payments.refused_since(tried)
-    words = _words(found, attempt)
-    if refunds.is_owed(given, found.state):
-        words = booking_words.owed(words)
+    words = _told(found, attempt, given)
     return BookingView(found, tickets, history, attempt, words, refused, given, offer, codes)
 
 
@@ -93,11 +91,14 @@ def lines_of(office: BoxOffice, buyer_id: BuyerId) -> list[BookingLine]:
         event = shows.event(booking.event_id)
         place = f"{event.venue.name}, {event.venue.city}"
         card = Card(event.id, event.name, event.starts_at, place, event.currency, None, None)
-        words = _words(booking, None)
-        if refunds.is_owed(given.get(booking.id, ()), booking.state):
-            words = booking_words.owed(words)
-        lines.append(BookingLine(booking, card, words))
+        lines.append(BookingLine(booking, card, _told(booking, None, given.get(booking.id, ()))))
     return lines
+
+
+def _told(booking: Booking, attempt: Attempt | None, given: tuple[Refund, ...]) -> BookingWords:
+    """How the booking stands, and whether its money has arrived."""
+    words = _words(booking, attempt)
+    return booking_words.owed(words) if refunds.is_owed(given, booking.state) else words
 
 
 def _words(booking: Booking, attempt: Attempt | None) -> BookingWords:
