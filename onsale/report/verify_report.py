@@ -129,10 +129,11 @@ def shaped(line: Line, kind: str, at: int) -> None:
     if line.get("t") != kind:
         raise Different(f"line {at} of the file says it is {line.get('t')!r}, where {kind!r} must be")
     typed(line, FIELDS[kind], at)
+    name = "made_at" if kind == "header" else "at"
     try:
-        micros(line.get("at", "1970-01-01T00:00:00Z"))
+        micros(line.get(name, "1970-01-01T00:00:00Z"))
     except (AttributeError, TypeError, ValueError):
-        raise Different(f"line {at} of the file: 'at' is {line['at']!r:.60}, which is no time") from None
+        raise Different(f"line {at} of the file: {name!r} is {line[name]!r:.60}, which is no time") from None
 
 
 def typed(line: Line, fields: dict[str, type], at: int) -> None:

@@ -337,6 +337,7 @@ def test_a_line_may_be_nested_as_deep_as_is_said_and_no_deeper(opening, closing,
         ("run", {"admitted": None}),
         ("log", {"body": []}),
         ("header", {"dials": {}}),
+        ("header", {"made_at": "yesterday"}),
         ("header", {"event": {"id": "x"}}),
     ],
 )
