@@ -407,7 +407,8 @@ def rates(report: Report) -> Steps:
             body = line["body"] if "phase" in line["body"] or line["kind"] != "queue_opened" else opened(line, turned)
             for name in [name for name in DIALS if name in body]:
                 if body[name].get("to", dials[name]) != dials[name]:
-                    raise Different(f"{place(line)}: {name} was set to another value than {dials[name]}")
+                    later = f"{dials[name]}, as a later line or the header (line 1 of the file) has it"
+                    raise Different(f"{place(line)}: {name} was set to another value than {later}")
                 dials[name] = body[name]["from"]
     return sorted(steps, key=lambda each: each[0])
 
