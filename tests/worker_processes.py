@@ -15,6 +15,7 @@ from tests.builders import until
 ROOT = Path(__file__).resolve().parents[1]
 START_SECONDS_MAX = 40
 STOP_SECONDS_MAX = 20
+LAST_WORDS_CHARS = 6_000
 # What a process says when it works; Celery's say "ready".
 READY = {"admit": "admitting", "changes": "following"}
 
@@ -36,6 +37,8 @@ def running(
     ours = {name: value for name, value in os.environ.items() if not name.startswith("ONSALE_")}
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
     log = folder / f"{name}.log"
+    # One that ran before has said that it was ready, too.
+    said_before = len(said(log))
     with log.open("ab") as file:
         process = subprocess.Popen(
             ["/bin/sh", "-c", f"exec {procfile()[name].replace('onsale.workers.app', app)}"],
@@ -47,9 +50,16 @@ def running(
         )
     try:
         ready = READY.get(name, " ready.")
-        until(lambda: process.poll() is not None or ready in said(log), f"{name} is up", seconds=START_SECONDS_MAX)
+        until(
+            lambda: process.poll() is not None or ready in said(log)[said_before:],
+            f"{name} is up",
+            seconds=START_SECONDS_MAX,
+        )
         assert process.poll() is None, said(log)
         yield process
+    except BaseException:
+        print(f"--- {name}'s last words:\n{said(log)[-LAST_WORDS_CHARS:]}")  # pytest shows them beside a failure
+        raise
     finally:
         if process.poll() is None:
             process.terminate()
