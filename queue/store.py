@@ -19,12 +19,11 @@ from redis.exceptions import RedisError
 from onsale.db.ids import BuyerId, EventId
 from onsale.errors import NotInQueue, QueueRecovering, QueueUnavailable
 from onsale.queue.draw import DrawState, best_of, permutation
+from onsale.queue.joining import join_call
 from onsale.queue.journaled import Journaled
 from onsale.queue.keys import (
     NO_DEVICE,
     EventKeys,
-    address_bytes,
-    address_digest,
     device_field,
     number_place,
     return_place,
@@ -85,15 +84,8 @@ class QueueStore(Journaled):
         QueueClosed, NumbersExhausted, AddressLimitReached; PlaceHandedOver for a proven number that was, when this
         buyer has no other.
         """
-        keys, digest = EventKeys(event_id), address_digest(address)
-        number, joined_at_ms, created, size, key, weighs = self._run(
-            "join",
-            [
-                *[keys.queue, keys.buyers(buyer_id), keys.address(digest), keys.joins],
-                *[*keys.numbers_lane()[:3], keys.lots, keys.moved],
-            ],
-            [buyer_id.bytes, digest, proven or 0, now_ms or "", address_bytes(address), int(early), weight],
-        )
+        asked = join_call(event_id, buyer_id, address=address, proven=proven, early=early, weight=weight, now_ms=now_ms)
+        number, joined_at_ms, created, size, key, weighs = self._run("join", *asked)
         joined = Joined(int(number), int(joined_at_ms), bool(created), weight=int(weighs))
         if not (key or size):
             return joined
