@@ -26,6 +26,7 @@ ATTEMPTS_MAX = 10
 SENT_SECONDS = 60
 PENDING_SECONDS = 3_600
 WHY_CHARACTERS_MAX = 300
+NOTE_CHARACTERS_MAX = 280
 LISTED_MAX = 200
 
 
@@ -35,6 +36,25 @@ class RefundReason(StrEnum):
     BUYER_CANCELLED = "buyer_cancelled"
     ORGANISER = "organiser"
     EVENT_CANCELLED = "event_cancelled"
+
+
+class Elsewhere(StrEnum):
+    """How money went back without a refund of ours: PROVIDER made it for somebody else (by hand, in its dashboard),
+    DISPUTE: the buyer's bank took it, OUTSIDE: the organiser paid in another way.
+    """
+
+    PROVIDER = "provider"
+    DISPUTE = "dispute"
+    OUTSIDE = "outside"
+
+
+@dataclass(frozen=True, slots=True)
+class Paid:
+    """Money that went back elsewhere; `by` is who said so, `note` how, for staff and the buyer to read."""
+
+    way: Elsewhere
+    by: str
+    note: str
 
 
 class RefundState(StrEnum):
@@ -57,7 +77,8 @@ S = RefundState
 class Refund:
     """What is given back for some tickets of a booking; `kept_minor` of their price stays with the organiser.
 
-    `asked_by` is `buyer`, `staff:<id>` or `event`; `why` is what the provider said when it refused.
+    `asked_by` is `buyer`, `staff:<id>` or `event`; `why` is what the provider said when it refused. `paid_elsewhere`,
+    `paid_by` and `paid_note` are those of `Paid`.
     """
 
     id: UUID
@@ -73,6 +94,9 @@ class Refund:
     attempt: int
     provider_refund_id: str | None
     why: str | None
+    paid_elsewhere: Elsewhere | None
+    paid_by: str | None
+    paid_note: str | None
     request_hash: bytes | None = field(repr=False)
     due_at: datetime
     requested_at: datetime
@@ -177,10 +201,21 @@ def pending(connection: Connection, refund: Refund, *, provider_refund_id: str) 
 
 def succeeded(connection: Connection, refund: Refund, *, provider_refund_id: str | None) -> bool:
     """The money is back: the booking is refunded, or confirmed with the tickets it keeps. False: that was known."""
+    return _ended(connection, refund, {"provider_refund_id": provider_refund_id, "before": [S.REQUESTED, S.SENT]})
+
+
+def paid_elsewhere(connection: Connection, refund: Refund, paid: Paid) -> bool:
+    """The same, of money that went back without us. False: the refund is not as it was read any more."""
+    said = {"way": paid.way.value, "by": paid.by, "note": paid.note[:NOTE_CHARACTERS_MAX]}
+    return _ended(connection, refund, {**said, "before": [refund.state]})
+
+
+def _ended(connection: Connection, refund: Refund, arguments: Mapping[str, object]) -> bool:
     # The letter tells of all refunds until it is sent; one about those before makes room for it.
     connection.execute(_FORGET_LETTER, _of(refund.booking_id))
-    arguments = {"refund_id": refund.id, "provider_refund_id": provider_refund_id}
-    return bool(connection.execute(sql.load("refund_succeeded"), arguments).scalar_one())
+    nothing = dict.fromkeys(("provider_refund_id", "way", "by", "note"))
+    asked = {**nothing, "refund_id": refund.id, **arguments}
+    return bool(connection.execute(sql.load("refund_succeeded"), asked).scalar_one())
 
 
 def refused(connection: Connection, refund: Refund, *, why: str) -> bool:
@@ -206,7 +241,8 @@ def refund_of(row: Row[Any]) -> Refund:
     kept = {name: value for name, value in row._mapping.items() if name in names}
     # The driver gives bytes as a memoryview, which equals nothing.
     request_hash = None if row.request_hash is None else bytes(row.request_hash)
-    words = {"reason": RefundReason(row.reason), "state": RefundState(row.state)}
+    way = Elsewhere(row.paid_elsewhere) if row.paid_elsewhere else None
+    words = {"reason": RefundReason(row.reason), "state": RefundState(row.state), "paid_elsewhere": way}
     return Refund(**{**kept, **words, "request_hash": request_hash})
 
 

@@ -14,15 +14,25 @@ from uuid import UUID, uuid4
 import orjson
 from sqlalchemy import Connection
 
-from onsale.db import cancellations, catalogue, disputes, refund_requests, refund_settings, refunds, staff
+from onsale.db import (
+    cancellations,
+    catalogue,
+    disputes,
+    paid_elsewhere,
+    refund_requests,
+    refund_settings,
+    refunds,
+    staff,
+)
 from onsale.db.bookings import Booking
 from onsale.db.cancellations import Cancellation, Progress
 from onsale.db.disputes import Dispute
 from onsale.db.engine import reading, transaction
 from onsale.db.ids import BookingId, BuyerId, EventId, TicketId, event_of_booking
+from onsale.db.paid_elsewhere import MoreGiven
 from onsale.db.refund_requests import Requested, Wanted
 from onsale.db.refund_rules import RefundRules, cancel_until
-from onsale.db.refunds import Refund, RefundReason, RefundState
+from onsale.db.refunds import Elsewhere, Paid, Refund, RefundReason, RefundState
 from onsale.db.states import BookingState
 from onsale.errors import IllegalMove, NotAllowed, NotFound
 from onsale.web import dial
@@ -50,6 +60,7 @@ class Given:
     cancellation: Cancellation | None
     progress: Progress
     failed: tuple[Refund, ...]
+    more: tuple[MoreGiven, ...]
     disputes: tuple[Dispute, ...]
 
 
@@ -129,6 +140,26 @@ def try_again(office: BoxOffice, refund_id: UUID, member: StaffMember) -> Refund
     return once_more
 
 
+def say_paid(office: BoxOffice, refund_id: UUID, member: StaffMember, *, way: Elsewhere, note: str) -> Refund:
+    """Staff paid back in another way what the provider refuses; `note` says how, and its buyer reads it.
+
+    Raises NotFound, NotAllowed; IllegalMove when it is not refused (any more), or was a dispute, which the bank ends.
+    """
+    with transaction(office.engine) as connection:
+        found = refunds.get(connection, refund_id)
+        if found is None:
+            raise NotFound
+        _check(connection, found.event_id, member)
+        if way is Elsewhere.DISPUTE:
+            raise IllegalMove("A dispute that is lost ends its refund by itself.", field="way")
+        paid = Paid(way, f"staff:{member.id}", note)
+        if found.state is not RefundState.FAILED or not paid_elsewhere.end(connection, found, paid):
+            raise IllegalMove("This refund has not failed.")
+        ended = refunds.get(connection, refund_id)
+    office.wakes.wake_mail()
+    return ended or found
+
+
 def set_rules(office: BoxOffice, event_id: EventId, member: StaffMember, rules: RefundRules | None) -> None:
     """Until when buyers may cancel, and what is kept; None: not at all. Raises NotFound, NotAllowed, BadRequest."""
     with transaction(office.engine) as connection:
@@ -158,6 +189,7 @@ def given(office: BoxOffice, event_id: EventId, member: StaffMember) -> Given:
             cancellations.get(connection, event_id),
             cancellations.progress(connection, event_id),
             refunds.failed(connection, event_id),
+            paid_elsewhere.more_given(connection, event_id),
             disputes.of_event(connection, event_id),
         )
 

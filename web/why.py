@@ -156,7 +156,10 @@ def _refund(story: Story, refund: Refund) -> list[Sentence]:
         f"{amount} is to be given back{kept} ({REASONS.get(refund.reason, refund.reason)}, asked by {refund.asked_by})."
     )
     told = [Sentence(refund.requested_at, asked)]
-    if refund.ended_at and refund.state is RefundState.SUCCEEDED:
+    if refund.ended_at and refund.paid_elsewhere:
+        how = f"{amount} was paid back in another way: {refund.paid_note} (said by {refund.paid_by})."
+        told.append(Sentence(refund.ended_at, how))
+    elif refund.ended_at and refund.state is RefundState.SUCCEEDED:
         told.append(Sentence(refund.ended_at, f"{amount} was given back; banks take days to show it."))
     elif refund.state is RefundState.FAILED:
         # A bank may send money back long after it took it: then this is the last that is known.

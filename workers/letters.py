@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
 from email.message import EmailMessage
@@ -16,7 +16,7 @@ from onsale.db.catalogue import Event
 from onsale.db.letters import ASKED_FOR, Letter, LetterKind
 from onsale.db.price_terms import WHOLE_BP
 from onsale.db.prices import written
-from onsale.db.refunds import RefundReason, RefundState
+from onsale.db.refunds import Refund, RefundReason, RefundState
 from onsale.db.states import BookingState
 from onsale.mail import drawing
 from onsale.mail.drawing import Contents, Drawn, PriceLine, TicketLine
@@ -121,8 +121,17 @@ def _given_back(
         booking_fee=written(fee, booking.currency) if fee and came_back else "",
         fee_kept=written(fee, booking.currency) if fee and not came_back else "",
         free=not total,
+        to_card=any(one.amount_minor and not one.paid_elsewhere for one in told.values()),
+        elsewhere=_elsewhere(told.values()),
         kept=written(kept, booking.currency) if kept else "",
         reason=why.reason if why else "",
+    )
+
+
+def _elsewhere(given: Iterable[Refund]) -> tuple[PriceLine, ...]:
+    """What did not go back to the card, and how it did."""
+    return tuple(
+        PriceLine(one.paid_note or "", written(one.amount_minor, one.currency)) for one in given if one.paid_elsewhere
     )
 
 

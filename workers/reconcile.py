@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import structlog
 
-from onsale.db import charges, locks, refunds
+from onsale.db import charges, locks, paid_elsewhere, refunds
 from onsale.db import engine as record
 from onsale.db.ids import BookingId
 from onsale.workers.shop import Shop
@@ -57,7 +57,8 @@ def reconcile(
         stuck = charges.stuck(connection, older_than_seconds=stuck_seconds, limit=FOUND_MAX)
         to_cancel = charges.to_cancel(connection, older_than_seconds=left_over_seconds, limit=FOUND_MAX)
         to_refund = refunds.due(connection, older_than_seconds=refund_seconds, forsaken=forsaken, limit=FOUND_MAX)
-    found = Found(forsaken, stuck, tuple(one.booking_id for one in to_cancel), to_refund)
+        told_of = paid_elsewhere.told_of(connection, older_than_seconds=refund_seconds, limit=FOUND_MAX)
+    found = Found(forsaken, stuck, tuple(one.booking_id for one in to_cancel), (*to_refund, *told_of))
     if found.all or found.refunds:
         counts = {"forsaken": len(forsaken), "stuck": len(stuck), "left_over": len(found.left_over)}
         log.info("reconciling", **counts, refunds=len(found.refunds))

@@ -6,6 +6,8 @@ provider forgets its keys after a day, and a refund of a part is legal twice. Se
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import structlog
 
 from onsale.db import charges, refunds
@@ -15,6 +17,7 @@ from onsale.db.refunds import Refund, RefundState
 from onsale.errors import IllegalMove, PaymentRefused, ProviderUnavailable, RecordUnavailable
 from onsale.payments.provider import Refund as Made
 from onsale.payments.provider import RefundStatus
+from onsale.workers import paid_elsewhere
 from onsale.workers.carrying import AWAY_SECONDS, LEASE_SECONDS, TWIN_SECONDS, Later, call_provider, lease
 from onsale.workers.shop import Shop
 
@@ -29,7 +32,7 @@ def settle(shop: Shop, booking_id: BookingId, *, lease_seconds: int = LEASE_SECO
     `lease_seconds=0` does without the lease, for the tests that show nothing depends on it.
     """
     try:
-        if not _open(shop, booking_id):
+        if not (_open(shop, booking_id) or paid_elsewhere.told(shop, booking_id)):
             return None
         with lease(shop, booking_id, lease_seconds) as ours:
             if not ours:
@@ -47,13 +50,14 @@ def _open(shop: Shop, booking_id: BookingId) -> tuple[Refund, ...]:
 
 def _settle_all(shop: Shop, booking_id: BookingId) -> float | None:
     # Read under the lease: what a twin has just done is done.
-    for refund in _open(shop, booking_id):
-        try:
+    try:
+        paid_elsewhere.hear(shop, booking_id)
+        for refund in _open(shop, booking_id):
             _settle(shop, refund)
-        except Later as later:
-            return later.seconds
-        except ProviderUnavailable as away:
-            return float(away.retry_after_seconds or AWAY_SECONDS)
+    except Later as later:
+        return later.seconds
+    except ProviderUnavailable as away:
+        return float(away.retry_after_seconds or AWAY_SECONDS)
     return None
 
 
@@ -71,13 +75,14 @@ def _settle(shop: Shop, refund: Refund) -> None:
     try:
         made = _made(shop, refund, intent_id) if refund.state is RefundState.SENT else None
         if made is None:
-            _sending(shop, refund)
+            refund = sent = _sending(shop, refund)
             made = call_provider(
-                shop,
-                lambda: shop.provider.refund_intent(intent_id, amount_minor=refund.amount_minor, key=refund.key),
+                shop, lambda: shop.provider.refund_intent(intent_id, amount_minor=sent.amount_minor, key=sent.key)
             )
     except PaymentRefused as error:
-        _refused(shop, refund, why=str(error))
+        # Mostly because it is done: by hand at the provider, or through the buyer's bank.
+        if not paid_elsewhere.ended(shop, refund, intent_id):
+            _refused(shop, refund, why=str(error))
         return
     _note(shop, refund, made)
 
@@ -94,14 +99,15 @@ def _made(shop: Shop, refund: Refund, intent_id: str) -> Made | None:
     return call_provider(shop, lambda: shop.provider.find_refund(intent_id, key=refund.key))
 
 
-def _sending(shop: Shop, refund: Refund) -> None:
-    """Written before the provider is asked."""
+def _sending(shop: Shop, refund: Refund) -> Refund:
+    """Written before the provider is asked; the refund as it is then."""
     if refund.state is RefundState.SENT:
-        return
+        return refund
     with record.transaction(shop.engine) as connection:
         if not refunds.sending(connection, refund):
             # Somebody without the lease was quicker, and asks with the same key.
             raise Later(TWIN_SECONDS)
+    return replace(refund, state=RefundState.SENT)
 
 
 def _note(shop: Shop, refund: Refund, made: Made) -> None:

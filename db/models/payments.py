@@ -24,6 +24,7 @@ class Payment(Base):
         UniqueConstraint("intent_id"),
         _of_booking("payments"),
         Index("payments_open", "updated_at", postgresql_where=text("NOT settled")),
+        Index("payments_told", "refunds_told_at", postgresql_where=text("refunds_told_at IS NOT NULL")),
     )
 
     event_id: Mapped[BigKey]
@@ -34,6 +35,8 @@ class Payment(Base):
     amount_minor: Mapped[Big]
     currency: Mapped[str]
     captured_minor: Mapped[Big]
+    refunded_minor: Mapped[Big]
+    refunds_told_at: Mapped[datetime | None]
     void_reason: Mapped[str | None]
     settled: Mapped[bool]
     created_at: Mapped[datetime]

@@ -29,6 +29,11 @@ class Refund(Base):
         CheckConstraint("amount_minor >= 0 AND kept_minor >= 0 AND tickets > 0 AND attempt > 0", name="amounts"),
         CheckConstraint("reason IN ('buyer_cancelled', 'organiser', 'event_cancelled')", name="reason"),
         CheckConstraint("state IN ('requested', 'sent', 'succeeded', 'failed')", name="state"),
+        CheckConstraint(
+            "paid_elsewhere IS NULL OR (paid_elsewhere IN ('provider', 'dispute', 'outside') AND state = 'succeeded'"
+            " AND provider_refund_id IS NULL AND paid_by IS NOT NULL AND paid_note IS NOT NULL)",
+            name="paid_elsewhere",
+        ),
         Index("refunds_open", "due_at", postgresql_where=text("state IN ('requested', 'sent', 'failed')")),
         Index("refunds_of_booking", "event_id", "booking_id"),
         Index(
@@ -54,6 +59,9 @@ class Refund(Base):
     attempt: Mapped[int]
     provider_refund_id: Mapped[str | None]
     why: Mapped[str | None]
+    paid_elsewhere: Mapped[str | None]
+    paid_by: Mapped[str | None]
+    paid_note: Mapped[str | None]
     idempotency_key: Mapped[str | None]
     request_hash: Mapped[bytes | None] = mapped_column(LargeBinary)
     due_at: Mapped[datetime]

@@ -1,8 +1,9 @@
--- The bank has given the money back: the refund, the booking's next state and the letter in one. Raw: a crash must not leave one without the others.
+-- The money is given back, by the bank or in another way (`way`): the refund, the booking's next state and the letter in one. Raw: a crash must not leave one without the others.
 WITH ended AS (
     UPDATE refunds
-       SET state = 'succeeded', provider_refund_id = :provider_refund_id, why = NULL, ended_at = clock_timestamp()
-     WHERE id = :refund_id AND state IN ('requested', 'sent')
+       SET state = 'succeeded', provider_refund_id = :provider_refund_id, why = NULL, ended_at = clock_timestamp(),
+           paid_elsewhere = :way, paid_by = :by, paid_note = :note
+     WHERE id = :refund_id AND state = ANY (CAST(:before AS text[]))
     RETURNING id, event_id, booking_id, reason
 ), moved AS (
     UPDATE bookings b
@@ -19,8 +20,8 @@ WITH ended AS (
     SELECT b.event_id, b.id, 'refunded', buyers.email
       FROM ended JOIN bookings b ON b.event_id = ended.event_id AND b.id = ended.booking_id
       JOIN buyers ON buyers.id = b.buyer_id AND buyers.email IS NOT NULL
-     -- Whose event was cancelled has been told what comes back.
-     WHERE ended.reason <> 'event_cancelled'
+     -- Whose event was cancelled has been told what comes back to the card.
+     WHERE ended.reason <> 'event_cancelled' OR CAST(:way AS text) = 'outside'
     ON CONFLICT DO NOTHING
 )
 SELECT count(*) FROM ended

@@ -47,7 +47,7 @@ class Contents:
     """All that a letter says. `link` is the booking's page: it shows nothing to whoever is not its buyer.
 
     `kept`: what of the price was not given back, if anything, and `fee_kept`: the booking's fee, if that was not;
-    `reason`: why an event is cancelled.
+    `reason`: why an event is cancelled. `elsewhere`: what was given back past the card, and how; `to_card`: the rest.
     `free`: there was nothing to pay. `until` and `declined` are for a buyer who is needed: how long the hold lasts, and
     whether the card was refused (else the bank asks for a confirmation). `codes`: what each code took off the prices
     of the tickets, which are told without it. `booking_fee` is a line beside the tickets; `within` says what of the
@@ -67,6 +67,8 @@ class Contents:
     within: tuple[PriceLine, ...] = ()
     kept: str = ""
     fee_kept: str = ""
+    elsewhere: tuple[PriceLine, ...] = ()
+    to_card: bool = True
     reason: str = ""
 
 
@@ -108,6 +110,8 @@ def draw(kind: str, contents: Contents) -> Drawn:
         "declined": contents.declined,
         "kept": contents.kept,
         "fee_kept": contents.fee_kept,
+        "elsewhere": contents.elsewhere,
+        "to_card": contents.to_card,
         "reason": contents.reason,
     }
     return _letter(kind, words)

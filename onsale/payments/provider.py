@@ -174,6 +174,10 @@ class PaymentProvider(Protocol):
         """
         ...
 
+    def refunded(self, intent_id: str) -> int:
+        """What has been given back of this payment, by whomever and in all, in minor units; what is pending has not."""
+        ...
+
     def create_customer(self, *, buyer_id: UUID, email: str | None = None) -> str:
         """The id under which this buyer's cards are saved; the same buyer gives the same id."""
         ...

@@ -20,6 +20,7 @@ from onsale.payments.provider import (
     CALL_SECONDS_MAX,
     Intent,
     Refund,
+    RefundStatus,
     SetupIntent,
 )
 from onsale.payments.stripe_values import Raw, intent_value, refund_value, setup_value
@@ -178,12 +179,20 @@ class StripeProvider:
 
     def find_refund(self, intent_id: str, *, key: str) -> Refund | None:
         """The refund that was asked for under this key, if Stripe made it."""
+        made = self._refunds(intent_id)
+        return next((refund_value(raw) for raw in made if (raw.get("metadata") or {}).get("key") == key), None)
+
+    def refunded(self, intent_id: str) -> int:
+        """What has been given back of this payment, by whomever."""
+        made = (refund_value(raw) for raw in self._refunds(intent_id))
+        return sum(refund.amount_minor for refund in made if refund.status is RefundStatus.SUCCEEDED)
+
+    def _refunds(self, intent_id: str) -> list[Raw]:
         try:
-            refunds = self._api.refunds.list({"payment_intent": intent_id, "limit": REFUNDS_MAX}).data
+            found = self._api.refunds.list({"payment_intent": intent_id, "limit": REFUNDS_MAX}).data
         except stripe.StripeError as error:
             raise translated(error) from None
-        made = (refund.to_dict() for refund in refunds)
-        return next((refund_value(raw) for raw in made if (raw.get("metadata") or {}).get("key") == key), None)
+        return [refund.to_dict() for refund in found]
 
     def create_customer(self, *, buyer_id: UUID, email: str | None = None) -> str:
         """The id under which this buyer's cards are saved."""

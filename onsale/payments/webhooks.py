@@ -53,7 +53,7 @@ class Disputed:
 class Event:
     """One thing that happened at the provider. Only its ids are believed: what is true now is asked for by id.
 
-    But for a dispute, which moves no money of ours and is written down as told.
+    But for a dispute, which moves no money of ours and is written down as told. `given_back_minor` is a hint as well.
     """
 
     id: str
@@ -64,6 +64,8 @@ class Event:
     # From the metadata that `create_intent` set; None for a payment that is not a booking's.
     booking_id: UUID | None = None
     disputed: Disputed | None = None
+    # Of a charge: what was given back of it in all.
+    given_back_minor: int | None = None
 
     @property
     def resumes_booking(self) -> bool:
@@ -101,14 +103,20 @@ def _event(body: dict[str, Any]) -> Event:
         intent_id=_word(intent_id) if isinstance(intent_id, str) else None,
         booking_id=booking_of(thing.get("metadata") or {}),
         disputed=_disputed(thing) if body["type"] in DISPUTES else None,
+        given_back_minor=_amount(thing["amount_refunded"]) if body["type"] == "charge.refunded" else None,
     )
 
 
 def _disputed(thing: dict[str, Any]) -> Disputed:
-    amount = int(thing["amount"])
+    return Disputed(_amount(thing["amount"]), *(_word(thing[name]) for name in ("currency", "reason", "status")))
+
+
+def _amount(value: Any) -> int:
+    """An amount in minor units, if the record can keep it. Raises ValueError."""
+    amount = int(value)
     if not 0 <= amount <= BIGINT_MAX:
-        raise ValueError(f"{thing['amount']!r:.40} is no amount")
-    return Disputed(amount, *(_word(thing[name]) for name in ("currency", "reason", "status")))
+        raise ValueError(f"{value!r:.40} is no amount")
+    return amount
 
 
 def _word(value: object) -> str:

@@ -4,23 +4,31 @@ from __future__ import annotations
 
 import json
 from typing import Any
-from uuid import uuid4
 
 import httpx
 import pytest
 
-from onsale.db import bookings, catalogue, disputes, refund_settings, refunds
+from onsale.db import bookings, disputes, refund_settings, refunds
 from onsale.db.engine import reading, transaction
 from onsale.db.ids import BookingId, EventId, event_of_booking
 from onsale.db.refund_rules import RefundRules
 from onsale.db.refunds import RefundState
-from onsale.db.staff import Role, Staff, put
+from onsale.db.staff import Role
 from onsale.db.states import BookingState
-from onsale.web import auth, tokens
+from onsale.web import tokens
 from onsale.web.pages import booking_views
 from onsale.workers.refunds import settle
 from tests.builders import booking, run_sql, seat
-from tests.services.refunding import PRICE, a_paid_booking, given_back
+from tests.services.refunding import (
+    PRICE,
+    a_member,
+    a_paid_booking,
+    dispute,
+    given_back,
+    press,
+    signed_in,
+    staff_person,
+)
 from tests.services.serving import Person
 from tests.services.test_api_webhooks import send, signature, wakes
 
@@ -40,10 +48,7 @@ def buyer_of(web):
 @pytest.fixture
 def staff_of(web, engine):
     def member(role: Role = Role.ADMIN, organiser: str = "Test organiser") -> Person:
-        with transaction(engine) as connection:
-            organiser_id = catalogue.add_organiser(connection, organiser)
-            one = put(connection, Staff(uuid4(), organiser_id, f"{uuid4().hex}@example.org", role, "no password"))
-        return Person(web.http, tokens.sign(web.office.config, one.id, audience=tokens.STAFF), str(one.id))
+        return staff_person(web, a_member(engine, role, organiser))
 
     return member
 
@@ -214,14 +219,14 @@ def test_a_dispute_is_recorded_and_what_is_closed_stays_closed(web, engine, paid
 
 
 def test_the_console_and_the_buyers_page_do_the_same_by_plain_forms(web, engine, paying_shop, paid):
-    member_page = _signed_in(web, _member(engine), staff=True)
-    buyer_page = _signed_in(web, booking(engine, paid).buyer_id, staff=False)
+    member_page = signed_in(web, a_member(engine), staff=True)
+    buyer_page = signed_in(web, booking(engine, paid).buyer_id, staff=False)
     console = f"/admin/events/{event_of(paid)}/refunds"
 
-    _press(member_page, console, f"{console}/rules", cancel_until_hours="24", fee_minor="500", fee_basis_points="0")
+    press(member_page, console, f"{console}/rules", cancel_until_hours="24", fee_minor="500", fee_basis_points="0")
     page = buyer_page.get(f"/bookings/{paid}").text
     amount = str(2 * (PRICE - 500))
-    _press(buyer_page, f"/bookings/{paid}", f"/bookings/{paid}/refund", amount_minor=amount, idempotency_key="k")
+    press(buyer_page, f"/bookings/{paid}", f"/bookings/{paid}/refund", amount_minor=amount, idempotency_key="k")
     settle(paying_shop, paid)
     after = buyer_page.get(f"/bookings/{paid}").text
 
@@ -231,38 +236,16 @@ def test_the_console_and_the_buyers_page_do_the_same_by_plain_forms(web, engine,
 
 
 def test_staff_refund_and_cancel_by_the_consoles_forms(web, engine, paying_shop, paid):
-    page = _signed_in(web, _member(engine), staff=True)
+    page = signed_in(web, a_member(engine), staff=True)
     console = f"/admin/events/{event_of(paid)}/refunds"
 
-    _press(page, console, f"{console}/refund", booking=str(paid), tickets="", idempotency_key="k")
-    unsure = _press(page, console, f"{console}/cancel-event", reason="The singer is ill")
-    _press(page, console, f"{console}/cancel-event", reason="The singer is ill", sure="yes")
+    press(page, console, f"{console}/refund", booking=str(paid), tickets="", idempotency_key="k")
+    unsure = press(page, console, f"{console}/cancel-event", reason="The singer is ill")
+    press(page, console, f"{console}/cancel-event", reason="The singer is ill", sure="yes")
 
     assert booking(engine, paid).state is BookingState.REFUNDING
     assert "cannot be undone" in unsure.text
     assert "The singer is ill" in page.get(console).text
-
-
-def _member(engine: Any) -> Any:
-    with transaction(engine) as connection:
-        organiser_id = catalogue.add_organiser(connection, "Test organiser")
-        return put(connection, Staff(uuid4(), organiser_id, f"{uuid4().hex}@example.org", Role.ADMIN, "none")).id
-
-
-def _signed_in(web: Any, subject: Any, *, staff: bool) -> httpx.Client:
-    audience = tokens.STAFF if staff else tokens.BUYERS
-    client = httpx.Client(base_url=web.address, follow_redirects=True, timeout=20)
-    client.cookies.set(
-        auth._cookie(web.office.config, staff), tokens.sign(web.office.config, subject, audience=audience)
-    )
-    return client
-
-
-def _press(client: httpx.Client, page: str, form: str, **fields: str) -> httpx.Response:
-    key = client.get(page).text.split('csrf_token"', 1)[1].split('="', 1)[1].split('"', 1)[0]
-    answer = client.post(form, data={**fields, "csrf_token": key})
-    assert answer.status_code == 200, answer.text
-    return answer
 
 
 @pytest.mark.parametrize(
@@ -338,11 +321,3 @@ def test_a_refund_that_the_bank_sends_back_does_not_read_as_done(web, engine, pa
         [line] = booking_views.lines_of(web.office, found.buyer_id)
     assert line.words == view.words
     assert line.words.tag == "Money not there yet"
-
-
-def dispute(engine: Any, booking_id: BookingId, status: str) -> None:
-    with transaction(engine) as connection:
-        intent_id = connection.exec_driver_sql("SELECT intent_id FROM payments").scalar_one()
-        words = {"currency": "eur", "reason": "fraudulent", "status": status}
-        closed = status in ("won", "lost")
-        assert disputes.told(connection, "dp_1", intent_id, closed=closed, amount_minor=2 * PRICE, **words)

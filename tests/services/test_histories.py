@@ -25,8 +25,8 @@ from tests.histories.machine import History
 from tests.histories.model import Wrong
 
 IN_CI, IN_A_SOAK = 500, 10_000
-# In how many parts the histories of CI are made up, so that two processes share them.
-PARTS = 2
+# In how many parts the histories of CI and of a soak are made up, so that processes share them.
+PARTS, PARTS_OF_A_SOAK = 2, 20
 STEPS, STEPS_OF_A_SEARCH = 20, 12
 SEARCHED_MAX = 2_000
 SEED = 20_261_127
@@ -76,12 +76,13 @@ def test_every_history_goes_by_the_rules(engine, part):
 
 
 @pytest.mark.soak
-def test_ten_thousand_histories_go_by_the_rules(engine):
-    run = Run(engine, number=a_seed(0, otherwise=random.randrange(2**32)))
+@pytest.mark.parametrize("part", range(PARTS_OF_A_SOAK))
+def test_ten_thousand_histories_go_by_the_rules(engine, part):
+    run = Run(engine, number=a_seed(part, otherwise=random.randrange(2**32)))
 
-    run(IN_A_SOAK, stateful_step_count=STEPS)
+    run(IN_A_SOAK // PARTS_OF_A_SOAK, stateful_step_count=STEPS)
 
-    assert run.told >= IN_A_SOAK
+    assert run.told >= IN_A_SOAK // PARTS_OF_A_SOAK
 
 
 def found_without(engine: Engine, guard: str) -> str:

@@ -11,6 +11,7 @@ from onsale.db import catalogue
 from onsale.db.engine import reading
 from onsale.db.ids import BookingId, EventId, TicketId, event_of_booking
 from onsale.db.refund_rules import RefundRules
+from onsale.db.refunds import NOTE_CHARACTERS_MAX, Elsewhere
 from onsale.errors import BadRequest, NotFound, OnsaleError
 from onsale.web import auth, refunding
 from onsale.web.box_office import box_office
@@ -28,7 +29,8 @@ def show(event_id: int) -> Response:
     given = refunding.given(office, EventId(event_id), member)
     with reading(office.engine) as connection:
         event = catalogue.event_by_id(connection, EventId(event_id))
-    page = render_template("admin/refunds.html", member=member, event=event, given=given, may_change=member.may_change)
+    shown = {"event": event, "given": given, "note_max": NOTE_CHARACTERS_MAX}
+    page = render_template("admin/refunds.html", member=member, may_change=member.may_change, **shown)
     response = make_response(page)
     response.headers["Cache-Control"] = "no-store"
     return response
@@ -50,6 +52,12 @@ def refund(event_id: int) -> Response:
 def retry(event_id: int) -> Response:
     """Ask the provider once more."""
     return _done(event_id, _retry, "The provider is asked once more.")
+
+
+@refunds.post("/paid-elsewhere")
+def say_paid(event_id: int) -> Response:
+    """What the provider refuses was paid back in another way."""
+    return _done(event_id, _say_paid, "It is written down, and the buyer is told.")
 
 
 @refunds.post("/cancel-event")
@@ -93,6 +101,16 @@ def _refund(event_id: int) -> None:
 
 def _retry() -> None:
     refunding.try_again(box_office(), _uuid("refund"), auth.current_staff())
+
+
+def _say_paid() -> None:
+    note = " ".join(request.form.get("note", "").split())
+    if not note:
+        raise BadRequest("Say how it was paid back: the buyer reads it.", field="note")
+    if request.form.get("sure") != "yes":
+        raise BadRequest("Confirm that the buyer has the money: this cannot be undone.", field="sure")
+    way = Elsewhere.PROVIDER if request.form.get("way") == "provider" else Elsewhere.OUTSIDE
+    refunding.say_paid(box_office(), _uuid("refund"), auth.current_staff(), way=way, note=note)
 
 
 def _cancel_event(event_id: int) -> None:

@@ -87,7 +87,11 @@ class RefundOfferDocument(Told):
 
 
 class RefundDocument(Told):
-    """Money given back for some tickets: `requested`, `sent`, `succeeded`, or `failed` and tried again by itself."""
+    """Money given back for some tickets: `requested`, `sent`, `succeeded`, or `failed` and tried again by itself.
+
+    `paid_elsewhere` and `paid_note`: it succeeded, and the money went back without us: `outside` the payment provider,
+    by hand at the `provider`, or in a `dispute` with the buyer's bank.
+    """
 
     id: UUID
     state: str
@@ -98,6 +102,8 @@ class RefundDocument(Told):
     currency: str
     requested_at: Moment
     ended_at: Moment | None
+    paid_elsewhere: str | None
+    paid_note: str | None
 
 
 class BookingDocument(Told):

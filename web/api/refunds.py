@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 from uuid import UUID
 
 from pydantic import Field, StringConstraints
@@ -12,7 +12,7 @@ from onsale.db.cancellations import REASON_CHARACTERS_MAX
 from onsale.db.engine import reading
 from onsale.db.ids import BookingId, EventId, TicketId
 from onsale.db.refund_rules import BASIS_POINTS, CANCEL_UNTIL_HOURS_MAX, FEE_MINOR_MAX, RefundRules
-from onsale.db.refunds import Refund
+from onsale.db.refunds import NOTE_CHARACTERS_MAX, Elsewhere, Refund
 from onsale.db.wishes import TICKETS_PER_WISH_MAX
 from onsale.web import booking, limits, refunding
 from onsale.web.api.booking_documents import booking_document, refund_document
@@ -52,6 +52,15 @@ class RefundPath(Asked):
     """Names a refund."""
 
     refund_id: UUID
+
+
+class PaidElsewhereBody(Asked):
+    """`outside` the payment provider (a bank transfer, cash), or by hand at the `provider`; `note` says how."""
+
+    way: Literal["outside", "provider"]
+    note: Annotated[
+        str, StringConstraints(min_length=1, max_length=NOTE_CHARACTERS_MAX, pattern=PRINTABLE, strip_whitespace=True)
+    ] = Field(description="The buyer reads it.")
 
 
 class RulesBody(Asked):
@@ -151,6 +160,17 @@ def refund_booking(
 def retry_refund(path: RefundPath, staff: StaffMember) -> Answer[RefundDocument]:
     """Ask the provider once more for a refund that it refused"""
     return _refund(refunding.try_again(box_office(), path.refund_id, staff))
+
+
+@refunds.post(
+    "/v1/admin/refunds/{refund_id}/paid-elsewhere",
+    answers={200: RefundDocument},
+    raises=(e.NotAllowed, e.IllegalMove),
+)
+def end_refund_paid_elsewhere(path: RefundPath, body: PaidElsewhereBody, staff: StaffMember) -> Answer[RefundDocument]:
+    """Say that a refund which the provider refuses was paid back in another way; it cannot be undone"""
+    paid = refunding.say_paid(box_office(), path.refund_id, staff, way=Elsewhere(body.way), note=body.note)
+    return Answer(refund_document(paid), headers=_PRIVATE)
 
 
 @refunds.patch("/v1/admin/events/{event_id}/refund-rules", raises=(e.NotAllowed, e.BadRequest))

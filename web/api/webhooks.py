@@ -5,7 +5,7 @@ from __future__ import annotations
 import structlog
 from flask import request
 
-from onsale.db import bookings, charges, disputes, refunds
+from onsale.db import bookings, charges, disputes, paid_elsewhere, refunds
 from onsale.db.charges import Received
 from onsale.db.engine import transaction
 from onsale.db.ids import BookingId
@@ -58,8 +58,11 @@ def _given_back(office: BoxOffice, event: Event) -> None:
         if event.type == "refund.failed":
             refunds.doubted(connection, event.object_id)
         booking_id = bookings.of_intent(connection, event.intent_id) if event.intent_id else None
-        is_open = booking_id is not None and refunds.open_of_booking(connection, booking_id)
-    if booking_id is not None and is_open:
+        if booking_id is None or event.intent_id is None:
+            return
+        told = paid_elsewhere.told(connection, event.intent_id, given_back_minor=event.given_back_minor)
+        is_open = refunds.open_of_booking(connection, booking_id)
+    if told is not None or is_open:
         office.wakes.wake_refund(booking_id)
 
 
@@ -75,6 +78,10 @@ def _disputed(office: BoxOffice, dispute_id: str, intent_id: str, said: Disputed
             reason=said.reason,
             status=said.status,
         )
+        booking_id = bookings.of_intent(connection, intent_id) if ours and closed else None
+        ended = booking_id is not None and paid_elsewhere.end_lost(connection, booking_id)
+    if ended:
+        office.wakes.wake_mail()
     if ours:
         # An organiser has days to answer it, at the bank.
         log.warning("payment_disputed", dispute_id=dispute_id, intent_id=intent_id, status=said.status)

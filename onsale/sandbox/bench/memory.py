@@ -3,8 +3,10 @@
 Valkey's own count (`used_memory`) before and after, divided by the people. The journal of joins is trimmed as the
 record's copy of it would have it trimmed: it holds what is not written down yet, not who waits.
 
-And what the calls cost Valkey (its own microseconds, medians) among the first people and among the last: a join, a look
-at the queue, a run of admission. None may grow with the people.
+And what the calls cost Valkey among the first people and among the last: a join, a look at the queue, a run of
+admission. Each asks `INFO server` once (is this still the Redis that it was?), which costs the same for ever: so many
+times that is a call's cost, whatever else the machine does. None may grow with the people, but for the buckets that a
+join looks through, which fill.
 """
 
 from __future__ import annotations
@@ -32,15 +34,15 @@ PIPELINE = 1_000
 TRIM_EVERY = 10_000
 # The first and the last of so many parts are compared.
 FEW_OF = 20
-CALLS = 51
-# Flat, but for the noise of a shared machine.
+CALLS = 200
+# Flat, but for the buckets and the noise of a shared machine.
 GROWTH_MAX = 1.5
 WORDS = {"join": "a join", "look": "a look at the queue", "advance": "a run of admission"}
 
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """Microseconds of Valkey for a call."""
+    """What a call costs, in what Valkey needs for an `INFO server`."""
 
     join: float
     look: float
@@ -68,27 +70,27 @@ def grown(first: Cost, last: Cost) -> Iterator[str]:
     for name in Cost.__dataclass_fields__:
         before, after = getattr(first, name), getattr(last, name)
         if after > GROWTH_MAX * before:
-            yield f"{WORDS[name]} costs {after:.1f} us among the last, {before:.1f} among the first"
+            yield f"{WORDS[name]} costs {after:.1f} INFOs among the last, {before:.1f} among the first"
 
 
 def _costs(first: Cost, last: Cost) -> Iterator[str]:
     for name, words in WORDS.items():
-        yield f"{words} takes {getattr(first, name):.1f} us among the first, {getattr(last, name):.1f} among the last"
+        yield f"{words} costs {getattr(first, name):.1f} INFOs among the first, {getattr(last, name):.1f} at last"
 
 
 def _cost(store: QueueStore, client: Redis, event_id: EventId, joins: Sequence[float]) -> Cost:
     return Cost(
         join=median(joins),
-        look=median(_microseconds(client, lambda: store.snapshot(event_id)) for _ in range(CALLS)),
+        look=_times_info(client, lambda: [store.snapshot(event_id) for _ in range(CALLS)]),
         # One comes in each time: who is let in is what the run is for.
-        advance=median(_microseconds(client, lambda: store.advance(event_id, admit_max=1)) for _ in range(CALLS)),
+        advance=_times_info(client, lambda: [store.advance(event_id, admit_max=1) for _ in range(CALLS)]),
     )
 
 
 def _join(
     client: Redis, event_id: EventId, buyers: Iterable[BuyerId], *, joined: int, say: Say | None = None
 ) -> list[float]:
-    """Everybody joins, from as many addresses as there are people to each of a family's; microseconds a join, by
+    """Everybody joins, from as many addresses as there are people to each of a family's; cost of a join, by
     a thousand of them.
     """
     join, took, rest = client.register_script(lua.load("join")), [], iter(buyers)
@@ -97,7 +99,7 @@ def _join(
         for number, buyer_id in enumerate(chunk, start=joined):
             address = f"10.{number >> 18 & 255}.{number >> 10 & 255}.{number >> 2 & 255}"
             join(*join_call(event_id, buyer_id, address=address), client=pipeline)
-        took.append(_microseconds(client, pipeline.execute))
+        took.append(_times_info(client, pipeline.execute))
         joined += len(chunk)
         if joined % TRIM_EVERY == 0:
             client.xtrim(EventKeys(event_id).joins, maxlen=0, approximate=False)
@@ -106,17 +108,19 @@ def _join(
     return took
 
 
-def _microseconds(client: Redis, act: Callable[[], object]) -> float:
-    """What Valkey took for each script that `act` ran, by its own count."""
-    before = _scripts(client)
+def _times_info(client: Redis, act: Callable[[], object]) -> float:
+    """What Valkey took for the scripts that `act` ran, by what it took for the one INFO in each."""
+    before = _taken(client)
     act()
-    after = _scripts(client)
-    return (after["usec"] - before["usec"]) / max(1, after["calls"] - before["calls"])
+    after = _taken(client)
+    script, info = (now - then for now, then in zip(after, before, strict=True))
+    return script / max(info, 1)
 
 
-def _scripts(client: Redis) -> Mapping[str, float]:
+def _taken(client: Redis) -> tuple[float, float]:
     stats: Mapping[str, Mapping[str, float]] = client.info("commandstats")
-    return stats.get("cmdstat_evalsha", {"usec": 0, "calls": 0})
+    of_scripts, of_infos = (stats.get(f"cmdstat_{name}", {}).get("usec", 0.0) for name in ("evalsha", "info"))
+    return of_scripts, of_infos
 
 
 def _used(client: Redis) -> int:

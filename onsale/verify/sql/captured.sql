@@ -7,7 +7,9 @@ SELECT b.id::text AS booking_id, p.intent_id, b.state, b.amount_minor, b.currenc
   FROM bookings b
   LEFT JOIN payments p ON p.event_id = b.event_id AND p.booking_id = b.id
   LEFT JOIN captures c ON c.event_id = b.event_id AND c.booking_id = b.id
-  LEFT JOIN LATERAL (SELECT coalesce(sum(amount_minor) FILTER (WHERE state = 'succeeded'), 0)::bigint AS given_back_minor,
+  LEFT JOIN LATERAL (SELECT coalesce(sum(amount_minor) FILTER (WHERE state = 'succeeded'
+                                       -- The rest never was in the provider's books.
+                                       AND coalesce(paid_elsewhere, 'provider') = 'provider'), 0)::bigint AS given_back_minor,
                             coalesce(sum(amount_minor) FILTER (WHERE state <> 'succeeded'), 0)::bigint AS owed_minor
                        FROM refunds WHERE event_id = b.event_id AND booking_id = b.id) r ON true
  WHERE b.event_id = :event_id

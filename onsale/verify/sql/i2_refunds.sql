@@ -31,6 +31,8 @@ UNION ALL
 SELECT format('refund %s succeeded with %s, and the provider''s id of it is not on record', r.id, r.amount_minor)
   FROM refunds r
  WHERE r.event_id = :event_id AND r.state = 'succeeded' AND r.amount_minor > 0 AND r.provider_refund_id IS NULL
+   -- What went back in another way has none; the record keeps who said so, and how.
+   AND r.paid_elsewhere IS NULL
 UNION ALL
 SELECT format('refund %s is for %s tickets of booking %s and voids %s', r.id, r.tickets, r.booking_id, count(bt.ticket_id))
   FROM refunds r

@@ -1,0 +1,55 @@
+"""Asks the provider what it gave back without us, and ends the refunds of ours that this covers."""
+
+from __future__ import annotations
+
+import structlog
+
+from onsale.db import charges, paid_elsewhere, refunds
+from onsale.db import engine as record
+from onsale.db.ids import BookingId
+from onsale.db.refunds import Refund, RefundState
+from onsale.workers import intents
+from onsale.workers.carrying import call_provider
+from onsale.workers.shop import Shop
+
+log = structlog.get_logger(__name__)
+
+
+def told(shop: Shop, booking_id: BookingId) -> bool:
+    """Whether the provider told of a refund that it is still to be asked about."""
+    with record.reading(shop.engine) as connection:
+        return paid_elsewhere.told_at(connection, booking_id) is not None
+
+
+def hear(shop: Shop, booking_id: BookingId) -> None:
+    """The provider told of a refund that is not ours: what has it given back in all, and which of ours is done by it?
+
+    Raises Later and ProviderUnavailable; what was told stays to be asked about.
+    """
+    with record.reading(shop.engine) as connection:
+        told_at = paid_elsewhere.told_at(connection, booking_id)
+        failed = [one for one in refunds.of_booking(connection, booking_id) if one.state is RefundState.FAILED]
+        charge = charges.charge_of(connection, booking_id)
+    if told_at is None or charge is None:
+        return
+    intent_id = intents.intent_id(charge)
+    refunded_minor = call_provider(shop, lambda: shop.provider.refunded(intent_id))
+    for refund in failed:
+        _end(shop, refund, refunded_minor)
+    with record.transaction(shop.engine) as connection:
+        paid_elsewhere.heard(connection, booking_id, refunded_minor=refunded_minor, at=told_at)
+
+
+def ended(shop: Shop, refund: Refund, intent_id: str) -> bool:
+    """Whether a refund that the provider refuses was given back already, and has ended by it. Raises as `hear`."""
+    return _end(shop, refund, call_provider(shop, lambda: shop.provider.refunded(intent_id)))
+
+
+def _end(shop: Shop, refund: Refund, refunded_minor: int) -> bool:
+    with record.transaction(shop.engine) as connection:
+        paid = paid_elsewhere.covers(connection, refund, refunded_minor=refunded_minor)
+        if paid is None or not paid_elsewhere.end(connection, refund, paid):
+            return False
+    log.info("refund_paid_elsewhere", booking_id=str(refund.booking_id), refund_id=str(refund.id), way=paid.way.value)
+    shop.wakes.wake_mail()
+    return True
