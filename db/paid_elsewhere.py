@@ -103,10 +103,7 @@ def _of(booking_id: BookingId) -> dict[str, object]:
 # Ours at the provider is what was sent, too: it may have that, and is asked before it is sent again.
 _TOLD = text("""
     UPDATE payments p SET refunds_told_at = clock_timestamp()
-      FROM bookings b
-     WHERE p.intent_id = :intent_id AND b.event_id = p.event_id AND b.id = p.booking_id
-       -- A booking without tickets is given back by its own payment's worker.
-       AND b.state IN ('committed', 'confirmed', 'refunding', 'refunded')
+     WHERE p.intent_id = :intent_id
        AND CASE WHEN CAST(:given_back_minor AS bigint) IS NULL THEN
                      p.refunded_minor > 0 OR EXISTS (SELECT FROM refunds r WHERE r.event_id = p.event_id
                                                         AND r.booking_id = p.booking_id AND r.state = 'failed')
