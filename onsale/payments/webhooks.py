@@ -103,7 +103,7 @@ def _event(body: dict[str, Any]) -> Event:
         intent_id=_word(intent_id) if isinstance(intent_id, str) else None,
         booking_id=booking_of(thing.get("metadata") or {}),
         disputed=_disputed(thing) if body["type"] in DISPUTES else None,
-        given_back_minor=_amount(thing["amount_refunded"]) if body["type"] == "charge.refunded" else None,
+        given_back_minor=_amount(thing["amount_refunded"]) if "amount_refunded" in thing else None,
     )
 
 

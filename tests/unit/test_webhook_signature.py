@@ -39,11 +39,21 @@ def test_a_signed_event_is_reduced_to_its_ids():
 
 def test_a_charge_names_its_payment():
     charge = {"id": "ch_1", "object": "charge", "payment_intent": "pi_9", "metadata": {"booking_id": str(BOOKING)}}
-    raw = body(type="charge.refunded", data={"object": charge})
+    raw = body(type="charge.refunded", data={"object": {**charge, "amount_refunded": 900}})
 
     event = webhooks.verify(raw, header(raw), SECRET)
 
     assert (event.object_id, event.intent_id, event.resumes_booking) == ("ch_1", "pi_9", True)
+    assert event.given_back_minor == 900
+
+
+@pytest.mark.parametrize("amount", [-1, 2**63, "nothing", None])
+def test_an_amount_given_back_that_is_none_is_refused(amount):
+    charge = {"id": "ch_1", "object": "charge", "payment_intent": "pi_9", "amount_refunded": amount}
+    raw = body(type="charge.refunded", data={"object": charge})
+
+    with pytest.raises(BadWebhook):
+        webhooks.verify(raw, header(raw), SECRET)
 
 
 @pytest.mark.parametrize("metadata", [None, {}, {"booking_id": ""}, {"booking_id": "seven"}, {"booking_id": 7}])
