@@ -113,9 +113,7 @@ def _on_record(connection: Connection, event_id: EventId, findings: Findings) ->
                 findings.add(invariant, _violations(connection, rule, event_id))
     with findings.timed("I12"):
         findings.add("I12", _moves_of_another_table(connection, event_id))
-        findings.add("I12", islice(chain.broken(connection, event_id), COUNTED_MAX))
-        if chain.is_past_comparing(connection, event_id):
-            findings.not_checked("I12", "the key of the chained log is deleted: what it says is not compared")
+        _check_chain(connection, event_id, findings)
     with findings.timed("I8"):
         bills = connection.execute(sql.load("i8_bills"), {"event_id": event_id})
         findings.add("I8", money.wrong_bills(money.Billed(*row) for row in bills))
@@ -151,6 +149,18 @@ def _moves_of_another_table(connection: Connection, event_id: EventId) -> Iterat
         if (before, after) not in legal:
             who = f"booking {booking_id} moved" if booking_id else "the database allows the move"
             yield f"{who} from {before} to {after}, which db/states.py does not know"
+
+
+def _check_chain(connection: Connection, event_id: EventId, findings: Findings) -> None:
+    """What the chained log says, and what it leaves out."""
+    findings.add("I12", islice(chain.broken(connection, event_id), COUNTED_MAX))
+    if chain.is_past_comparing(connection, event_id):
+        findings.not_checked("I12", "the key of the chained log is deleted: what it says is not compared")
+    left_out = chain.left_out(connection, event_id)
+    if left_out and left_out.damaged:
+        findings.add("I12", [left_out.says])
+    elif left_out:
+        findings.not_checked("I12", left_out.says)
 
 
 def _check_runs(connection: Connection, event_id: EventId, findings: Findings) -> float | None:

@@ -318,6 +318,10 @@ ALSO = {
     "a payment only the provider knows": {"I10"},
     "two bookings of one key": {"I5"},
     "a buyer with too many": {"I5"},
+    # The hour-old rows of a sale of which nothing was ever chained.
+    "people let in through a paused queue": {"I12"},
+    "a capture that never comes": {"I12"},
+    "no journal of joins": {"I12"},
     # What is decided a minute earlier has a minute more than it may.
     "tickets for a number not called yet": {"I7"},
     "neither runs nor a checkpoint": {"I7"},
