@@ -41,7 +41,8 @@ GRACES = {
     "settle_seconds": stuck.SETTLE_SECONDS,
     "journal_seconds": 15,
 }
-LIMITS = {"extensions_max": EXTENSIONS_MAX}
+# `skew_seconds`: Redis' clock against the record's, and after a failover against its own.
+LIMITS = {"extensions_max": EXTENSIONS_MAX, "skew_seconds": 10}
 # The provider's clock is not ours.
 LEDGER_MARGIN = timedelta(minutes=5)
 # How long a copy or the ledger may differ from the record before it is a finding (I10).
@@ -52,7 +53,7 @@ RULES = {
     "I2": ("i2_money_on_record", "i2_refunds"),
     "I3": ("i3_every_booking_ends",),
     "I4": ("i4_one_booking_per_key",),
-    "I5": ("i5_provable", "i5_nobody_before_their_turn", "i5_numbers_as_joined", "i5_waiting_list"),
+    "I5": ("i5_provable", "i5_nobody_before_their_turn", "i5_numbers_as_joined", "i5_joins", "i5_waiting_list"),
     "I6": ("i6_one_hold_per_admission", "i6_set_as_logged", "i6_held_as_logged"),
     "I7": ("i7_nothing_out_of_sale_for_nothing",),
     "I8": ("i8_price_at_hold", "i8_terms_at_hold"),
@@ -66,7 +67,7 @@ LOOKED_AT = {
     "I2": "{confirmed:,} paid bookings, {captured:,} captures, {refunds:,} refunds",
     "I3": "{bookings:,} bookings, {ended:,} of them ended",
     "I4": "{bookings:,} bookings",
-    "I5": "{decided:,} decisions, {runs:,} runs of the queue",
+    "I5": "{decided:,} decisions, {runs:,} runs of the queue, {joins:,} joins in its journal",
     "I6": "{admitted:,} people let in by {runs:,} runs",
     "I7": "{taken:,} tickets taken, {sold:,} sold and {held:,} held now",
     "I8": "{taken:,} tickets taken",
