@@ -231,6 +231,11 @@ DAMAGE: dict[str, tuple[str, list[str]]] = {
         "I6",
         ["DROP INDEX admission_index", "CREATE UNIQUE INDEX admission_index ON bookings (id)"],
     ),
+    "an admission that is no number's": ("I6", ["UPDATE bookings SET admission_id = 'forged' WHERE id = :held"]),
+    "an admission of a return number that was not taken": (
+        "I6",
+        ["UPDATE bookings SET admission_id = 'r' || number WHERE id = :held"],
+    ),
     "tickets without an admission": ("I6", ["UPDATE bookings SET admission_id = NULL WHERE id = :held"]),
     "a rate that nobody set": ("I6", [NOT_LOGGED]),
     "a rate that was set otherwise": (
@@ -342,6 +347,7 @@ SAID = {
     "a join under a number that was never reserved": "and the block of it was never reserved",
     "a join under a number that the queue had not given": "and the queue had given 7",
     "a join that is gone": "numbers 5 to 5 are in no line of the journal of joins",
+    "an admission that is no number's": "under number 7 has the admission forged",
     "no journal of joins": "nobody is on record as having joined under it",
     "no runs of the queue": "its runs end with 0",
     "a run missing at the end": "its runs end with 6",
@@ -373,8 +379,10 @@ ALSO = {
     "people let in through a paused queue": {"I12"},
     "a capture that never comes": {"I12"},
     "no journal of joins": {"I12"},
+    # A number that is another one's is not its admission's either.
+    "a booking under another buyer's number": {"I6"},
     # What is decided a minute earlier has a minute more than it may.
-    "tickets for a number not called yet": {"I7"},
+    "tickets for a number not called yet": {"I6", "I7"},
     "neither runs nor a checkpoint": {"I7"},
 }
 
