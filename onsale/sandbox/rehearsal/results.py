@@ -102,8 +102,8 @@ def can_be_compared(before: object) -> bool:
     """Whether this is what `as_json` gave, now or in an earlier release: it has what is compared, of the right kind."""
     if not isinstance(before, dict):
         return False
-    spreads = [before.get(name) for name in COMPARED_SPREADS]
-    if not all(isinstance(spread, dict) for spread in spreads):
+    spreads = [spread for name in COMPARED_SPREADS if isinstance(spread := before.get(name), dict)]
+    if len(spreads) < len(COMPARED_SPREADS):
         return False
     numbers = [before.get(name, "") for name in COMPARED]
     numbers += [number for spread in spreads for number in spread.values()]
