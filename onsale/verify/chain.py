@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
@@ -11,6 +12,17 @@ from onsale.db.chain_lines import Batch
 from onsale.db.ids import EventId
 from onsale.db.sale_chain import Chained
 from onsale.verify import sql
+
+# The chainer looks every two seconds; a minute of a record that was away, and as long again to catch up, is no news.
+CHAIN_SECONDS = 120
+
+
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """Rows that should have a line by now; `damaged`: no chainer that was merely away leaves a record like this."""
+
+    says: str
+    damaged: bool
 
 
 def broken(connection: Connection, event_id: EventId) -> Iterator[str]:
@@ -26,6 +38,27 @@ def broken(connection: Connection, event_id: EventId) -> Iterator[str]:
             before = batch
     asked = {"event_id": event_id, "last": before.last if before else 0, "seen": sale_chain.seen(connection)}
     yield from connection.execute(sql.load("i12_passed_over"), asked).scalars()
+
+
+def left_out(connection: Connection, event_id: EventId) -> LeftOut | None:
+    """What is older than CHAIN_SECONDS and in no line.
+
+    The chainer takes the oldest rows first. So where the newest are left it is behind; where it has lines of later ones
+    and not of these, or has none at all, lines are gone or were never made.
+    """
+    asked = {"event_id": event_id, "chain_seconds": CHAIN_SECONDS}
+    row = connection.execute(sql.load("i12_not_chained"), asked).one_or_none()
+    if row is None:
+        return None
+    first = f"the first is a {row.source} ({row.id}, {row.number}) of {row.at:%Y-%m-%d %H:%M:%S}"
+    many = f"{row.rows} rows older than {CHAIN_SECONDS} s are"
+    if not row.any_line:
+        why = "nothing is chained at all: the chain was emptied, or no `sweeps` worker ever ran"
+        return LeftOut(f"{many} in no line of the chain: {first}; {why}", damaged=True)
+    if row.passed_by:
+        why = f"{row.passed_by} of them are older than rows that have one; is the `sweeps` worker running?"
+        return LeftOut(f"{many} in no line of the chain: {first}; {why}", damaged=True)
+    return LeftOut(f"{many} not chained yet: {first}; start a `sweeps` worker, and verify again", damaged=False)
 
 
 def is_past_comparing(connection: Connection, event_id: EventId) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from onsale.workers import chaining
+from tests.builders import an_event
 
 DAMAGE = {
     "a line that was rewritten": (
@@ -94,3 +95,85 @@ def test_refunds_that_are_not_written_down_are_found(chained):
     chained.damage("DROP TRIGGER refund_moved ON refunds")
 
     assert "I12" in chained.broken()
+
+
+AGED = [
+    f"UPDATE {table} SET at = at - interval '10 minutes'"
+    for table in ("booking_history", "captures", "admission_log", "sale_log", "refund_history")
+]
+EMPTIED = [f"DELETE FROM sale_chain_{table}" for table in ("lines", "batches", "keys", "reader")]
+A_LOG_LINE = """
+    INSERT INTO sale_log (event_id, seq, at, actor, kind, body)
+    SELECT :event_id, max(seq) + 1, now() - interval '{}', 'test', 'word', '{{}}'
+      FROM sale_log WHERE event_id = :event_id
+"""
+A_RUN = """
+    INSERT INTO admission_log (event_id, seq, first, last, return_first, return_last, admitted, passed, at)
+    SELECT :event_id, {0}, {0}, {0}, 0, 0, 1, '[]', now() - interval '20 minutes'
+"""
+
+
+@pytest.fixture
+def old(sale):
+    """A sale of ten minutes ago, chained to its end."""
+    sale.damage(*AGED)
+    while chaining.chain(sale.engine):
+        pass
+    return sale
+
+
+def test_an_old_sale_that_is_chained_holds(old):
+    assert old.finding("I12").ok, old.finding("I12")
+
+
+def test_a_chain_that_was_emptied_as_a_whole_is_found(old):
+    old.damage(*EMPTIED)
+
+    finding = old.finding("I12")
+
+    assert finding.ok is False
+    assert any("rows older than 120 s are in no line of the chain: the first is a" in one for one in finding.examples)
+    assert any("nothing is chained at all" in one for one in finding.examples)
+
+
+def test_one_sale_that_was_emptied_out_of_a_chain_that_goes_on_is_found(old):
+    an_event(old.engine)
+    while chaining.chain(old.engine):
+        pass
+    old.damage(*(f"{one} WHERE event_id = :event_id" for one in EMPTIED[:3]), EMPTIED[3])
+
+    finding = old.finding("I12")
+
+    assert finding.ok is False
+    assert any("are older than rows that have one" in one for one in finding.examples), finding.examples
+
+
+def test_rows_of_seconds_ago_need_no_line_yet(sale):
+    assert sale.finding("I12").ok
+
+
+def test_a_chain_that_is_behind_is_not_said_to_hold_and_says_what_to_do(old):
+    old.damage(A_LOG_LINE.format("3 minutes"))
+
+    finding = old.finding("I12")
+
+    assert finding.ok is None
+    assert "1 rows older than 120 s are not chained yet: the first is a log" in finding.note
+    assert "start a `sweeps` worker" in finding.note
+
+
+def test_a_row_that_was_left_out_although_later_ones_have_lines_is_found(old):
+    old.damage(EMPTIED[3], A_LOG_LINE.format("20 minutes"))
+
+    assert old.finding("I12").ok is False
+
+
+def test_a_run_that_was_written_down_late_is_behind_and_one_before_a_chained_run_was_left_out(old):
+    old.damage(A_RUN.format(9))
+    behind = old.finding("I12").ok
+    while chaining.chain(old.engine):
+        pass
+    old.damage(EMPTIED[3], A_RUN.format(8))
+
+    assert behind is None
+    assert old.finding("I12").ok is False

@@ -146,6 +146,49 @@ DAMAGE: dict[str, tuple[str, list[str]]] = {
     ),
     "a booking overtaken": ("I5", [OVERTAKEN]),
     "two bookings with each other's buyers": ("I5", [SWAPPED]),
+    "a join of another moment": (
+        "I5",
+        ["UPDATE join_journal SET joined_at = joined_at + interval '1 minute' WHERE number = 3"],
+    ),
+    "a join after the queue had counted it": (
+        "I5",
+        [
+            "INSERT INTO queue_checkpoints VALUES (:event_id, 7, 0, 7, 0, now() - interval '1 minute') "
+            "ON CONFLICT (event_id) DO UPDATE SET at = excluded.at, issued = 7",
+        ],
+    ),
+    "a join before its number was reserved": (
+        "I5",
+        ["UPDATE join_journal SET joined_at = joined_at - interval '1 hour' WHERE event_id = :event_id AND number = 1"],
+    ),
+    "a join after its number was called": (
+        "I5",
+        [
+            # The last number: no higher one tells.
+            "UPDATE join_journal SET joined_at = joined_at - interval '1 minute' WHERE event_id = :event_id",
+            "UPDATE number_blocks SET reserved_at = reserved_at - interval '1 hour' WHERE event_id = :event_id",
+            "UPDATE admission_log SET at = at - interval '1 minute' WHERE event_id = :event_id",
+            "UPDATE sale_log SET at = at - interval '90 seconds' WHERE event_id = :event_id",
+            "UPDATE join_journal SET joined_at = joined_at + interval '30 seconds' WHERE number = 7",
+        ],
+    ),
+    "a join that is to come": (
+        "I5",
+        ["UPDATE join_journal SET joined_at = now() + interval '1 hour' WHERE event_id = :event_id AND number = 7"],
+    ),
+    "a join under a number that was never reserved": (
+        "I5",
+        ["INSERT INTO join_journal SELECT :event_id, max(last) + 1, gen_random_uuid(), now() FROM number_blocks"],
+    ),
+    "a join under a number that the queue had not given": (
+        "I5",
+        [
+            "INSERT INTO queue_checkpoints VALUES (:event_id, 7, 0, 7, 0, now() + interval '1 minute') "
+            "ON CONFLICT (event_id) DO UPDATE SET at = excluded.at, issued = 7",
+            "INSERT INTO join_journal VALUES (:event_id, 8, gen_random_uuid(), now())",
+        ],
+    ),
+    "a join that is gone": ("I5", ["DELETE FROM join_journal WHERE event_id = :event_id AND number = 5"]),
     "a booking under another buyer's number": ("I5", ["UPDATE bookings SET number = 2 WHERE id = :held"]),
     "a booking of someone who never joined": (
         "I5",
@@ -187,6 +230,11 @@ DAMAGE: dict[str, tuple[str, list[str]]] = {
     "another index by the name of the admission index": (
         "I6",
         ["DROP INDEX admission_index", "CREATE UNIQUE INDEX admission_index ON bookings (id)"],
+    ),
+    "an admission that is no number's": ("I6", ["UPDATE bookings SET admission_id = 'forged' WHERE id = :held"]),
+    "an admission of a return number that was not taken": (
+        "I6",
+        ["UPDATE bookings SET admission_id = 'r' || number WHERE id = :held"],
     ),
     "tickets without an admission": ("I6", ["UPDATE bookings SET admission_id = NULL WHERE id = :held"]),
     "a rate that nobody set": ("I6", [NOT_LOGGED]),
@@ -291,6 +339,15 @@ SAID = {
     "a ticket held past its time": "is held although its time was over",
     "two bookings with each other's buyers": "under number 1 is buyer",
     "a booking under another buyer's number": "and the number was given to",
+    "a join of another moment": "and a lower one at",
+    "a join after the queue had counted it": "and the queue had counted it at",
+    "a join before its number was reserved": "and the block of it was reserved at",
+    "a join after its number was called": "number 7 was called at",
+    "a join that is to come": "which is to come",
+    "a join under a number that was never reserved": "and the block of it was never reserved",
+    "a join under a number that the queue had not given": "and the queue had given 7",
+    "a join that is gone": "numbers 5 to 5 are in no line of the journal of joins",
+    "an admission that is no number's": "under number 7 has the admission forged",
     "no journal of joins": "nobody is on record as having joined under it",
     "no runs of the queue": "its runs end with 0",
     "a run missing at the end": "its runs end with 6",
@@ -318,8 +375,14 @@ ALSO = {
     "a payment only the provider knows": {"I10"},
     "two bookings of one key": {"I5"},
     "a buyer with too many": {"I5"},
+    # The hour-old rows of a sale of which nothing was ever chained.
+    "people let in through a paused queue": {"I12"},
+    "a capture that never comes": {"I12"},
+    "no journal of joins": {"I12"},
+    # A number that is another one's is not its admission's either.
+    "a booking under another buyer's number": {"I6"},
     # What is decided a minute earlier has a minute more than it may.
-    "tickets for a number not called yet": {"I7"},
+    "tickets for a number not called yet": {"I6", "I7"},
     "neither runs nor a checkpoint": {"I7"},
 }
 

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from onsale.cli.doctor import PARTS
+from onsale.cli.doctor import PARTS, stores
+from onsale.cli.doctor.finding import Answer
 from onsale.config import PREFIX, Config
 from onsale.verify.verdict import SAYS
 
@@ -70,6 +71,21 @@ def test_every_check_is_explained_or_plain(part):
     # The clocks are explained together.
     assert missing == (set(part.checks) if part.name == "clocks" else set())
     assert part.name != "clocks" or "| clocks |" in PAGE
+
+
+def test_a_queue_without_an_append_only_log_is_what_the_page_says():
+    row = next(line for line in PAGE.splitlines() if line.startswith("| queue: append-only log |"))
+    off = stores.Facts({"aof_enabled": 0})
+    told = {
+        (role, sandbox): stores.append_only_log(role, off, sandbox=sandbox)
+        for role in stores.ROLES
+        for sandbox in (True, False)
+    }
+
+    assert "`appendonly no`: a warning in production, and ok with a word on a laptop, but never broken" in row
+    assert told["queue", False].answer is Answer.WARNING
+    assert {seen.answer for asked, seen in told.items() if asked != ("queue", False)} == {Answer.OK}
+    assert "appendonly yes" in told["queue", True].do
 
 
 def test_every_log_line_on_the_page_is_one_that_is_logged():

@@ -10,12 +10,14 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from threading import Thread
 
+import orjson
 import pytest
 from click.testing import CliRunner, Result
 
 from onsale.sandbox.rehearsal.command import rehearse
 from onsale.sandbox.rehearsal.conducting import STILL_SECONDS, Stillness, waiting_says
 from onsale.sandbox.rehearsal.journal import Progress
+from onsale.sandbox.rehearsal.results import can_be_compared
 
 NOON = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 SHOP = ("--url", "http://127.0.0.1:9", "--event", "1")
@@ -62,7 +64,12 @@ def test_what_is_for_a_running_shop_alone_is_refused_without_one(tmp_path: Path)
     assert "without --url" in asked(*SHOP, "--faults", "payments").output
 
 
-@pytest.mark.parametrize("text", ["", "{", "[1]", "7", "\x00\xff"])
+SPREADS = '"admitted_to_ticket_seconds": {"p50": 1.5}, "accepted_to_held_seconds": {"p50": null}'
+FIGURES = '"seconds": 3.5, "sold": null, "bookings_per_second": 2, "cpu_seconds_per_booking": null, "http_5xx": 0'
+OTHER_FORMS = ["{}", f"{{{FIGURES}}}", f'{{{SPREADS}, {FIGURES}, "rate_error": "no number"}}', f"{{{SPREADS}}}"]
+
+
+@pytest.mark.parametrize("text", ["", "{", "[1]", "7", "\x00\xff", *OTHER_FORMS])
 def test_something_else_than_an_earlier_result_is_refused_in_one_sentence(tmp_path: Path, text: str) -> None:
     file = tmp_path / "before.json"
     file.write_text(text, encoding="latin-1")
@@ -70,7 +77,14 @@ def test_something_else_than_an_earlier_result_is_refused_in_one_sentence(tmp_pa
     found = asked("--compare", str(file))
 
     assert found.exit_code == 2
-    assert "it wants one JSON object" in found.output
+    assert "is not what `onsale rehearse --json` printed" in " ".join(found.output.split())
+
+
+def test_what_a_rehearsal_of_this_or_an_earlier_release_printed_can_be_compared() -> None:
+    earlier = Path(__file__).resolve().parents[2] / "docs" / "rehearsals" / "100000-joins.json"
+
+    assert can_be_compared(orjson.loads(earlier.read_bytes()))
+    assert can_be_compared(orjson.loads(f'{{{SPREADS}, {FIGURES}, "rate_error": 0.5}}'))
 
 
 @pytest.mark.parametrize("given", [b"\x00\xff\x7fELF", b"two words\nand a b\xc3\xb6 y", b"a\x00b"])
@@ -86,11 +100,32 @@ def test_a_file_of_anything_but_tokens_is_refused_in_one_sentence(tmp_path: Path
 
 @pytest.mark.parametrize("option", ["--html", "--keep"])
 def test_what_cannot_be_written_is_said_before_it_starts(option: str) -> None:
-    for place in ("/proc/nope/x", "/proc/x"):
-        found = asked(option, place)
+    found = asked(option, "/proc/x")
 
-        assert found.exit_code == 1
-        assert f"{place} cannot be written: " in found.output
+    assert found.exit_code == 1
+    assert "/proc/x cannot be written: " in found.output
+
+
+def test_a_page_in_a_folder_that_is_not_there_is_refused_and_the_folder_is_not_made(tmp_path: Path) -> None:
+    found = asked("--html", str(tmp_path / "misspelt" / "report.html"))
+
+    assert found.exit_code == 2
+    assert "no such folder" in found.output
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("option", ["--html", "--keep"])
+def test_an_option_whose_value_was_forgotten_does_not_take_the_next_one(option: str) -> None:
+    found = asked(option, "--json")
+
+    assert found.exit_code == 2
+    assert "--json reads like an option" in found.output
+
+
+def test_the_help_tells_how_long_minutes_are_for() -> None:
+    said = " ".join(CliRunner().invoke(rehearse, ["--help"]).output.split())
+
+    assert "So long buyers are waited for, here or with --url. What is held then still gets its time to run out" in said
 
 
 class Elsewhere(BaseHTTPRequestHandler):

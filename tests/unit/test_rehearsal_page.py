@@ -331,7 +331,7 @@ def test_the_line_to_type_again_tells_nobody_where_files_lie(tmp_path: Path) -> 
 def test_asked_for_a_page_the_command_writes_it_and_says_where(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    wanted = tmp_path / "reports" / "evening.html"
+    wanted = tmp_path / "evening.html"
     given = command.rehearse.make_context("rehearse", ["--html", str(wanted), "--seed", "5"]).params
 
     command.tell(rehearsed(), given)

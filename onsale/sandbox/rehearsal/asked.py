@@ -14,6 +14,7 @@ import orjson
 
 from onsale.sandbox.rehearsal.faults import Faults
 from onsale.sandbox.rehearsal.plan import KILLS_MAX, Kill
+from onsale.sandbox.rehearsal.results import can_be_compared
 from onsale.sandbox.rehearsal.slowness import SlowProvider
 from onsale.sandbox.visitor.habits import Shares
 
@@ -91,9 +92,16 @@ def earlier(_: click.Context, __: click.Parameter, given: Path | None) -> dict[s
         raise click.BadParameter(f"{given} could not be read: {error.strerror}") from None
     except orjson.JSONDecodeError:
         found = None
-    if not isinstance(found, dict):
-        raise click.BadParameter(f"{given} is not what `onsale rehearse --json` printed: it wants one JSON object")
-    return found
+    if not can_be_compared(found):
+        raise click.BadParameter(f"{given} is not what `onsale rehearse --json` printed")
+    return dict(found)
+
+
+def not_an_option(_: click.Context, __: click.Parameter, given: Path | None) -> Path | None:
+    """`--keep --json` forgot the folder; nobody wants one of that name."""
+    if given is not None and str(given).startswith("-"):
+        raise click.BadParameter(f"{given} reads like an option; for a file or folder of that name write ./{given}")
+    return given
 
 
 def tokens_in(file: Path) -> list[str]:
@@ -125,8 +133,13 @@ def together(given: dict[str, Any]) -> None:
 
 
 def writable(file: Path | None, folder: Path | None) -> None:
-    """See that the page can be written and data kept, making their folders; a ClickException says what cannot."""
+    """See that the page can be written and data kept, whose folder is made; a ClickException says what cannot.
+
+    The page's folder is not made: a misspelt one would be found where nobody looks, when the rehearsal is over.
+    """
     if file is not None:
+        if not file.parent.is_dir():
+            raise click.BadParameter(f"{file}: no such folder, {file.parent}", param_hint="--html")
         _can_write(file, file.parent)
     if folder is not None:
         _can_write(folder, folder)

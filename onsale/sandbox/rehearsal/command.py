@@ -80,7 +80,8 @@ CROWD = (
         type=asked.FiniteRange(0.1, 600),
         default=15.0,
         show_default=True,
-        help="Nobody is waited for longer.",
+        help="So long buyers are waited for, here or with --url. What is held then still gets its time to run out, and "
+        "a minute and a half.",
     ),
 )
 # What is on sale, on a stack of the rehearsal's own.
@@ -140,7 +141,10 @@ SALE = (
         "--standby", is_flag=True, help="PostgreSQL with a synchronous standby; killed, the standby takes over."
     ),
     click.option(
-        "--keep", type=click.Path(file_okay=False, path_type=Path), help="Leave data and logs in this folder."
+        "--keep",
+        type=click.Path(file_okay=False, path_type=Path),
+        callback=asked.not_an_option,
+        help="Leave data and logs in this folder; it is made.",
     ),
 )
 
@@ -161,7 +165,13 @@ SALE = (
     help="JWTs for the crowd, one a line (`onsale tokens`); else everybody comes as a guest.",
 )
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on standard output.")
-@click.option("--html", "page", type=click.Path(dir_okay=False, path_type=Path), help="Write a page with charts.")
+@click.option(
+    "--html",
+    "page",
+    type=click.Path(dir_okay=False, path_type=Path),
+    callback=asked.not_an_option,
+    help="Write a page with charts, into a folder that is there.",
+)
 @click.option(
     "--compare",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
@@ -302,7 +312,6 @@ def tell(rehearsed: Rehearsed, given: dict[str, Any]) -> None:
 
 def _write(text: str, file: Path) -> None:
     try:
-        file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(text, encoding="utf-8")
     except OSError as error:
         # What came of the rehearsal is still to be told.

@@ -28,6 +28,9 @@ OTHER_REASONS = "other reasons"
 ACCEPTED = 202
 # What is said of an invariant for which `verify` found this.
 NOT_OK = {False: "does not hold", None: "could not be checked"}
+# What two rehearsals are compared by: numbers, which may not be known, and numbers by rank.
+COMPARED = ("seconds", "sold", "bookings_per_second", "cpu_seconds_per_booking", "http_5xx", "rate_error")
+COMPARED_SPREADS = ("admitted_to_ticket_seconds", "accepted_to_held_seconds")
 # Nobody's work for a booking: the simulator stands for a bank, the crowd for people.
 NOT_OURS = ("simulator", "crowd")
 
@@ -93,6 +96,18 @@ class Results:
     def as_json(self) -> dict[str, Any]:
         """The object for `--json`."""
         return asdict(self)
+
+
+def can_be_compared(before: object) -> bool:
+    """Whether this is what `as_json` gave, now or in an earlier release: it has what is compared, of the right kind."""
+    if not isinstance(before, dict):
+        return False
+    spreads = [spread for name in COMPARED_SPREADS if isinstance(spread := before.get(name), dict)]
+    if len(spreads) < len(COMPARED_SPREADS):
+        return False
+    numbers = [before.get(name, "") for name in COMPARED]
+    numbers += [number for spread in spreads for number in spread.values()]
+    return all(number is None or isinstance(number, int | float) for number in numbers)
 
 
 def results(plan: Plan, conducted: Conducted, audit: Audit, *, rate: int | None, seats: int | None) -> Results:

@@ -10,7 +10,7 @@ import click
 
 from onsale.sandbox.rehearsal.journal import Progress
 from onsale.sandbox.rehearsal.recovering import Recovered
-from onsale.sandbox.rehearsal.results import Results
+from onsale.sandbox.rehearsal.results import COMPARED, COMPARED_SPREADS, Results
 from onsale.sandbox.rehearsal.watching import Sample
 
 WIDTH = 78
@@ -90,9 +90,8 @@ def _slowed(found: Results) -> list[str]:
 def compared(found: Results, before: Mapping[str, Any]) -> str:
     """The figures that can be compared with an earlier rehearsal's, side by side."""
     now = found.as_json()
-    names = ("seconds", "sold", "bookings_per_second", "cpu_seconds_per_booking", "http_5xx", "rate_error")
-    pairs = [(name, before.get(name), now[name]) for name in names]
-    for name in ("admitted_to_ticket_seconds", "accepted_to_held_seconds"):
+    pairs = [(name, before.get(name), now[name]) for name in COMPARED]
+    for name in COMPARED_SPREADS:
         old = before.get(name)
         old = old if isinstance(old, dict) else {}
         pairs += [(f"{name} {rank}", old.get(rank), now[name][rank]) for rank in ("p50", "p95", "p99")]

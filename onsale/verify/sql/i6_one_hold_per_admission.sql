@@ -14,6 +14,12 @@ SELECT format('booking %s was given tickets without an admission or an offer, an
    AND NOT EXISTS (SELECT FROM sale_log
                     WHERE event_id = :event_id AND kind = 'queue_changed' AND body ? 'enabled')
 UNION ALL
+-- An admission's id is its number's, written down with it: under another one a second hold would look like another admission's.
+SELECT format('booking %s under %s has the admission %s', id,
+              coalesce('return number ' || return_number, 'number ' || number), admission_id)
+  FROM bookings
+ WHERE event_id = :event_id AND admission_id <> coalesce('r' || return_number, number::text)
+UNION ALL
 SELECT 'the index admission_index is missing, not valid or another one: a replayed token could hold twice'
  WHERE NOT EXISTS (
        SELECT FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid

@@ -24,6 +24,7 @@ SELECT of_tickets.*, of_captures.*, of_runs.*,
        (SELECT count(*) FROM booking_tickets WHERE event_id = :event_id) AS taken,
        (SELECT count(checked_in_at) FROM booking_tickets WHERE event_id = :event_id) AS let_in,
        (SELECT count(*) FROM refunds WHERE event_id = :event_id) AS refunds,
+       (SELECT count(*) FROM join_journal WHERE event_id = :event_id) AS joins,
        (SELECT count(*) FROM (SELECT FROM booking_tickets WHERE event_id = :event_id AND released_at IS NULL
                                GROUP BY ticket_id HAVING count(*) > 1) AS twice) AS double_sold
   FROM of_tickets, of_captures, of_runs
