@@ -1,7 +1,8 @@
 """Checks a sale report of Onsale: python3 verify_report.py REPORT [--key KEY] [--find PSEUDONYM].
 
 One file that needs Python 3.10 and nothing else; docs/sale-report.md says what it checks. It shares no code with the
-shop: what it works out, it works out from the report alone. Exits with 1 at any difference, and says where it is.
+shop: what it works out, it works out from the report alone. Exits with 1 at any difference, and says where it is;
+with 2 where there is no file to check.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import argparse
 import hashlib
 import heapq
 import json
+import os
 import sys
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
@@ -532,26 +534,51 @@ def ed25519(key: bytes, message: bytes, signature: bytes) -> bool:
     return not ((left[0] * right[2] - right[0] * left[2]) % P or (left[1] * right[2] - right[1] * left[2]) % P)
 
 
+def found_in(raw: bytes, report: Report, given: argparse.Namespace) -> list[str]:
+    """What is told of a report that is as it must be."""
+    signed = json.loads(raw.splitlines()[-1])["key"]
+    return [
+        f"OK  {given.report}: {report.lines} lines in {report.batches} batches, chain head {report.head}",
+        f"    signed with {signed}" + ("" if given.key else ", which was compared with nothing: give --key"),
+        *(f"    {name}: {value}" for name, value in report.totals["sale"].items()),
+        *(f"    {name}: {value}" for name, value in sorted(report.totals["verify"].items())),
+        *(lines_with(raw, given.find) if given.find else []),
+    ]
+
+
+def lines_with(raw: bytes, pseudonym: str) -> list[str]:
+    found = [line.decode() for line in raw.split(b"\n")[1:-2] if f'"{pseudonym}"'.encode() in line]
+    return found or [f"No line has {pseudonym}."]
+
+
+def tell(lines: list[str]) -> None:
+    """Say it to whoever reads; who has read enough (`| head -1`) is no error, and changes no verdict."""
+    try:
+        print("\n".join(lines), flush=True)
+    except BrokenPipeError:
+        # Else Python would try again at its end, say so, and end with a code of its own.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
 def main() -> int:
     asked = argparse.ArgumentParser(description="Check a sale report of Onsale. Exits with 1 at a difference.")
     asked.add_argument("report", type=Path, help="the file, sale-report-....jsonl")
     asked.add_argument("--key", help="the shop's public key, as it publishes it; else the report's own is believed")
     asked.add_argument("--find", metavar="PSEUDONYM", help="show the lines with this pseudonym, from your receipt")
     given = asked.parse_args()
-    raw = given.report.read_bytes()
+    try:
+        raw = given.report.read_bytes()
+    except OSError as error:
+        asked.error(f"{given.report} cannot be read: {error.strerror}")
+    if sys.stdout:
+        # Whatever stands in a report, and whatever this terminal can show: what it cannot is written as \\u....
+        sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]  # of a real file, which it is
     try:
         report = check(raw, key=given.key)
     except Different as difference:
-        print(f"DIFFERENT  {given.report}: {difference}")
+        tell([f"DIFFERENT  {given.report}: {difference}"])
         return 1
-    print(f"OK  {given.report}: {report.lines} lines in {report.batches} batches, chain head {report.head}")
-    signed = json.loads(raw.splitlines()[-1])["key"]
-    print(f"    signed with {signed}" + ("" if given.key else ", which was compared with nothing: give --key"))
-    for name, value in [*report.totals["sale"].items(), *sorted(report.totals["verify"].items())]:
-        print(f"    {name}: {value}")
-    if given.find:
-        found = [line for line in raw.split(b"\n")[1:-2] if f'"{given.find}"'.encode() in line]
-        print("\n".join(line.decode() for line in found) or f"No line has {given.find}.")
+    tell(found_in(raw, report, given))
     return 0
 
 
