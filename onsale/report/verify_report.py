@@ -13,6 +13,7 @@ import heapq
 import json
 import os
 import sys
+from bisect import bisect_left
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -79,6 +80,8 @@ class Report:
     log: list[Line] = field(default_factory=list)
     batches: int = 0
     lines: int = 0
+    queued: int = 0
+    called: int = 0
     head: str = "0" * 64
 
 
@@ -89,7 +92,7 @@ def check(raw: bytes, *, key: str | None = None) -> Report:
         raise Different("the file is cut off: it must end with a signature and a newline")
     try:
         report = read_chain(lines)
-        for rule in (histories, bills, money, paid, tickets, order, admissions, draw, totals):
+        for rule in (histories, bills, money, paid, tickets, order, admissions, turns, draw, totals):
             rule(report)
     except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
         where = looked_at(error)
@@ -372,6 +375,48 @@ def admissions(report: Report) -> None:
         credits, before = max(0, credits - run["admitted"] * TURN), (seq, at)
 
 
+def turns(report: Report) -> None:
+    """No booking was queued before the queue had called its number, where the lines can tell: `called` of `queued`."""
+    acts, made = defaultdict[str, list[Line]](list), micros(report.header["made_at"])
+    for act in report.log:
+        acts[act["kind"]].append(act)
+    recovered = [micros(line["at"]) for line in acts["queue_recovered"]]
+    # Who books with a code before the opening, and whom a waiting list offers tickets, is not called.
+    uncalled = min((micros(line["at"]) for line in acts["waiting_list_began"]), default=2**63) - SKEW_US
+    if any(line["body"].get("kind") == "early" for line in acts["codes_made"]):
+        uncalled = 0
+    switched = any("enabled" in line["body"] for line in acts["queue_changed"])
+    on = report.header["dials"].get("enabled") is True and not switched
+    runs = {kind: [run for _, run in sorted(report.runs.items()) if run[f"{kind}last"]] for kind in ("", "return_")}
+    for moves in report.moves.values():
+        line = next((each for each in moves.values() if each["to"] == "queued"), None)
+        report.queued += line is not None
+        if line is None or not on or not report.runs:
+            continue
+        at = micros(line["at"])
+        if line["from"] != "waiting" and at >= uncalled:
+            continue
+        kind, number = ("return_", line["return_number"]) if "return_number" in line else ("", moves[1]["number"])
+        run = run_of(runs[kind], kind, number)
+        if run is not None and micros(run["at"]) <= at + SKEW_US:
+            report.called += 1
+        # What was called just before the queue was lost may be called again, or never.
+        elif not lost(recovered, at, run) and (run is not None or at < made - SETTLE_US):
+            when = "never" if run is None else f"later: {place(run)}"
+            raise Different(f"{place(line)}: queued under {kind and 'return '}number {number}, which was called {when}")
+
+
+def run_of(runs: list[Line], kind: str, number: int) -> Line | None:
+    """The run that called this number."""
+    at = bisect_left(runs, number, key=lambda run: int(run[f"{kind}last"]))
+    return runs[at] if at < len(runs) and runs[at][f"{kind}first"] <= number else None
+
+
+def lost(recovered: list[int], at: int, run: Line | None) -> bool:
+    until = 2**63 if run is None else micros(run["at"]) + SKEW_US
+    return any(each <= until and (run is None or each >= at - SKEW_US) for each in recovered)
+
+
 def wide(run: Line, kind: str) -> int:
     return run[f"{kind}last"] - run[f"{kind}first"] + 1 if run[f"{kind}last"] else 0
 
@@ -540,6 +585,7 @@ def found_in(raw: bytes, report: Report, given: argparse.Namespace) -> list[str]
     return [
         f"OK  {given.report}: {report.lines} lines in {report.batches} batches, chain head {report.head}",
         f"    signed with {signed}" + ("" if given.key else ", which was compared with nothing: give --key"),
+        f"    {report.called} of {report.queued} bookings are shown to have been queued after their number was called",
         *(f"    {name}: {value}" for name, value in report.totals["sale"].items()),
         *(f"    {name}: {value}" for name, value in sorted(report.totals["verify"].items())),
         *(lines_with(raw, given.find) if given.find else []),

@@ -23,20 +23,21 @@ from onsale.workers import chaining
 from tests.services.small_sale import verified
 
 
+def a_report(sale, folder):
+    """The log's path."""
+    while chaining.chain(sale.engine, lines_max=9):
+        pass
+    with reading(sale.engine) as connection:
+        event = catalogue.event_by_id(connection, sale.event_id)
+        at = clock.now(connection)
+    about = About(event, verified(sale.shop, sale.event_id, agree_seconds=0.0), at, report_key(sale.shop.config))
+    return files.write(sale.engine, about, folder, told=lambda *_: None)
+
+
 @pytest.fixture
 def reported(sale, tmp_path):
     """Writes the report of the small sale; the log's path."""
-
-    def make():
-        while chaining.chain(sale.engine, lines_max=9):
-            pass
-        with reading(sale.engine) as connection:
-            event = catalogue.event_by_id(connection, sale.event_id)
-            at = clock.now(connection)
-        about = About(event, verified(sale.shop, sale.event_id, agree_seconds=0.0), at, report_key(sale.shop.config))
-        return files.write(sale.engine, about, tmp_path / "out", told=lambda *_: None)
-
-    return make
+    return lambda: a_report(sale, tmp_path / "out")
 
 
 def run_by_a_stranger(folder, *arguments):
@@ -55,6 +56,19 @@ def test_a_stranger_checks_it_with_one_file(sale, reported):
     assert "OK" in done.stdout
     assert "tickets_sold: 4" in done.stdout
     assert "captured_minor: {'eur': 18000}" in done.stdout
+
+
+def test_of_a_sale_over_http_every_booking_is_shown_to_have_been_called(http_sale, tmp_path):
+    found = check(a_report(http_sale, tmp_path).read_bytes())
+
+    assert (found.called, found.queued) == (len(http_sale.bookings), len(http_sale.bookings))
+
+
+def test_a_booking_that_was_queued_before_its_turn_is_found_in_a_report(sale, reported):
+    sale.damage("UPDATE admission_log SET at = at + interval '9 minutes' WHERE event_id = :event_id AND first >= 4")
+
+    with pytest.raises(Different, match="queued under number 4, which was called later"):
+        check(reported().read_bytes())
 
 
 def read_by_nobody(folder, *arguments):
