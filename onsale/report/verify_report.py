@@ -80,7 +80,7 @@ class Report:
     log: list[Line] = field(default_factory=list)
     batches: int = 0
     lines: int = 0
-    queued: int = 0
+    given: int = 0
     called: int = 0
     head: str = "0" * 64
 
@@ -376,7 +376,10 @@ def admissions(report: Report) -> None:
 
 
 def turns(report: Report) -> None:
-    """No booking was queued before the queue had called its number, where the lines can tell: `called` of `queued`."""
+    """Nobody given tickets was queued before the number was called, where the lines can tell: `called` of `given`.
+
+    Once the last ticket is sold all who booked before their turn are queued, to be told so.
+    """
     acts, made = defaultdict[str, list[Line]](list), micros(report.header["made_at"])
     for act in report.log:
         acts[act["kind"]].append(act)
@@ -389,8 +392,8 @@ def turns(report: Report) -> None:
     on = report.header["dials"].get("enabled") is True and not switched
     runs = {kind: [run for _, run in sorted(report.runs.items()) if run[f"{kind}last"]] for kind in ("", "return_")}
     for moves in report.moves.values():
-        line = next((each for each in moves.values() if each["to"] == "queued"), None)
-        report.queued += line is not None
+        line = next((each for each in moves.values() if each["to"] == "queued" and held(moves)), None)
+        report.given += line is not None
         if line is None or not on or not report.runs:
             continue
         at = micros(line["at"])
@@ -585,7 +588,7 @@ def found_in(raw: bytes, report: Report, given: argparse.Namespace) -> list[str]
     return [
         f"OK  {given.report}: {report.lines} lines in {report.batches} batches, chain head {report.head}",
         f"    signed with {signed}" + ("" if given.key else ", which was compared with nothing: give --key"),
-        f"    {report.called} of {report.queued} bookings are shown to have been queued after their number was called",
+        f"    {report.called} of {report.given} bookings with tickets are shown to be of numbers that had been called",
         *(f"    {name}: {value}" for name, value in report.totals["sale"].items()),
         *(f"    {name}: {value}" for name, value in sorted(report.totals["verify"].items())),
         *(lines_with(raw, given.find) if given.find else []),

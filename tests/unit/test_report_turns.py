@@ -22,9 +22,10 @@ def a_run(first, last, at=CALLED, kind=""):
 def booked(at, number=7, *, by_itself=False, return_number=None):
     back = {} if return_number is None else {"return_number": return_number}
     first = a_line(BEFORE, **{"from": "new", "to": "waiting" if by_itself else "queued", "number": number})
+    given = a_line(at, **{"from": "queued", "to": "held"})
     if not by_itself:
-        return {1: {**first, "at": at, **back}}
-    return {1: first, 2: a_line(at, **{"from": "waiting", "to": "queued"}, **back)}
+        return {1: {**first, "at": at, **back}, 2: given}
+    return {1: first, 2: a_line(at, **{"from": "waiting", "to": "queued"}, **back), 3: given}
 
 
 def act(name, at=BEFORE, /, **body):
@@ -37,7 +38,7 @@ def shown(moves, *log, runs=None, enabled=True, made_at=MADE_AT):
     header = {"made_at": made_at, "dials": {} if enabled is None else {"enabled": enabled}}
     report = Report(header, moves={"b": moves}, runs=dict(enumerate(runs, 1)), log=list(log))
     turns(report)
-    assert report.queued == 1
+    assert report.given == 1
     return report.called
 
 
@@ -103,3 +104,13 @@ def test_of_what_the_lines_cannot_tell_nothing_is_said(moves, log, more):
 def test_what_explains_another_booking_explains_not_this_one(moves, log):
     with pytest.raises(Different, match="which was called"):
         shown(moves, *log)
+
+
+def test_who_is_queued_to_be_told_that_all_is_sold_need_not_have_been_called():
+    moves = booked(AFTER, 11, by_itself=True)
+    moves[3] = a_line(AFTER, **{"from": "queued", "to": "sold_out"})
+    report = Report({"made_at": MADE_AT, "dials": {"enabled": True}}, moves={"b": moves}, runs={1: a_run(1, 10)})
+
+    turns(report)
+
+    assert (report.called, report.given) == (0, 0)
