@@ -16,7 +16,7 @@ from uuid import UUID
 from sqlalchemy import Connection, Row, text
 
 from onsale.db import sale_log
-from onsale.db.ids import EventId
+from onsale.db.ids import BuyerId, EventId
 from onsale.errors import BadRequest, IllegalMove, NotFound
 
 BEACON_CHARACTERS_MAX = 200
@@ -179,7 +179,10 @@ def hold(connection: Connection, event_id: EventId, *, key: bytes, size: int, be
 
 
 def entrants(connection: Connection, event_id: EventId, *, size: int) -> Iterator[tuple[int, UUID]]:
-    """(pre-queue number, buyer) of everybody on record who was in a draw of this size, in order."""
+    """(pre-queue number, buyer) of everybody on record who was in a draw of this size, in order.
+
+    The buyer is who had the number when the entries were closed: whoever a guest's place became later is not named.
+    """
     after = 0
     for _ in range(size // PAGE_MAX + 1):
         asked = {"event_id": event_id, "after": after, "size": size, "limit": PAGE_MAX}
@@ -188,6 +191,13 @@ def entrants(connection: Connection, event_id: EventId, *, size: int) -> Iterato
         if len(page) < PAGE_MAX:
             return
         after = page[-1].number
+
+
+def entrant(connection: Connection, event_id: EventId, number: int) -> BuyerId | None:
+    """Who is named at this pre-queue number in a list of the draw, as in `entrants`; None for nobody on record."""
+    asked = {"event_id": event_id, "after": number - 1, "size": number, "limit": 1}
+    row = connection.execute(_ENTRANTS, asked).one_or_none()
+    return BuyerId(row.buyer_id) if row else None
 
 
 def _draw(row: Row[Any]) -> Draw:
@@ -282,7 +292,16 @@ _NEW_VERSION = text("""
     UPDATE queue_settings SET version = version + 1, updated_at = clock_timestamp(), updated_by = :actor
      WHERE event_id = :event_id
 """)
+# As `numbers_held`, at the moment the entries were closed: the list stays as it is whoever signs in later, and nobody
+# who gave a place away and joined anew before is in it twice.
 _ENTRANTS = text("""
-    SELECT number, buyer_id FROM join_journal
-     WHERE event_id = :event_id AND number > :after AND number <= :size ORDER BY number LIMIT :limit
+    SELECT j.number, coalesce(h.to_buyer, j.buyer_id) AS buyer_id
+      FROM join_journal j
+      JOIN draws d ON d.event_id = j.event_id
+      LEFT JOIN place_handovers h ON h.event_id = j.event_id AND h.from_buyer = j.buyer_id AND h.number = j.number
+                                 AND h.made_at <= d.closed_at
+     WHERE j.event_id = :event_id AND j.number > :after AND j.number <= :size
+       AND NOT EXISTS (SELECT FROM place_handovers g
+                        WHERE g.event_id = j.event_id AND g.given_up = j.number AND g.made_at <= d.closed_at)
+     ORDER BY j.number LIMIT :limit
 """)

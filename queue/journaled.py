@@ -18,6 +18,8 @@ from onsale.queue.state_text import admission_entry, buyer_text, join_entry, ran
 
 RESTORE_MAX = 10_000
 JOURNAL_MAX = 1_000
+# Beyond this nobody looks for one among them: a second of the largest crowd.
+JOINING_MAX = 10_000
 
 
 class Journaled:
@@ -32,6 +34,21 @@ class Journaled:
     def joins_written(self, event_id: EventId, last: JoinEntry) -> None:
         """The record has every join up to and with this one."""
         self._forget(EventKeys(event_id).joins, last.id)
+
+    def is_joining(self, event_id: EventId, number: int) -> bool:
+        """Whether somebody took this number in the moment that the record is behind.
+
+        Raises QueueUnavailable when more than JOINING_MAX did.
+        """
+        stream, after = EventKeys(event_id).joins, "-"
+        for _ in range(JOINING_MAX // JOURNAL_MAX):
+            entries = [join_entry(*entry) for entry in self._oldest(stream, JOURNAL_MAX, after=after)]
+            if any(entry.number == number for entry in entries):
+                return True
+            if len(entries) < JOURNAL_MAX:
+                return False
+            after = f"({entries[-1].id}"
+        raise QueueUnavailable("So many people joined just now that they are still being written down. Try again.")
 
     def admissions_to_write(self, event_id: EventId, *, limit: int = JOURNAL_MAX) -> list[AdmissionEntry]:
         """The oldest runs of `advance` that are not acknowledged."""
@@ -99,9 +116,9 @@ class Journaled:
         pipeline.hset(queue, "return_gaps", ranges_text(gaps.returns))
         execute(pipeline)
 
-    def _oldest(self, stream: str, limit: int) -> list[tuple[Any, Any]]:
+    def _oldest(self, stream: str, limit: int, *, after: str = "-") -> list[tuple[Any, Any]]:
         try:
-            entries = self._client.xrange(stream, count=limit)
+            entries = self._client.xrange(stream, min=after, count=limit)
         except RedisError as error:
             raise QueueUnavailable from error
         return [(name, fields) for name, fields in entries or [] if fields is not None]

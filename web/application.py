@@ -45,6 +45,7 @@ def create_app(config: Config, *, office: BoxOffice | None = None) -> Flask:
     trust.register(app)
     health.register(app)
     pages.register(app)
+    edge.stay_here(app, config)
     edge.register(app, config)
     # Last, so that every error has one way out.
     _tell_errors(app)

@@ -1,4 +1,5 @@
 """The draw of an event, as its organiser's staff run it: announce, name the beacon, give its value. API and console.
+And by which name an entry goes in its list.
 
 The record first, with a line in the sale log, then at once in Redis; whoever admits closes the entries and draws.
 """
@@ -16,12 +17,22 @@ from onsale.db.draws import Draw
 from onsale.db.engine import reading, transaction
 from onsale.db.ids import EventId
 from onsale.errors import NotAllowed, NotFound
-from onsale.queue.draw import SEED_BYTES
+from onsale.queue.draw import SEED_BYTES, entrant_id
 from onsale.web import dial
 from onsale.web.auth import StaffMember
 from onsale.web.box_office import BoxOffice
 
 T = TypeVar("T")
+
+
+def name_in_list(office: BoxOffice, event_id: EventId, *, seed: bytes, pre_queue_number: int) -> str:
+    """The name that stands at this number in a list of the draw; nothing while nobody is on record for it.
+
+    Only for whoever has the number now: it may be the name of the guest they were when the entries were closed.
+    """
+    with reading(office.engine) as connection:
+        entrant = draws.entrant(connection, event_id, pre_queue_number)
+    return "" if entrant is None else entrant_id(seed, entrant)
 
 
 def draw_if_any(office: BoxOffice, event_id: EventId, member: StaffMember) -> Draw | None:

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 import structlog
 from flask import Flask, Response, g, request
+from werkzeug.routing import RequestRedirect
 
 from onsale.config import Config
 from onsale.web import elements
@@ -84,6 +85,18 @@ def new_request_id(config: Config, given: str | None) -> str:
     if given and config.trusted_proxies and GIVEN_ID.fullmatch(given):
         return given
     return secrets.token_hex(8)
+
+
+def stay_here(app: Flask, config: Config) -> None:
+    """An address with a slash too many leads to the right one here: of its own Werkzeug takes the host that was asked
+    for, which anybody can write into a request."""
+    here = urlsplit(config.public_url)
+    adapter = app.url_map.bind(here.netloc, script_name=here.path or "/", url_scheme=here.scheme)
+
+    @app.before_request
+    def lead() -> None:
+        if isinstance(request.routing_exception, RequestRedirect):
+            adapter.match(request.path, method=request.method, query_args=request.query_string.decode("latin-1"))
 
 
 def register(app: Flask, config: Config) -> None:

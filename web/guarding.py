@@ -63,7 +63,7 @@ def count(office: BoxOffice, event_id: EventId, member: StaffMember, which: Whic
     """What revoking this would take, without doing it. Raises NotFound, also for a number that nobody has."""
     with reading(office.engine) as connection:
         _look(connection, event_id, member)
-        _check(connection, event_id, which)
+        _check(office, connection, event_id, which)
         return revocations.count(connection, event_id, which)
 
 
@@ -75,7 +75,7 @@ def revoke(
     Raises NotFound, NotAllowed, IllegalMove when too many blocks are closed already.
     """
     with _changing(office, event_id, member) as connection:
-        _check(connection, event_id, which)
+        _check(office, connection, event_id, which)
         if which.network and len(revocations.blocks(connection, event_id)[0]) >= BLOCKS_MAX:
             raise IllegalMove(f"At most {BLOCKS_MAX} blocks of addresses are closed at once. Undo one first.")
         made = revocations.make(
@@ -127,7 +127,11 @@ def _changing(office: BoxOffice, event_id: EventId, member: StaffMember) -> Iter
         yield connection
 
 
-def _check(connection: Connection, event_id: EventId, which: Which) -> None:
-    """A number that nobody has is no place; the journal is at most a second behind."""
-    if which.number is not None and not journal.is_given(connection, event_id, which.number):
-        raise NotFound("Nobody has this number yet.", field="number")
+def _check(office: BoxOffice, connection: Connection, event_id: EventId, which: Which) -> None:
+    """A number that nobody has is no place. The journal is a second behind, so that the queue is asked as well."""
+    if which.number is None or journal.is_given(connection, event_id, which.number):
+        return
+    # Once more afterwards: what the queue does not wait to have written any more may have been written meanwhile.
+    known = office.store.is_joining(event_id, which.number) or journal.is_given(connection, event_id, which.number)
+    if not known:
+        raise NotFound("Nobody has joined under this number.", field="number")

@@ -1,7 +1,8 @@
 """Checks a sale report of Onsale: python3 verify_report.py REPORT [--key KEY] [--find PSEUDONYM].
 
 One file that needs Python 3.10 and nothing else; docs/sale-report.md says what it checks. It shares no code with the
-shop: what it works out, it works out from the report alone. Exits with 1 at any difference, and says where it is.
+shop: what it works out, it works out from the report alone. Exits with 1 at any difference, and says where it is;
+with 2 where there is no file to check.
 """
 
 from __future__ import annotations
@@ -10,7 +11,9 @@ import argparse
 import hashlib
 import heapq
 import json
+import os
 import sys
+from bisect import bisect_left
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -77,6 +80,8 @@ class Report:
     log: list[Line] = field(default_factory=list)
     batches: int = 0
     lines: int = 0
+    given: int = 0
+    called: int = 0
     head: str = "0" * 64
 
 
@@ -87,7 +92,7 @@ def check(raw: bytes, *, key: str | None = None) -> Report:
         raise Different("the file is cut off: it must end with a signature and a newline")
     try:
         report = read_chain(lines)
-        for rule in (histories, bills, money, paid, tickets, order, admissions, draw, totals):
+        for rule in (histories, bills, money, paid, tickets, order, admissions, turns, draw, totals):
             rule(report)
     except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
         where = looked_at(error)
@@ -370,6 +375,51 @@ def admissions(report: Report) -> None:
         credits, before = max(0, credits - run["admitted"] * TURN), (seq, at)
 
 
+def turns(report: Report) -> None:
+    """Nobody given tickets was queued before the number was called, where the lines can tell: `called` of `given`.
+
+    Once the last ticket is sold all who booked before their turn are queued, to be told so.
+    """
+    acts, made = defaultdict[str, list[Line]](list), micros(report.header["made_at"])
+    for act in report.log:
+        acts[act["kind"]].append(act)
+    recovered = [micros(line["at"]) for line in acts["queue_recovered"]]
+    # Who books with a code before the opening, and whom a waiting list offers tickets, is not called.
+    uncalled = min((micros(line["at"]) for line in acts["waiting_list_began"]), default=2**63) - SKEW_US
+    if any(line["body"].get("kind") == "early" for line in acts["codes_made"]):
+        uncalled = 0
+    switched = any("enabled" in line["body"] for line in acts["queue_changed"])
+    on = report.header["dials"].get("enabled") is True and not switched
+    runs = {kind: [run for _, run in sorted(report.runs.items()) if run[f"{kind}last"]] for kind in ("", "return_")}
+    for moves in report.moves.values():
+        line = next((each for each in moves.values() if each["to"] == "queued" and held(moves)), None)
+        report.given += line is not None
+        if line is None or not on or not report.runs:
+            continue
+        at = micros(line["at"])
+        if line["from"] != "waiting" and at >= uncalled:
+            continue
+        kind, number = ("return_", line["return_number"]) if "return_number" in line else ("", moves[1]["number"])
+        run = run_of(runs[kind], kind, number)
+        if run is not None and micros(run["at"]) <= at + SKEW_US:
+            report.called += 1
+        # What was called just before the queue was lost may be called again, or never.
+        elif not lost(recovered, at, run) and (run is not None or at < made - SETTLE_US):
+            when = "never" if run is None else f"later: {place(run)}"
+            raise Different(f"{place(line)}: queued under {kind and 'return '}number {number}, which was called {when}")
+
+
+def run_of(runs: list[Line], kind: str, number: int) -> Line | None:
+    """The run that called this number."""
+    at = bisect_left(runs, number, key=lambda run: int(run[f"{kind}last"]))
+    return runs[at] if at < len(runs) and runs[at][f"{kind}first"] <= number else None
+
+
+def lost(recovered: list[int], at: int, run: Line | None) -> bool:
+    until = 2**63 if run is None else micros(run["at"]) + SKEW_US
+    return any(each <= until and (run is None or each >= at - SKEW_US) for each in recovered)
+
+
 def wide(run: Line, kind: str) -> int:
     return run[f"{kind}last"] - run[f"{kind}first"] + 1 if run[f"{kind}last"] else 0
 
@@ -532,26 +582,52 @@ def ed25519(key: bytes, message: bytes, signature: bytes) -> bool:
     return not ((left[0] * right[2] - right[0] * left[2]) % P or (left[1] * right[2] - right[1] * left[2]) % P)
 
 
+def found_in(raw: bytes, report: Report, given: argparse.Namespace) -> list[str]:
+    """What is told of a report that is as it must be."""
+    signed = json.loads(raw.splitlines()[-1])["key"]
+    return [
+        f"OK  {given.report}: {report.lines} lines in {report.batches} batches, chain head {report.head}",
+        f"    signed with {signed}" + ("" if given.key else ", which was compared with nothing: give --key"),
+        f"    {report.called} of {report.given} bookings with tickets are shown to be of numbers that had been called",
+        *(f"    {name}: {value}" for name, value in report.totals["sale"].items()),
+        *(f"    {name}: {value}" for name, value in sorted(report.totals["verify"].items())),
+        *(lines_with(raw, given.find) if given.find else []),
+    ]
+
+
+def lines_with(raw: bytes, pseudonym: str) -> list[str]:
+    found = [line.decode() for line in raw.split(b"\n")[1:-2] if f'"{pseudonym}"'.encode() in line]
+    return found or [f"No line has {pseudonym}."]
+
+
+def tell(lines: list[str]) -> None:
+    """Say it to whoever reads; who has read enough (`| head -1`) is no error, and changes no verdict."""
+    try:
+        print("\n".join(lines), flush=True)
+    except BrokenPipeError:
+        # Else Python would try again at its end, say so, and end with a code of its own.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
 def main() -> int:
     asked = argparse.ArgumentParser(description="Check a sale report of Onsale. Exits with 1 at a difference.")
     asked.add_argument("report", type=Path, help="the file, sale-report-....jsonl")
     asked.add_argument("--key", help="the shop's public key, as it publishes it; else the report's own is believed")
     asked.add_argument("--find", metavar="PSEUDONYM", help="show the lines with this pseudonym, from your receipt")
     given = asked.parse_args()
-    raw = given.report.read_bytes()
+    try:
+        raw = given.report.read_bytes()
+    except OSError as error:
+        asked.error(f"{given.report} cannot be read: {error.strerror}")
+    if sys.stdout:
+        # Whatever stands in a report, and whatever this terminal can show: what it cannot is written as \\u....
+        sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]  # of a real file, which it is
     try:
         report = check(raw, key=given.key)
     except Different as difference:
-        print(f"DIFFERENT  {given.report}: {difference}")
+        tell([f"DIFFERENT  {given.report}: {difference}"])
         return 1
-    print(f"OK  {given.report}: {report.lines} lines in {report.batches} batches, chain head {report.head}")
-    signed = json.loads(raw.splitlines()[-1])["key"]
-    print(f"    signed with {signed}" + ("" if given.key else ", which was compared with nothing: give --key"))
-    for name, value in [*report.totals["sale"].items(), *sorted(report.totals["verify"].items())]:
-        print(f"    {name}: {value}")
-    if given.find:
-        found = [line for line in raw.split(b"\n")[1:-2] if f'"{given.find}"'.encode() in line]
-        print("\n".join(line.decode() for line in found) or f"No line has {given.find}.")
+    tell(found_in(raw, report, given))
     return 0
 
 

@@ -20,8 +20,8 @@ from onsale.report.verify_report import FORMAT
 from onsale.verify.verdict import Verdict
 
 WORDS = {True: "holds", False: "broken", None: "not checked"}
-# What turns the dials that decide how many may be let in, and what they are called there.
-DIALS = ("rate_per_minute", "phase", "opens_at")
+# The dials that decide how many may be let in and whether anybody waits, as the log calls them.
+DIALS = ("rate_per_minute", "phase", "opens_at", "enabled")
 # Settings changed since the log was last chained: seconds.
 FRESH_MAX = 1_000
 Progress = Callable[[int, int], None]
@@ -115,6 +115,7 @@ def _dials(connection: Connection, about: About) -> dict[str, object]:
         "rate_per_minute": settings.rate_per_minute,
         "phase": settings.phase.value,
         "opens_at": settings.opens_at.isoformat(),
+        "enabled": settings.enabled,
     }
     chained = sale_chain.log_lines(connection, about.event.id)
     for line in reversed(sale_log.read(connection, about.event.id, after=chained, limit=FRESH_MAX)):

@@ -79,6 +79,7 @@ def a_small_sale(shop: Shop, engine: Engine) -> Sale:
     """Through the lane, the payments and the sweep; who joined and was let in is written as the queue would."""
     event_id = an_event(engine, queue=QueueChange(rate_per_minute=PER_MINUTE))
     open_queue(shop, event_id)
+    began = datetime.now(UTC)
     paid = [
         a_booking(engine, event_id, Wish(tickets=(seat(event_id, n),)), number=n, payment_method=VISA)
         for n in range(1, 5)
@@ -94,7 +95,6 @@ def a_small_sale(shop: Shop, engine: Engine) -> Sale:
     held = a_booking(engine, event_id, Wish(tickets=(seat(event_id, 10),)), number=7)
     work_lane(shop, event_id, last_look=True)
     with transaction(engine) as connection:
-        began = datetime.now(UTC)
         runs = [Admission(n, began + timedelta(milliseconds=50 * n), n, n, 0, 0, 1) for n in range(1, 8)]
         journal.record_admissions(connection, event_id, runs)
         rows = connection.execute(text("SELECT number, buyer_id FROM bookings WHERE event_id = :id"), {"id": event_id})

@@ -239,6 +239,27 @@ def test_a_search_is_paged_and_every_event_comes_once(web, engine):
     assert (len(found), set(found), page["total"]) == (5, made, 5)
 
 
+def test_all_events_are_listed_page_by_page_as_a_search_without_words_tells_them(web, engine):
+    made = {an_event(engine) for _ in range(5)}
+
+    first = web.http.get("/v1/events?limit=3")
+    second = web.http.get("/v1/events", params={"cursor": first.json()["next_cursor"]}).json()
+
+    assert first.headers["Cache-Control"] == web.http.get("/v1/search").headers["Cache-Control"]
+    listed = [*first.json()["events"], *second["events"]]
+    assert (len(listed), {hit["event_id"] for hit in listed}) == (5, made)
+    assert (first.json()["total"], second["next_cursor"]) == (5, None)
+    assert listed == web.http.get("/v1/search?sort=date").json()["events"]
+    known = {"If-None-Match": first.headers["ETag"]}
+    assert web.http.get("/v1/events?limit=3", headers=known).status_code == 304
+
+
+def test_a_list_of_events_is_not_a_search(standing_web):
+    answer = standing_web.http.get("/v1/events?q=opera")
+
+    assert (answer.status_code, answer.json()["field"]) == (422, "q")
+
+
 @pytest.mark.parametrize(
     ("asked", "field"),
     [

@@ -46,6 +46,7 @@ def test_every_route_is_in_the_document_and_every_path_of_it_is_routed(web):
         ("POST", "/v1/guests"),
         ("POST", "/v1/accounts"),
         ("POST", "/v1/sessions"),
+        ("GET", "/v1/events"),
         ("GET", "/v1/events/{event_id}"),
         ("GET", "/v1/event={name}"),
         ("GET", "/v1/tickets/{ticket_id}"),

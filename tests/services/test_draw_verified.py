@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from uuid import UUID, uuid4
 
 import pytest
 from click.testing import CliRunner
@@ -16,10 +17,14 @@ from onsale.db.engine import reading
 from onsale.db.queue_settings import Phase, QueueChange
 from onsale.db.wishes import Wish
 from onsale.queue.draw import entrant_id
+from onsale.verify import draw_list
 from onsale.verify.check import verify
 from onsale.workers import journaling
 from tests.builders import a_booking, an_event, some_buyers
+from tests.services.serving import Person
 from tests.services.test_draw import BEACON, SEED, VALUE, a_draw, entries_closed, joined, on_record, opened
+from tests.services.test_draw_pages import joined as joined_page
+from tests.services.test_handing_over import PASSWORD, Member, _account, signs_in
 
 PEOPLE = 12
 
@@ -151,3 +156,62 @@ def test_a_draw_is_announced_and_withdrawn_from_the_command_line(engine, run):
     assert "first come, first served" in run("withdraw", event_id)
     with reading(engine) as connection:
         assert queue_settings.get(connection, event_id).phase is Phase.SCHEDULED
+
+
+# Guests who sign in: the list is of who had the numbers when the entries were closed.
+
+
+@pytest.fixture
+def account(web: Any) -> Member:
+    return _account(web, f"{uuid4().hex}@example.org")
+
+
+def names_in(file: Path) -> list[str]:
+    return [line.split(",")[1] for line in file.read_text().splitlines()[1:]]
+
+
+def name_of(person: Person) -> str:
+    return entrant_id(SEED, UUID(person.id))
+
+
+def test_who_signs_in_after_the_draw_finds_the_name_the_place_was_drawn_under(
+    shop, engine, web, account, run, tmp_path: Path
+):
+    event_id = a_draw(shop, engine)
+    browser = joined_page(web, event_id)
+    journaling.write_journal(shop, event_id)
+    opened(shop, engine, event_id)
+    web.office.statuses.forget(event_id)
+    before, after = tmp_path / "before.csv", tmp_path / "after.csv"
+    run("export", event_id, "-o", before)
+
+    browser.press("/sign-in", browser.page("/sign-in"), email=account.email, password=PASSWORD)
+    page = browser.page(f"/events/{event_id}/draw")
+    run("export", event_id, "-o", after)
+
+    # Word for word the list of before: who was given its hash finds it again.
+    assert before.read_text() == after.read_text()
+    assert f"you are <code>{names_in(after)[0]}</code>" in page
+
+
+@pytest.mark.parametrize("had_a_place", [False, True])
+def test_a_guest_who_signed_in_before_and_joined_anew_is_in_the_list_once(
+    shop, engine, web, account, run, tmp_path: Path, had_a_place
+):
+    event_id = a_draw(shop, engine)
+    guest = web.guest()
+    guest.join(event_id)
+    if had_a_place:
+        account.join(event_id)
+    journaling.write_journal(shop, event_id)
+    signs_in(web, guest, account)
+    guest.join(event_id)
+    journaling.write_journal(shop, event_id)
+    opened(shop, engine, event_id)
+    file = tmp_path / "draw.csv"
+
+    run("export", event_id, "-o", file)
+
+    given_up = [draw_list.NOBODY] if had_a_place else []
+    assert names_in(file) == [name_of(account), *given_up, name_of(guest)]
+    assert run("verify", file).startswith("Every number follows")

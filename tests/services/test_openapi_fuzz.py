@@ -48,7 +48,9 @@ expected-statuses = ["2xx", "3xx", "401", "403", "404", "409", "410", "425", "42
 
 # Some refusals no schema can tell: a made-up cursor, a card nobody saved, a signature.
 [[operations]]
-include-operation-id = ["search_events", "book", "book_ticket", "pay_booking", "save_card", "receive_webhook"]
+include-operation-id = [
+    "search_events", "list_events", "book", "book_ticket", "pay_booking", "save_card", "receive_webhook"
+]
 checks.positive_data_acceptance.expected-statuses = ["2xx", "400", "401", "403", "404", "409", "410", "422", "429"]
 """
 

@@ -13,6 +13,7 @@ from onsale.db.ids import EventId
 from onsale.db.queue_settings import QueueChange
 from onsale.db.staff import Role, Staff, put
 from onsale.errors import PlaceRevoked
+from onsale.queue.journaled import JOINING_MAX
 from onsale.queue.keys import EventKeys
 from onsale.web import joining, tokens
 from onsale.workers import journaling, recovery, revoking
@@ -107,6 +108,42 @@ def test_a_dry_run_counts_and_does_nothing(web, engine, shop, event_id, staff_of
     with reading(engine) as connection:
         assert revocations.listed(connection, event_id) == ()
     assert {place(person, event_id).status_code for person in people} == {200}
+
+
+def test_who_joined_a_moment_ago_is_revoked_though_the_record_does_not_know_them_yet(
+    web, shop, slow_event_id, staff_of, redis_client
+):
+    person, other = web.guests(2)
+    person.join(slow_event_id), other.join(slow_event_id)
+    member = staff_of()
+
+    assert revoke(member, slow_event_id, dry_run=True, number=1).json()["places"] == 1
+    assert revoke(member, slow_event_id, number=1).status_code == 201
+    # The queue has given two numbers, and no third.
+    nobodys = revoke(member, slow_event_id, number=3)
+    told(web, shop, slow_event_id)
+    journaling.write_journal(shop, slow_event_id)
+
+    assert (nobodys.status_code, nobodys.json()["detail"]) == (404, "Nobody has joined under this number.")
+    assert redis_client.getbit(EventKeys(slow_event_id).revoked, 1) == 1
+    assert place(person, slow_event_id).json()["type"] == "/problems/place-revoked"
+    assert place(other, slow_event_id).status_code == 200
+
+
+@pytest.mark.parametrize("many", [JOINING_MAX - 1, JOINING_MAX])
+def test_behind_more_people_than_are_looked_through_staff_are_asked_to_try_again(
+    web, slow_event_id, staff_of, redis_client, many
+):
+    pipeline = redis_client.pipeline(transaction=False)
+    for number in range(2, many + 2):
+        line = {"n": number, "b": bytes(16), "t": 1, "a": b""}
+        pipeline.xadd(EventKeys(slow_event_id).joins, line)
+    pipeline.execute()
+
+    answer = revoke(staff_of(), slow_event_id, number=1)
+
+    assert answer.status_code == (404 if many < JOINING_MAX else 503)
+    assert answer.headers.get("Retry-After") == (None if many < JOINING_MAX else "1")
 
 
 def test_a_revoked_number_is_passed_over_and_the_next_comes_in(web, shop, slow_event_id, staff_of):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import re
 import subprocess
@@ -22,20 +23,21 @@ from onsale.workers import chaining
 from tests.services.small_sale import verified
 
 
+def a_report(sale, folder):
+    """The log's path."""
+    while chaining.chain(sale.engine, lines_max=9):
+        pass
+    with reading(sale.engine) as connection:
+        event = catalogue.event_by_id(connection, sale.event_id)
+        at = clock.now(connection)
+    about = About(event, verified(sale.shop, sale.event_id, agree_seconds=0.0), at, report_key(sale.shop.config))
+    return files.write(sale.engine, about, folder, told=lambda *_: None)
+
+
 @pytest.fixture
 def reported(sale, tmp_path):
     """Writes the report of the small sale; the log's path."""
-
-    def make():
-        while chaining.chain(sale.engine, lines_max=9):
-            pass
-        with reading(sale.engine) as connection:
-            event = catalogue.event_by_id(connection, sale.event_id)
-            at = clock.now(connection)
-        about = About(event, verified(sale.shop, sale.event_id, agree_seconds=0.0), at, report_key(sale.shop.config))
-        return files.write(sale.engine, about, tmp_path / "out", told=lambda *_: None)
-
-    return make
+    return lambda: a_report(sale, tmp_path / "out")
 
 
 def run_by_a_stranger(folder, *arguments):
@@ -54,6 +56,66 @@ def test_a_stranger_checks_it_with_one_file(sale, reported):
     assert "OK" in done.stdout
     assert "tickets_sold: 4" in done.stdout
     assert "captured_minor: {'eur': 18000}" in done.stdout
+
+
+def test_of_a_sale_over_http_every_booking_with_tickets_is_shown_to_have_been_called(http_sale, tmp_path):
+    found = check(a_report(http_sale, tmp_path).read_bytes())
+
+    # The third came too late for a seat.
+    assert (found.called, found.given) == (2, 2)
+
+
+def test_a_booking_that_was_queued_before_its_turn_is_found_in_a_report(sale, reported):
+    sale.damage("UPDATE admission_log SET at = at + interval '9 minutes' WHERE event_id = :event_id AND first >= 4")
+
+    with pytest.raises(Different, match="queued under number 4, which was called later"):
+        check(reported().read_bytes())
+
+
+def read_by_nobody(folder, *arguments):
+    """Into a pipe that its reader has closed already, as `head` does when it has what it wanted."""
+    ours, theirs = os.pipe()
+    os.close(ours)
+    command = [sys.executable, "-I", "-S", str(folder / files.VERIFIER), *arguments]
+    try:
+        return subprocess.run(command, stdout=theirs, stderr=subprocess.PIPE, text=True, timeout=60, env={})
+    finally:
+        os.close(theirs)
+
+
+@pytest.mark.parametrize(("damaged", "code"), [(False, 0), (True, 1)])
+def test_who_reads_no_further_changes_no_verdict(reported, damaged, code):
+    made = reported()
+    if damaged:
+        made.write_bytes(made.read_bytes().replace(b"18000", b"18001", 1))
+
+    done = read_by_nobody(made.parent, str(made), "--find", "held")
+
+    assert (done.returncode, done.stderr) == (code, "")
+
+
+def test_a_file_that_is_not_there_is_no_difference(reported):
+    done = run_by_a_stranger(reported().parent, "other.jsonl")
+
+    assert (done.returncode, done.stderr.splitlines()[-1]) == (
+        2,
+        "verify_report.py: error: other.jsonl cannot be read: No such file or directory",
+    )
+
+
+def test_what_a_terminal_cannot_show_does_not_end_the_check(reported):
+    made = reported()
+    named = made.rename(made.with_name("r\xe9port.jsonl"))
+    on_ascii = (
+        "import runpy, sys; sys.stdout.reconfigure(encoding='ascii'); sys.argv = sys.argv[1:];"
+        "runpy.run_path(sys.argv[0], run_name='__main__')"
+    )
+
+    command = [sys.executable, "-I", "-S", "-X", "utf8", "-c", on_ascii, str(made.parent / files.VERIFIER), str(named)]
+    done = subprocess.run(command, capture_output=True, timeout=60, env={}, check=False)
+
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert rb"r\xe9port.jsonl" in done.stdout
 
 
 @pytest.fixture

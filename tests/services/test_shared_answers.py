@@ -24,6 +24,7 @@ PUBLIC = {
     "/v1/event=<name>",
     "/v1/tickets/<ticket_id>",
     "/v1/ticket=<ticket_id>",
+    "/v1/events",
     "/v1/search",
     "/v1/suggestions",
     "/v1/events/<event_id>/seats",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import json
+import os
 import subprocess
 import sys
 from hashlib import sha256
@@ -163,3 +164,17 @@ def test_the_verifier_needs_nothing_but_itself(tmp_path: Path):
         + ([alias.name for alias in node.names] if isinstance(node, ast.Import) else [])
     }
     assert imported <= set(sys.stdlib_module_names)
+
+
+def test_who_reads_no_further_changes_no_verdict(tmp_path):
+    file, program = tmp_path / "draw.csv", Path(draw_list.__file__)
+    file.write_text("\n".join(a_list()))
+    ours, theirs = os.pipe()
+    os.close(ours)
+
+    done = subprocess.run(
+        [sys.executable, "-I", str(program), str(file)], stdout=theirs, stderr=subprocess.PIPE, text=True, timeout=60
+    )
+    os.close(theirs)
+
+    assert (done.returncode, done.stderr) == (0, "")

@@ -48,7 +48,16 @@ Terms = Annotated[list[Term], Field(max_length=VALUES_MAX)]
 PriceMinor = Annotated[int, Field(ge=0, le=PRICE_MINOR_MAX), PLAIN]
 
 
-class SearchAsked(Asked):
+class PageAsked(Asked):
+    """Which part of a list."""
+
+    limit: Annotated[int, Field(ge=1, le=PAGE_SIZE_MAX), PLAIN] = PAGE_SIZE_DEFAULT
+    cursor: Annotated[str, StringConstraints(min_length=1, max_length=500, pattern=PRINTABLE)] | None = Field(
+        None, description="The next_cursor of the page before."
+    )
+
+
+class SearchAsked(PageAsked):
     """What to look for; everything given must fit."""
 
     artist: Term = Field("", description="An artist, or a part of the name.")
@@ -72,10 +81,6 @@ class SearchAsked(Asked):
     sort: Sort = Field(Sort.RELEVANCE, description="What comes first; distance wants a latitude and a longitude.")
     facets: bool = Field(False, description="Count what each further filter would leave.")
     highlight: bool = Field(False, description="Say which letters are what was asked for.")
-    limit: Annotated[int, Field(ge=1, le=PAGE_SIZE_MAX), PLAIN] = PAGE_SIZE_DEFAULT
-    cursor: Annotated[str, StringConstraints(min_length=1, max_length=500, pattern=PRINTABLE)] | None = Field(
-        None, description="The next_cursor of the page before."
-    )
 
 
 class SuggestionsAsked(Asked):
@@ -87,17 +92,13 @@ class SuggestionsAsked(Asked):
 @search.get("/v1/search", statuses=(304,))
 def search_events(query: SearchAsked) -> Shared[SearchDocument]:
     """Find events"""
-    asked = _asked(query)
-    page = box_office().shows.search(asked)
-    return shared(
-        SearchDocument(
-            events=[_hit(hit, asked, highlight=query.highlight) for hit in page.hits],
-            total=page.total,
-            total_is_exact=page.total_is_exact,
-            next_cursor=page.next_cursor,
-            facets=_facets(page.facets) if page.facets else None,
-        )
-    )
+    return _found(_asked(query), highlight=query.highlight)
+
+
+@search.get("/v1/events", statuses=(304,))
+def list_events(query: PageAsked) -> Shared[SearchDocument]:
+    """All events to come, those that begin first at the top; /v1/search finds some of them"""
+    return _found(SearchQuery(sort=Sort.DATE, page_size=query.limit, cursor=query.cursor), highlight=False)
 
 
 @search.get("/v1/suggestions", statuses=(304,))
@@ -112,6 +113,19 @@ def suggest(query: SuggestionsAsked) -> Shared[SuggestionsDocument]:
                 )
                 for one in box_office().shows.suggest(query.q)
             ]
+        )
+    )
+
+
+def _found(asked: SearchQuery, *, highlight: bool) -> Shared[SearchDocument]:
+    page = box_office().shows.search(asked)
+    return shared(
+        SearchDocument(
+            events=[_hit(hit, asked, highlight=highlight) for hit in page.hits],
+            total=page.total,
+            total_is_exact=page.total_is_exact,
+            next_cursor=page.next_cursor,
+            facets=_facets(page.facets) if page.facets else None,
         )
     )
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from flask import Blueprint, Response, make_response, render_template
 
 from onsale.errors import NotFound
-from onsale.queue.draw import draw_key, entrant_id, half_bits
-from onsale.web import auth
+from onsale.queue.draw import draw_key, half_bits
+from onsale.web import auth, drawing
 from onsale.web.box_office import box_office
 from onsale.web.pages import places, sales, shows
 
@@ -25,17 +25,20 @@ def show(event_id: int) -> Response:
     place = places.place_if_known(office, event.id)
     visitor = auth.buyer_if_any()
     seed = bytes.fromhex(state.seed)
-    is_mine = place is not None and place.pre_queue_number is not None and visitor is not None
+    mine = None if place is None or visitor is None else place.pre_queue_number
+    entrant = ""
+    if state.held and mine is not None:
+        entrant = drawing.name_in_list(office, event.id, seed=seed, pre_queue_number=mine)
     response = make_response(
         render_template(
             "draw.html",
             event=event,
             sale=sale,
             draw=sale.draw,
-            place=place if is_mine else None,
+            place=None if mine is None else place,
             key=draw_key(seed, state.beacon_value, state.size or 0).hex() if state.held else "",
             half_bits=half_bits(max(1, state.size or 1)),
-            entrant=entrant_id(seed, visitor.id) if is_mine and visitor and state.held else "",
+            entrant=entrant,
         )
     )
     response.headers["Cache-Control"] = "no-store"

@@ -87,7 +87,10 @@ def show(event_id: int) -> str:
         house=house.draw(sections),
         price_rows=house.price_rows(sections),
         prices=prices_of(event),
-        handsfree_open=bool(sale and sale.enabled and sale.phase in BEFORE_THE_END),
+        # In a draw there is no number yet to book under: it would be refused.
+        handsfree_open=bool(
+            sale and sale.enabled and sale.phase in BEFORE_THE_END and not (sale.draw and sale.draw.pending)
+        ),
         sections=sections,
         methods=test_cards.cards(office.config),
         wish=WishForm(quantity=min(2, event.tickets_per_buyer)),

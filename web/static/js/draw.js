@@ -5,6 +5,8 @@ import { canCheck, Draw, drawKey, halfBits, seedHash } from './draw_rule.js';
 const check = document.querySelector('#check');
 const verdict = check.querySelector('[data-fact="verdict"]');
 const steps = check.querySelector('[data-fact="steps"]');
+// Of a handful of entries hundreds of results are nobody's.
+const WALKS_SHOWN = 3;
 const count = (n) => Number(n).toLocaleString('en');
 
 function step(words, code = '') {
@@ -33,8 +35,12 @@ async function work({ seed, seedHash: announced, beacon, size, number, weight, d
   const [, own] = await draw.best(Number(number), Number(weight));
   if (Number(weight) > 1) step(`Of your ${weight} numbers, ${count(number)} to ${count(Number(number) + Number(weight) - 1)}, ${count(own)} was drawn best.`);
   step(`${Number(weight) > 1 ? 'That' : 'Your'} number less one, ${count(own - 1)}, in two halves of ${halfBits(Number(size))} bits, goes through ten rounds.`);
+  let walks = 0;
   const result = await draw.drawn(own, ({ to, again }) => {
-    step(again ? `That gives ${count(to)}, which nobody has: ten rounds again.` : `That gives ${count(to)}.`);
+    walks += 1;
+    if (!again && walks > WALKS_SHOWN + 1) step(`And so on, ${count(walks - WALKS_SHOWN - 1)} times more.`);
+    if (again && walks <= WALKS_SHOWN) step(`That gives ${count(to)}, which nobody has: ten rounds again.`);
+    if (!again) step(`That gives ${count(to)}.`);
   });
   step(`One more is your drawn number: ${count(result)}.`);
   steps.hidden = false;
