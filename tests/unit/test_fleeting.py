@@ -1,0 +1,33 @@
+"""Folders of servers that are thrown away: in memory where there is room, else where others are."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from tests import fleeting
+from tests.fleeting import fleeting_folder
+
+
+@pytest.mark.parametrize("room_bytes", [0, 1 << 62])
+def test_a_folder_is_in_memory_where_there_is_room(tmp_path, monkeypatch, room_bytes):
+    monkeypatch.setattr(fleeting, "ROOM_BYTES", room_bytes)
+
+    with fleeting_folder(memory=tmp_path) as folder:
+        where = folder.parent
+
+    assert where == (tmp_path if room_bytes == 0 else Path(tempfile.gettempdir()))
+
+
+def test_without_such_a_place_a_folder_is_where_others_are(tmp_path):
+    with fleeting_folder(memory=tmp_path / "not there") as folder:
+        assert folder.parent == Path(tempfile.gettempdir())
+
+
+def test_a_folder_is_gone_with_all_that_was_in_it(tmp_path):
+    with fleeting_folder() as folder:
+        (folder / "written").touch()
+
+    assert not folder.exists()
