@@ -21,6 +21,7 @@ import httpx
 import pytest
 import redis
 import sqlalchemy
+import structlog
 from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis
 
@@ -44,6 +45,13 @@ os.environ["SSL_CERT_DIR"] = str(Path(__file__).parent)
 # A verdict of Hypothesis' is about what was found, never about how busy the machine was.
 hypothesis.register_profile("onsale", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 hypothesis.load_profile("onsale")
+# As a process logs (onsale/logs.py). structlog's own choice draws a frame with every variable: half a second each.
+structlog.configure(
+    processors=[
+        *structlog.get_config()["processors"][:-1],
+        structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback),
+    ]
+)
 TEMPLATE = "onsale_template"
 ONSALE = Path(sys.executable).with_name("onsale")
 START_SECONDS_MAX = 120
