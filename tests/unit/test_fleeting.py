@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 from pathlib import Path
 
@@ -31,3 +32,16 @@ def test_a_folder_is_gone_with_all_that_was_in_it(tmp_path):
         (folder / "written").touch()
 
     assert not folder.exists()
+
+
+def test_what_killed_tests_left_behind_goes_and_what_is_used_or_new_stays(tmp_path, monkeypatch):
+    monkeypatch.setattr(fleeting, "ROOM_BYTES", 0)
+    left, new = (tmp_path / f"{name}{fleeting.SUFFIX}" for name in ("left", "new"))
+    left.mkdir(), new.mkdir()
+    with fleeting_folder(memory=tmp_path) as used:
+        for old in (left, used):
+            os.utime(old, (0, 0))
+
+        fleeting.remove_left_behind(tmp_path)
+
+        assert (left.exists(), used.exists(), new.exists()) == (False, True, True)
