@@ -44,6 +44,22 @@ def until(true: Callable[[], Any], what: str, *, seconds: float = PATIENCE_SECON
     pytest.fail(f"not within {seconds} s: {what}")
 
 
+def seen_in_time(seen: Callable[[], Any], what: str, *, seconds: float) -> None:
+    """What has just been done is seen by everybody who asks later than so many seconds from now.
+
+    It counts when somebody asked, not when the answer came: a busy machine may take its time to answer.
+    """
+    done = time.monotonic()
+
+    def asked() -> bool:
+        later = time.monotonic() - done
+        found = bool(seen())
+        assert found or later <= seconds, f"asked {later:.2f} s later, and not so: {what}"
+        return found
+
+    until(asked, what, seconds=seconds + PATIENCE_SECONDS)
+
+
 def a_show(
     engine: Engine,
     name: str,

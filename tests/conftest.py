@@ -9,7 +9,6 @@ import os
 import signal
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -22,6 +21,7 @@ import httpx
 import pytest
 import redis
 import sqlalchemy
+import structlog
 from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis
 
@@ -36,6 +36,7 @@ from onsale.sandbox.pair import PostgresPair
 from onsale.sandbox.ports import free_port
 from onsale.sandbox.postgres import EmbeddedPostgres
 from onsale.sandbox.valkey import EmbeddedValkey
+from tests.fleeting import fleeting_folder
 
 # Nobody here speaks TLS. httpx reads the certificates of the whole world for each client, and each httpx.get() is a
 # client: 40 ms of CPU, more than the request. In this folder there are none; what tests start inherits it.
@@ -44,6 +45,13 @@ os.environ["SSL_CERT_DIR"] = str(Path(__file__).parent)
 # A verdict of Hypothesis' is about what was found, never about how busy the machine was.
 hypothesis.register_profile("onsale", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 hypothesis.load_profile("onsale")
+# As a process logs (onsale/logs.py). structlog's own choice draws a frame with every variable: half a second each.
+structlog.configure(
+    processors=[
+        *structlog.get_config()["processors"][:-1],
+        structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback),
+    ]
+)
 TEMPLATE = "onsale_template"
 ONSALE = Path(sys.executable).with_name("onsale")
 START_SECONDS_MAX = 120
@@ -61,8 +69,8 @@ def missing(reason: object) -> None:
 @pytest.fixture(scope="session")
 def postgres_server() -> Iterator[EmbeddedPostgres]:
     """A PostgreSQL for this test process; what it holds may be lost at a power cut."""
-    with tempfile.TemporaryDirectory(prefix="onsale-test-") as folder:
-        server = EmbeddedPostgres(Path(folder, "postgres"), durable=False)
+    with fleeting_folder() as folder:
+        server = EmbeddedPostgres(folder / "postgres", durable=False)
         try:
             server.start()
         except PartMissing as reason:
@@ -124,8 +132,8 @@ def standing_engine(standing_record_url: str) -> Iterator[sqlalchemy.Engine]:
 @pytest.fixture(scope="session")
 def postgres_pair() -> Iterator[PostgresPair]:
     """A primary and its synchronous standby for this test process, with a migrated template; use `pair`."""
-    with tempfile.TemporaryDirectory(prefix="onsale-test-") as folder:
-        made = PostgresPair(Path(folder, "pair"), durable=False)
+    with fleeting_folder() as folder:
+        made = PostgresPair(folder / "pair", durable=False)
         try:
             made.start()
         except PartMissing as reason:
@@ -159,8 +167,8 @@ S = TypeVar("S", bound=EmbeddedServer)
 @contextmanager
 def started(kind: type[S]) -> Iterator[S]:
     """A server of this kind in a folder that goes with it; what it holds may be lost at a power cut."""
-    with tempfile.TemporaryDirectory(prefix="onsale-test-") as folder:
-        server = kind(Path(folder, "server"), durable=False)
+    with fleeting_folder() as folder:
+        server = kind(folder / "server", durable=False)
         try:
             server.start()
         except PartMissing as reason:
@@ -231,7 +239,7 @@ NOWHERE = "127.0.0.1:9"
 @pytest.fixture(scope="session")
 def simulator_address() -> Iterator[str]:
     """A running Stripe simulator of this test process, without webhooks; `simulator` empties it before each test."""
-    with tempfile.TemporaryDirectory(prefix="onsale-test-") as folder:
+    with fleeting_folder() as folder:
         port = free_port()
         address = f"http://127.0.0.1:{port}"
         env = {
@@ -243,8 +251,8 @@ def simulator_address() -> Iterator[str]:
             "ONSALE_QUEUE_URL": f"redis://{NOWHERE}/0",
             "ONSALE_STRIPE_API_BASE": address,
         }
-        log = Path(folder, "log")
-        command = [str(ONSALE), "--folder", folder, "simulator", "--webhook-url", ""]
+        log = folder / "log"
+        command = [str(ONSALE), "--folder", str(folder), "simulator", "--webhook-url", ""]
         with log.open("wb") as file:
             process = launch(command, stop_signal=signal.SIGTERM, log=file, env=env)
         try:
@@ -374,5 +382,5 @@ def start_house():
 @pytest.fixture(scope="session")
 def stack() -> Iterator[House]:
     """The whole house for all journeys of this test process: web, workers, admit and simulator, with the catalogue."""
-    with tempfile.TemporaryDirectory(prefix="onsale-stack-") as folder, running_house(Path(folder)) as house:
+    with fleeting_folder("onsale-stack-") as folder, running_house(folder) as house:
         yield house

@@ -45,6 +45,8 @@ class MailServer:
     answer: threading.Event = field(default_factory=threading.Event)
     came: threading.Event = field(default_factory=threading.Event)
     received: list[Received] = field(default_factory=list)
+    # What it had heard of letters that were cut off.
+    cut_off: list[bytes] = field(default_factory=list)
     commands: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -153,6 +155,7 @@ class _Conversation:
         lines = []
         while (line := self._file.readline()) != b".\r\n":
             if not line:
+                self._house.cut_off.append(b"".join(lines))
                 return False
             lines.append(line.removeprefix(b"."))
         self._house.came.set()

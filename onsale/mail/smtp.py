@@ -81,7 +81,7 @@ class SmtpPost:
             at_the_brink()
         except BaseException:
             # Closed in the middle of a letter, the server throws away what it has heard of it.
-            self.close()
+            self._hang_up()
             raise
         return self._send(client, message)
 
@@ -100,6 +100,11 @@ class SmtpPost:
         if self._client is not None:
             with suppress(OSError, smtplib.SMTPException):
                 self._client.quit()
+            self._hang_up()
+
+    def _hang_up(self) -> None:
+        """Without a word: to a server that waits for a letter QUIT would be a line of it, and is never answered."""
+        if self._client is not None:
             self._client.close()
             self._client = None
 
@@ -152,7 +157,7 @@ class SmtpPost:
             if client.sock is not None:
                 client.sock.settimeout(ANSWER_SECONDS_MAX)
         except (OSError, smtplib.SMTPException) as error:
-            self.close()
+            self._hang_up()
             return Answer(Said.UNCLEAR, f"The connection was lost before the server had answered: {_why(error)}")
         if 200 <= code < 300:
             return Answer(Said.TAKEN, _words(code, said))

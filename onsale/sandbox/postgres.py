@@ -32,6 +32,9 @@ CONNECTIONS_MAX = 200
 PROGRAM_SECONDS_MAX = 120
 # Where a server that runs as nobody keeps its files: parents of a checkout are often closed to everybody else.
 OPEN_FOLDER = Path("/var/lib/onsale-sandbox")
+# And of one whose folder is in memory, in memory as well.
+MEMORY = Path("/dev/shm")  # noqa: S108 - below it is a folder that only its maker can write to
+OPEN_MEMORY = MEMORY / "onsale-sandbox"
 
 
 class EmbeddedPostgres(EmbeddedServer):
@@ -144,7 +147,8 @@ class EmbeddedPostgres(EmbeddedServer):
         """Where the data lives: in our folder, but for a server that runs as nobody."""
         if self._identity != "nobody":
             return self.folder
-        return OPEN_FOLDER / hashlib.sha256(os.fsencode(self.folder)).hexdigest()[:16]
+        base = OPEN_MEMORY if self.folder.is_relative_to(MEMORY) else OPEN_FOLDER
+        return base / hashlib.sha256(os.fsencode(self.folder)).hexdigest()[:16]
 
     def make_data(self, program: str, options: Callable[[Path], list[str]], *, mark: str = "") -> None:
         """Let a program of the wheel fill a fresh data folder, which takes the old one's place when it is whole.
@@ -188,7 +192,7 @@ class EmbeddedPostgres(EmbeddedServer):
         for folder in (self._home.parent, self._home):
             folder.mkdir(parents=True, exist_ok=True)
         if self._identity == "nobody":
-            OPEN_FOLDER.chmod(0o755)
+            self._home.parent.chmod(0o755)
             self._home.chmod(0o711)
 
     def unless_durable(self, option: str) -> list[str]:

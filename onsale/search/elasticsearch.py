@@ -38,8 +38,8 @@ _SUGGESTED_BY = ("artist", "title", "place")
 class ElasticsearchSearch:
     """`Search` over the index behind the alias, which the change stream keeps up to date."""
 
-    def __init__(self, client: Elasticsearch) -> None:
-        self._client = client.options(request_timeout=REQUEST_SECONDS, max_retries=1)
+    def __init__(self, client: Elasticsearch, *, answer_seconds: float = REQUEST_SECONDS) -> None:
+        self._client = client.options(request_timeout=answer_seconds, max_retries=1)
 
     def search(self, query: SearchQuery) -> SearchPage:
         """The page asked for; BadRequest names the field that makes no sense. SearchUnavailable when nobody answers."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +16,7 @@ from onsale.sandbox.rehearsal.results import Results
 from onsale.sandbox.standby import STANDBY
 from onsale.sandbox.visitor.buyer import Manners
 from onsale.sandbox.visitor.habits import Shares
+from tests.fleeting import fleeting_folder
 from tests.worker_processes import said
 
 BUYERS = 100
@@ -51,9 +51,9 @@ def sold() -> Iterator[Sold]:
     plan = Plan(buyers=BUYERS, shares=SHARES, manners=MANNERS, kills=(Kill("postgres", AT_BOOKING),), seconds_max=120)
     told: list[str] = []
     director = Director(plan, told.append, lambda progress, sample: None)
-    with tempfile.TemporaryDirectory(prefix="onsale-failover-") as folder:
-        found = director.on_a_stack_of_its_own(SALE, folder=Path(folder), standby=True)
-        yield Sold(found.results, told, Path(folder))
+    with fleeting_folder("onsale-failover-") as folder:
+        found = director.on_a_stack_of_its_own(SALE, folder=folder, standby=True)
+        yield Sold(found.results, told, folder)
 
 
 def test_a_sale_whose_primary_dies_sells_every_ticket_once_and_loses_no_booking(sold):

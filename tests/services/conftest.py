@@ -12,6 +12,7 @@ import pytest
 import sqlalchemy
 
 from onsale.config import Config
+from tests.fleeting import fleeting_folder
 from tests.services.http_sale import HttpSale, a_sale_over_http
 from tests.services.paying import Receiver, Simulator
 from tests.services.serving import Web, serving
@@ -28,12 +29,13 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
 
 
 @pytest.fixture(scope="session")
-def running_bank(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Simulator]:
+def running_bank() -> Iterator[Simulator]:
     """One simulator for all tests of this process."""
-    simulator = Simulator(tmp_path_factory.mktemp("simulator"))
-    simulator.start()
-    yield simulator
-    simulator.stop()
+    with fleeting_folder() as folder:
+        simulator = Simulator(folder)
+        simulator.start()
+        yield simulator
+        simulator.stop()
 
 
 @pytest.fixture

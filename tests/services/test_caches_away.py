@@ -6,7 +6,7 @@ import pytest
 
 from onsale.config import Config
 from onsale.search import SearchQuery
-from tests.builders import an_event, run_sql, until
+from tests.builders import an_event, run_sql, seen_in_time
 from tests.conftest import NOWHERE
 from tests.services.serving import serving
 
@@ -28,7 +28,7 @@ def test_with_redis_away_events_and_searches_go_on_from_the_record(cacheless, en
 
     assert price(cacheless, event_id) == 4500
     run_sql(engine, "UPDATE sections SET price_minor = 1")
-    until(lambda: price(cacheless, event_id) == 1, "the new price is told", seconds=1.0)
+    seen_in_time(lambda: price(cacheless, event_id) == 1, "the new price is told", seconds=1.0)
 
     assert cacheless.http.get(f"/events/{event_id}").status_code == 200
     assert cacheless.http.get("/").status_code == 200
@@ -42,7 +42,7 @@ def test_with_nobody_who_follows_a_change_is_seen_within_a_second(web, engine):
 
     run_sql(engine, "UPDATE sections SET price_minor = 1")
 
-    until(lambda: price(web, event_id) == 1, "the new price is told", seconds=1.0)
+    seen_in_time(lambda: price(web, event_id) == 1, "the new price is told", seconds=1.0)
 
 
 def test_an_event_that_is_not_there_is_not_there(web, engine):

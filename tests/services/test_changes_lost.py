@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 import pytest
 import sqlalchemy
@@ -26,6 +24,7 @@ from onsale.search.event_index import ALIAS, NEXT, EventIndex
 from onsale.workers.changes import REBUILD_AGAIN_SECONDS, Follower, Indexing
 from tests.builders import a_show, run_sql, until
 from tests.conftest import NOWHERE
+from tests.fleeting import fleeting_folder
 
 SEGMENTS = 6
 SECONDS_MAX = 30
@@ -41,8 +40,8 @@ class Miserly(EmbeddedPostgres):
 
 @pytest.fixture
 def record() -> Iterator[Engine]:
-    with tempfile.TemporaryDirectory(prefix="onsale-test-") as folder:
-        server = Miserly(Path(folder, "postgres"), durable=False)
+    with fleeting_folder() as folder:
+        server = Miserly(folder / "postgres", durable=False)
         server.start()
         try:
             url = server.ensure_database("onsale")

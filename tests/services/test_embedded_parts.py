@@ -24,8 +24,9 @@ from redis.retry import Retry
 from onsale.sandbox.embedded import EmbeddedServer, PartFailed, PartMissing, working_in
 from onsale.sandbox.leash import NOBODY
 from onsale.sandbox.ports import first_free, free_port, is_free
-from onsale.sandbox.postgres import EmbeddedPostgres, usual_identity
+from onsale.sandbox.postgres import MEMORY, EmbeddedPostgres, usual_identity
 from onsale.sandbox.valkey import EmbeddedValkey
+from tests.fleeting import fleeting_folder
 
 ROOT = Path(__file__).resolve().parents[2]
 AS_ROOT = os.geteuid() == 0
@@ -295,6 +296,20 @@ def test_root_runs_postgres_as_nobody_where_namespaces_are_forbidden(folder):
         assert (folder / "postgres").stat().st_uid == 0
     finally:
         server.discard()
+    assert not server.data_folder.exists()
+
+
+@pytest.mark.skipif(not AS_ROOT, reason="only root can give up its identity")
+def test_what_root_runs_as_nobody_in_a_folder_in_memory_is_in_memory():
+    with fleeting_folder("onsale-part-") as folder:
+        server = EmbeddedPostgres(folder / "postgres", durable=False, identity="nobody")
+        try:
+            server.start()
+            assert server.answers()
+            # On a machine without room there, neither is.
+            assert server.data_folder.is_relative_to(MEMORY) == folder.is_relative_to(MEMORY)
+        finally:
+            server.discard()
     assert not server.data_folder.exists()
 
 

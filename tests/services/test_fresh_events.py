@@ -27,7 +27,7 @@ from onsale.queue.keys import CatalogueKeys
 from onsale.search import SearchQuery
 from onsale.web.fresh import Fresh
 from onsale.workers.changes import Follower
-from tests.builders import a_show, an_event, run_sql, until
+from tests.builders import a_show, an_event, run_sql, seen_in_time, until
 
 WRITERS, READERS, FRONTS, EVENTS_SOLD = 30, 70, 4, 3
 RUN_SECONDS = 6.0
@@ -213,7 +213,7 @@ def test_whatever_an_event_is_made_of_is_seen_within_a_second(change, web, sourc
 
         run_sql(engine, statement)
 
-        until(lambda: is_seen(web.office.shows.event(event_id)), f"{change} is seen", seconds=ALLOWED_SECONDS)
+        seen_in_time(lambda: is_seen(web.office.shows.event(event_id)), f"{change} is seen", seconds=ALLOWED_SECONDS)
 
 
 def test_a_withdrawn_show_is_gone_and_a_published_one_there_within_a_second(web, source, engine, redis_client):
@@ -228,10 +228,10 @@ def test_a_withdrawn_show_is_gone_and_a_published_one_there_within_a_second(web,
         assert there()
 
         run_sql(engine, "UPDATE events SET status = 'draft'")
-        until(lambda: not there(), "the show is gone", seconds=ALLOWED_SECONDS)
+        seen_in_time(lambda: not there(), "the show is gone", seconds=ALLOWED_SECONDS)
 
         run_sql(engine, "UPDATE events SET status = 'published'")
-        until(there, "the show is there", seconds=ALLOWED_SECONDS)
+        seen_in_time(there, "the show is there", seconds=ALLOWED_SECONDS)
 
 
 def test_a_search_sees_a_change_within_a_second(web, source, engine, redis_client):
@@ -245,7 +245,7 @@ def test_a_search_sees_a_change_within_a_second(web, source, engine, redis_clien
 
         another = a_show(engine, "Lanterns again")
 
-        until(lambda: another in found(), "the new show is found", seconds=ALLOWED_SECONDS)
+        seen_in_time(lambda: another in found(), "the new show is found", seconds=ALLOWED_SECONDS)
 
 
 def test_a_house_has_the_new_price_within_a_second(web, source, engine, redis_client):
@@ -255,7 +255,7 @@ def test_a_house_has_the_new_price_within_a_second(web, source, engine, redis_cl
 
         run_sql(engine, "UPDATE sections SET price_minor = 1")
 
-        until(
+        seen_in_time(
             lambda: web.office.shows.seat_map(event_id).sections[0].price_minor == 1,
             "the house has the new price",
             seconds=ALLOWED_SECONDS,

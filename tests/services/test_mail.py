@@ -325,6 +325,8 @@ def test_a_record_that_goes_away_at_the_brink_sends_nothing_and_tries_again(offi
 
     deliver(office)
 
+    # Not even a QUIT, which is no command there, and would be waited for.
+    assert until(lambda: server.cut_off, "it was hung up on") == [b""]
     assert (went_away, left.state, left.tries) == (True, S.WAITING, 0)
     assert server.addresses() == [ADA]
 

@@ -39,7 +39,7 @@ from onsale.search.elasticsearch import ElasticsearchSearch
 from onsale.search.event_index import ALIAS, EventIndex
 from onsale.search.opening import asking
 from onsale.search.postgres import PostgresSearch
-from tests.builders import VENUE, a_show, run_sql
+from tests.builders import PATIENCE_SECONDS, VENUE, a_show, run_sql
 
 NOW = datetime.now(UTC)
 INDEX = "onsale-events-of-a-test"
@@ -91,7 +91,8 @@ class IndexedSearch:
 
     def __init__(self, index: EventIndex, client: Elasticsearch) -> None:
         self._index = index
-        self._search = ElasticsearchSearch(client)
+        # What is found is asked here, not how soon: a busy machine's node may take longer than a buyer would wait.
+        self._search = ElasticsearchSearch(client, answer_seconds=PATIENCE_SECONDS)
         self._versions = count(1)
         self._seen: set[int] = set()
         self._written: dict[int, documents.Document | None] = {}

@@ -19,6 +19,7 @@ from onsale.search.opening import asking
 from onsale.search.postgres import PostgresSearch
 from onsale.search.rebuild import rebuild
 from onsale.search.when import between
+from tests.builders import PATIENCE_SECONDS
 
 # The share of first hits that must be right.
 ELASTICSEARCH_MIN, POSTGRES_MIN = 0.95, 0.85
@@ -124,7 +125,8 @@ def index_search(record, elasticsearch_server) -> Iterator[Search]:
     url = elasticsearch_server.url()
     with EventIndex(url) as index, asking(url) as client:
         rebuild(record, index, position=followed_up_to)
-        yield ElasticsearchSearch(client)
+        # What comes first is asked here, not how soon.
+        yield ElasticsearchSearch(client, answer_seconds=PATIENCE_SECONDS)
         for name in index.written_to():
             index.delete(name)
 

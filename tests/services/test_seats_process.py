@@ -13,6 +13,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import median
 from typing import IO, Any
 
 import httpx
@@ -146,7 +147,7 @@ def test_who_waits_is_told_of_a_change_when_it_comes(web, engine, seats, cache, 
 
 
 def test_a_word_wakes_who_waits_long_before_it_is_looked_anyway(web, engine, seats, cache, event_id, viewers):
-    took = 0.0
+    took = []
     for ordinal in range(1, 6):
         until(lambda sold=ordinal - 1: seats.ask(event_id).json()["sold"] == sold, "what was sold is seen")
         since = seats.ask(event_id).json()["version"]
@@ -155,10 +156,10 @@ def test_a_word_wakes_who_waits_long_before_it_is_looked_anyway(web, engine, sea
         began = time.monotonic()
         sell(engine, cache, event_id, ordinal)
         waiting.result(SOON_SECONDS)
-        took += time.monotonic() - began
+        took.append(time.monotonic() - began)
 
-    # By looking alone each would take most of a second.
-    assert took < 2.5
+    # By looking alone each would take most of a second; the median, because a busy machine may stop in one of them.
+    assert median(took) < 0.5
 
 
 def test_both_tell_the_same_seats_in_the_same_version(web, engine, seats, cache, event_id):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import signal
-import tempfile
 import threading
 import time
 from collections.abc import Iterator
@@ -23,6 +22,7 @@ from onsale.errors import RecordUnavailable
 from onsale.sandbox.embedded import PartFailed, working_in
 from onsale.sandbox.pair import PostgresPair
 from tests.builders import until
+from tests.fleeting import fleeting_folder
 from tests.pairs import mute, waits_for_the_standby
 
 WRITERS = 4
@@ -43,8 +43,8 @@ def engine(paired_record_url) -> Iterator[Engine]:
 @pytest.fixture
 def folder() -> Iterator[Path]:
     # Not pytest's own: short, and gone at once.
-    with tempfile.TemporaryDirectory(prefix="onsale-pair-") as name:
-        yield Path(name)
+    with fleeting_folder("onsale-pair-") as made:
+        yield made
 
 
 def write(engine: Engine, word: str) -> None:

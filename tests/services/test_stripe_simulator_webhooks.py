@@ -127,14 +127,15 @@ def test_webhooks_wait_for_a_shop_that_is_away_and_block_no_payment(own_bank, we
 
 
 def test_webhooks_can_be_late(bank, stripe_api, webhook_receiver):
-    bank.set(webhook_url=webhook_receiver.url, webhook_delay_ms=400)
+    bank.set(webhook_url=webhook_receiver.url, webhook_delay_ms=1_000)
     started = time.monotonic()
 
     stripe_api.payment_intents.cancel(create(stripe_api).id)
-    answered = time.monotonic() - started
+    came_before_the_answer = len(webhook_receiver.came)
     until(lambda: webhook_receiver.came, "the webhook came")
 
-    assert answered < 0.4 <= time.monotonic() - started
+    assert came_before_the_answer == 0
+    assert time.monotonic() - started >= 1.0
 
 
 def test_webhooks_can_be_lost(bank, stripe_api, webhook_receiver):
