@@ -12,12 +12,12 @@ import shutil
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import psutil
 
-from onsale.sandbox.postgres import MEMORY
+from onsale.sandbox.postgres import MEMORY, OPEN_MEMORY, WHOSE
 
 # A test process' servers take a tenth of it. A container's own /dev/shm is often of 64 MB.
 ROOM_BYTES = 3 << 30
@@ -42,7 +42,10 @@ def fleeting_folder(prefix: str = "onsale-test-", *, memory: Path = MEMORY) -> I
 
 
 def remove_left_behind(memory: Path) -> None:
-    """Remove the folders of tests that were killed: nobody holds their lock. In memory nothing else ever would."""
+    """Remove what tests that were killed left: folders whose lock nobody holds, and data that stood for such a folder.
+
+    In memory nothing else ever would.
+    """
     for folder in memory.glob(f"*{SUFFIX}"):
         try:
             if time.time() - folder.stat().st_mtime < YOUNG_SECONDS:
@@ -58,6 +61,10 @@ def remove_left_behind(memory: Path) -> None:
             pass
         finally:
             os.close(lock)
+    for whose in (memory / OPEN_MEMORY.name).glob(f"*/{WHOSE}"):
+        with suppress(OSError):
+            if not Path(whose.read_text()).exists():
+                shutil.rmtree(whose.parent, ignore_errors=True)
 
 
 def has_room(memory: Path) -> bool:

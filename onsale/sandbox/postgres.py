@@ -35,6 +35,8 @@ OPEN_FOLDER = Path("/var/lib/onsale-sandbox")
 # And of one whose folder is in memory, in memory as well.
 MEMORY = Path("/dev/shm")  # noqa: S108 - below it is a folder that only its maker can write to
 OPEN_MEMORY = MEMORY / "onsale-sandbox"
+# A file there that names the folder it stands for.
+WHOSE = "whose"
 
 
 class EmbeddedPostgres(EmbeddedServer):
@@ -123,6 +125,8 @@ class EmbeddedPostgres(EmbeddedServer):
         }
         if not self.durable:
             settings |= {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
+            # Beside the data, so that it goes with them when the server was killed: named memory would stay.
+            settings["dynamic_shared_memory_type"] = "mmap"
         return settings
 
     def command(self) -> list[str]:
@@ -194,6 +198,7 @@ class EmbeddedPostgres(EmbeddedServer):
         if self._identity == "nobody":
             self._home.parent.chmod(0o755)
             self._home.chmod(0o711)
+            (self._home / WHOSE).write_text(str(self.folder))
 
     def unless_durable(self, option: str) -> list[str]:
         """An option for where nothing need survive a power cut."""

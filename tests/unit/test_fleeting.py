@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from onsale.sandbox.postgres import OPEN_MEMORY, WHOSE
 from tests import fleeting
 from tests.fleeting import fleeting_folder
 
@@ -45,3 +46,16 @@ def test_what_killed_tests_left_behind_goes_and_what_is_used_or_new_stays(tmp_pa
         fleeting.remove_left_behind(tmp_path)
 
         assert (left.exists(), used.exists(), new.exists()) == (False, True, True)
+
+
+def test_data_that_stood_for_a_folder_goes_with_it(tmp_path):
+    homes = {name: tmp_path / OPEN_MEMORY.name / name for name in ("left", "used")}
+    folder = tmp_path / "still there"
+    folder.mkdir()
+    for name, home in homes.items():
+        home.mkdir(parents=True)
+        (home / WHOSE).write_text(str(folder if name == "used" else tmp_path / "gone"))
+
+    fleeting.remove_left_behind(tmp_path)
+
+    assert [home.exists() for home in homes.values()] == [False, True]
