@@ -76,24 +76,14 @@ class Known:
 
 def recover(shop: Shop, event_id: EventId) -> bool:
     """Restore the event's queue; False when someone else is at it, or it is whole already. Safe to run twice."""
-    with record.transaction(shop.engine) as connection:
-        if not locks.try_alone(connection, f"recover-{event_id}"):
+    with record.transaction(shop.engine) as alone:
+        if not locks.try_alone(alone, f"recover-{event_id}"):
             return False
-        known = _read(connection, event_id)
+        # Committed before the queue is opened: nothing is given out again without a line that says so.
+        with record.transaction(shop.engine) as connection:
+            known = _restore_and_say(shop, connection, event_id)
         if known is None:
             return False
-        found = shop.store.begin_recovery(
-            event_id,
-            known.state,
-            rules_of(known.settings, known.control),
-            version=version_in_force(known.settings.version, known.control),
-        )
-        if found is None:
-            return False
-        joins = _restore(shop, connection, event_id, known)
-        # Before the queue is opened: nothing is given out again without a line that says so.
-        if known.state.issued:
-            _write_down(connection, event_id, known, found=found, joins=joins)
         whole = shop.store.finish_recovery(event_id)
     # The very first time there is nothing to recover: the same steps make a new event's queue.
     log.log(
@@ -106,6 +96,25 @@ def recover(shop: Shop, event_id: EventId) -> bool:
         bookings=len(known.live),
     )
     return whole
+
+
+def _restore_and_say(shop: Shop, connection: Connection, event_id: EventId) -> Known | None:
+    """What was restored, and is not open yet; None: there is nothing to restore."""
+    known = _read(connection, event_id)
+    if known is None:
+        return None
+    found = shop.store.begin_recovery(
+        event_id,
+        known.state,
+        rules_of(known.settings, known.control),
+        version=version_in_force(known.settings.version, known.control),
+    )
+    if found is None:
+        return None
+    joins = _restore(shop, connection, event_id, known)
+    if known.state.issued:
+        _write_down(connection, event_id, known, found=found, joins=joins)
+    return known
 
 
 def _read(connection: Connection, event_id: EventId) -> Known | None:

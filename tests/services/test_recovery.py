@@ -161,19 +161,31 @@ def test_a_new_queue_is_no_recovery(shop, engine):
     assert log_of_recoveries(engine, event_id) == []
 
 
-def test_a_queue_is_not_opened_again_when_the_log_cannot_say_so(shop, engine, redis_client):
+NO_WORD = {
+    "written": """CREATE TRIGGER no_word BEFORE INSERT ON sale_log FOR EACH ROW
+                  WHEN (NEW.kind = 'queue_recovered') EXECUTE FUNCTION no_word()""",
+    "committed": """CREATE CONSTRAINT TRIGGER no_word AFTER INSERT ON sale_log
+                    DEFERRABLE INITIALLY DEFERRED FOR EACH ROW
+                    WHEN (NEW.kind = 'queue_recovered') EXECUTE FUNCTION no_word()""",
+}
+A_FUNCTION = """CREATE FUNCTION no_word() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'no word'; END $$"""
+
+
+@pytest.mark.parametrize("when", NO_WORD)
+def test_a_queue_is_not_opened_again_when_the_log_cannot_say_so(shop, engine, redis_client, when):
     event_id = an_event(engine)
     open_queue(shop, event_id)
     join(shop, event_id, a_buyer(engine))
     redis_client.flushall()
-    run_sql(engine, "ALTER TABLE sale_log ADD CONSTRAINT no_word CHECK (kind <> 'queue_recovered') NOT VALID")
+    run_sql(engine, A_FUNCTION)
+    run_sql(engine, NO_WORD[when])
 
     with pytest.raises((OnsaleError, SQLAlchemyError)):
         recover(shop, event_id)
 
     with pytest.raises(QueueRecovering):
         join(shop, event_id, a_buyer(engine))
-    run_sql(engine, "ALTER TABLE sale_log DROP CONSTRAINT no_word")
+    run_sql(engine, "DROP TRIGGER no_word ON sale_log")
     recover(shop, event_id)
     assert [body["found"] for _, body in log_of_recoveries(engine, event_id)] == ["unfinished"]
 
