@@ -94,13 +94,13 @@ class Refund:
     attempt: int
     provider_refund_id: str | None
     why: str | None
-    paid_elsewhere: Elsewhere | None
-    paid_by: str | None
-    paid_note: str | None
     request_hash: bytes | None = field(repr=False)
     due_at: datetime
     requested_at: datetime
     ended_at: datetime | None
+    paid_elsewhere: Elsewhere | None = None
+    paid_by: str | None = None
+    paid_note: str | None = None
 
     @property
     def key(self) -> str:

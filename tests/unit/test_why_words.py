@@ -11,7 +11,7 @@ from onsale.db.allocation import Refusal
 from onsale.db.code_rules import CodeRefusal
 from onsale.db.payments import Attempt, AttemptOutcome
 from onsale.db.queue_ways import QueueWay
-from onsale.db.refunds import Refund, RefundReason, RefundState
+from onsale.db.refunds import Elsewhere, Refund, RefundReason, RefundState
 from onsale.db.states import BookingState as S
 from onsale.web import why
 from tests.unit.test_timeline import BOOKING, NOW, moves
@@ -56,6 +56,19 @@ def test_a_refund_that_the_bank_sent_back_is_told_after_all_that_was_given_back(
     words = told(S.CONFIRMED, S.REFUNDING, S.REFUNDED, refunds=[refund])
 
     assert words[-1] == "The bank refuses the refund: closed account."
+
+
+def test_money_that_went_back_without_us_is_told_with_how_and_by_whom():
+    refund = Refund(
+        UUID(int=3), BOOKING.event_id, BOOKING.id, 1, 4500, 0, "eur", RefundReason.ORGANISER, "test",
+        RefundState.SUCCEEDED, 1, None, None, None, NOW, NOW + timedelta(seconds=2), NOW + timedelta(seconds=9),
+        Elsewhere.OUTSIDE, "staff:7", "bank transfer of 3 December",
+    )  # fmt: skip
+
+    words = told(S.CONFIRMED, S.REFUNDING, S.REFUNDED, refunds=[refund])
+
+    how = "€45.00 was paid back in another way: bank transfer of 3 December (said by staff:7)."
+    assert words[-1] == how
 
 
 @pytest.mark.parametrize("reason", [*Refusal, *CodeRefusal])
