@@ -121,6 +121,11 @@ def _follow(shop: Shop, event_id: EventId, slots: Mapping[PlaceId, SlotState]) -
             shop.store.follow(event_id, dict(pairs[start : start + FOLLOW_MAX]))
 
 
+def given_back(shop: Shop) -> None:
+    """A refund has ended, and its letter waits."""
+    shop.wakes.wake_mail()
+
+
 @contextmanager
 def _unless_away(event_id: EventId) -> Iterator[None]:
     try:

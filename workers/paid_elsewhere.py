@@ -8,7 +8,7 @@ from onsale.db import charges, paid_elsewhere, refunds
 from onsale.db import engine as record
 from onsale.db.ids import BookingId
 from onsale.db.refunds import Refund, RefundState
-from onsale.workers import intents
+from onsale.workers import follow_up, intents
 from onsale.workers.carrying import call_provider
 from onsale.workers.shop import Shop
 
@@ -51,5 +51,5 @@ def _end(shop: Shop, refund: Refund, refunded_minor: int) -> bool:
         if paid is None or not paid_elsewhere.end(connection, refund, paid):
             return False
     log.info("refund_paid_elsewhere", booking_id=str(refund.booking_id), refund_id=str(refund.id), way=paid.way.value)
-    shop.wakes.wake_mail()
+    follow_up.given_back(shop)
     return True

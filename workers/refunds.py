@@ -17,7 +17,7 @@ from onsale.db.refunds import Refund, RefundState
 from onsale.errors import IllegalMove, PaymentRefused, ProviderUnavailable, RecordUnavailable
 from onsale.payments.provider import Refund as Made
 from onsale.payments.provider import RefundStatus
-from onsale.workers import paid_elsewhere
+from onsale.workers import follow_up, paid_elsewhere
 from onsale.workers.carrying import AWAY_SECONDS, LEASE_SECONDS, TWIN_SECONDS, Later, call_provider, lease
 from onsale.workers.shop import Shop
 
@@ -123,7 +123,7 @@ def _note(shop: Shop, refund: Refund, made: Made) -> None:
 def _succeeded(shop: Shop, refund: Refund, *, provider_refund_id: str | None) -> None:
     with record.transaction(shop.engine) as connection:
         refunds.succeeded(connection, refund, provider_refund_id=provider_refund_id)
-    shop.wakes.wake_mail()
+    follow_up.given_back(shop)
 
 
 def _refused(shop: Shop, refund: Refund, *, why: str) -> None:

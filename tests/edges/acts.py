@@ -159,10 +159,20 @@ def say_yes_at_the_bank(world: World) -> None:
 
 
 def hear_from_the_bank(world: World) -> None:
-    """The webhook of what happened last, signed as the bank signs it."""
+    """The webhook of what happened last."""
     thing = {"id": "pi_1", "object": "payment_intent", "metadata": {"booking_id": str(world.booking_id())}}
-    kind = "payment_intent.amount_capturable_updated"
-    body = orjson.dumps({"id": f"evt_{world.buyer_id}", "type": kind, "data": {"object": thing}})
+    _hear(world, "payment_intent.amount_capturable_updated", thing)
+
+
+def hear_of_the_refund_by_hand(world: World) -> None:
+    """The webhook of what somebody gave back in the bank's own dashboard."""
+    charge = {"id": "ch_1", "payment_intent": _intent(world), "amount_refunded": PRICE - FEE, "metadata": {}}
+    _hear(world, "charge.refunded", charge)
+
+
+def _hear(world: World, kind: str, thing: Mapping[str, object]) -> None:
+    """A webhook, signed as the bank signs it."""
+    body = orjson.dumps({"id": f"evt_{kind}_{world.buyer_id}", "type": kind, "data": {"object": thing}})
     secret = world.shop.config.stripe_webhook_secret
     signed = stripe.WebhookSignature.generate_signature_header(body.decode(), secret, int(time.time()))
     headers = {"Stripe-Signature": signed, "Content-Type": "application/json"}
@@ -181,6 +191,11 @@ def give_back(world: World) -> None:
     path = f"/v1/bookings/{world.booking_id()}/refund"
     answer = world.asked("POST", path, key="give back", body={"amount_minor": PRICE - FEE})
     assert answer.status_code == 202, answer.text
+
+
+def refund_by_hand(world: World) -> None:
+    """Somebody gives it back in the bank's own dashboard."""
+    world.shop.provider.refund_intent(_intent(world), amount_minor=PRICE - FEE, key=f"by hand {world.booking_id()}")
 
 
 def cancel_event(world: World) -> None:
@@ -212,6 +227,11 @@ def sweep_up(world: World) -> None:
     sweep(world.shop)
 
 
+def _intent(world: World) -> str:
+    with reading(world.shop.engine) as connection:
+        return str(connection.execute(_INTENT, {"booking_id": world.booking_id()}).scalar_one())
+
+
 def _number(world: World) -> int:
     with reading(world.shop.engine) as connection:
         found = connection.execute(_NUMBER, {"event_id": world.event_id, "buyer_id": UUID(world.buyer_id)})
@@ -222,6 +242,8 @@ CARRY_ON, DECIDE = Act(carry_on), Act(decide)
 PAID = (book_with(VISA), DECIDE, CARRY_ON)
 YES = Act(say_yes_at_the_bank, again=True)
 BANK_SAID_YES = (YES, Act(hear_from_the_bank, again=True), CARRY_ON)
+GIVEN_BACK = (Act(give_back, again=True), Act(settle_refund))
+BY_HAND = Act(refund_by_hand, again=True)
 STORIES: Mapping[str, Story] = {
     "paid": Story(PAID, "confirmed", 1, free=False),
     "paid with another card": Story(
@@ -273,7 +295,16 @@ STORIES: Mapping[str, Story] = {
     "a saved card": Story(
         (Act(save_a_card_and_book, again=True),), "confirmed", 1, free=False, after=(DECIDE, CARRY_ON)
     ),
-    "given back": Story((Act(give_back, again=True), Act(settle_refund)), "refunded", 1, free=True, before=PAID),
+    "given back": Story(GIVEN_BACK, "refunded", 1, free=True, before=PAID),
+    "given back where it was given back by hand": Story(GIVEN_BACK, "refunded", 1, free=True, before=(*PAID, BY_HAND)),
+    "given back by hand": Story(
+        (BY_HAND, Act(hear_of_the_refund_by_hand, again=True), Act(settle_refund)),
+        "refunded",
+        1,
+        free=True,
+        before=PAID,
+        after=GIVEN_BACK,
+    ),
     "event cancelled": Story(
         (Act(cancel_event, again=True), Act(end_bookings), Act(settle_refund)),
         "refunded",
@@ -286,6 +317,7 @@ STORIES: Mapping[str, Story] = {
 
 _BOOKING = text("SELECT id FROM bookings WHERE event_id = :event_id AND buyer_id = :buyer_id")
 _LIMIT = text("UPDATE events SET tickets_per_card = :most WHERE id = :event_id")
+_INTENT = text("SELECT intent_id FROM payments WHERE booking_id = :booking_id")
 _NUMBER = text("SELECT number FROM bookings WHERE event_id = :event_id AND buyer_id = :buyer_id")
 _BANKS_PAGE = text("""
     SELECT next_action_url FROM payment_attempts

@@ -112,7 +112,7 @@ class Sale:
             return heard.failed or f"{len(found)} bookings"
         (row,) = found
         free = ticket_states(self.engine, EventId(told.event_id))[told.ticket] == "free"
-        is_so = (row.state, row.captures, free) == (story.ends, story.captured, story.free)
+        is_so = (row.state, row.captures, free, row.unheard) == (story.ends, story.captured, story.free, 0)
         return "" if is_so else f"{row}, free: {free}"
 
 
@@ -125,7 +125,8 @@ def a_member_of_staff(shop: Any, engine: Any) -> str:
 
 
 _ENDED = text("""
-    SELECT b.state, (SELECT count(*) FROM captures c WHERE c.event_id = b.event_id AND c.booking_id = b.id) AS captures
+    SELECT b.state, (SELECT count(*) FROM captures c WHERE c.event_id = b.event_id AND c.booking_id = b.id) AS captures,
+           (SELECT count(*) FROM payments p WHERE p.booking_id = b.id AND p.refunds_told_at IS NOT NULL) AS unheard
       FROM bookings b WHERE b.event_id = :event_id AND b.buyer_id = :buyer_id
 """)
 

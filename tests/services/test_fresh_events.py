@@ -35,6 +35,7 @@ ALLOWED_SECONDS = 1.0
 # Longer than a price stays: a reader that is so slow has the old one when it comes to write it down.
 SLOW_SECONDS_MAX = 0.3
 PAUSE_SECONDS_MAX = 0.2
+CROWDS_MAX = 4
 
 
 @dataclass
@@ -176,22 +177,31 @@ def test_nobody_does_when_redis_loses_everything_meanwhile(pooled, source, redis
     assert seen.violations() == []
 
 
+def in_one_of_a_few(crowd: Callable[[int], Seen], seed: int) -> list[float]:
+    """What is read too old where a guard is out: by chance, so another crowd is sent where one was lucky."""
+    return next((found for turn in range(CROWDS_MAX) if (found := crowd(seed + 1000 * turn).violations())), [])
+
+
 def test_without_comparing_stamps_old_prices_are_read(pooled, slot, redis_client, seed):
     look_up = lua.load("look_up").replace("tonumber(slot[3]) >= tonumber(whole and changed or slot[4])", "true")
     keep = lua.load("keep").replace("if stamp < floor then", "if false then")
-    with following(pooled, redis_client):
-        fronts = several(pooled, redis_client, seed, look_up=look_up, keep=keep)
-        seen = a_hundred(pooled, fronts, seed, half_way=lambda: None)
 
-    assert seen.violations() != []
+    def crowd(number: int) -> Seen:
+        with following(pooled, redis_client):
+            fronts = several(pooled, redis_client, number, look_up=look_up, keep=keep)
+            return a_hundred(pooled, fronts, number, half_way=lambda: None)
+
+    assert in_one_of_a_few(crowd, seed) != []
 
 
 def test_with_a_sign_of_life_that_does_not_end_old_prices_are_read(pooled, slot, redis_client, seed):
     vouch = lua.load("vouch").replace("'PX', left_ms", "'PX', 60000")
-    with following(pooled, redis_client, vouch=vouch) as stop:
-        seen = a_hundred(pooled, several(pooled, redis_client, seed), seed, half_way=stop.set)
 
-    assert seen.violations() != []
+    def crowd(number: int) -> Seen:
+        with following(pooled, redis_client, vouch=vouch) as stop:
+            return a_hundred(pooled, several(pooled, redis_client, number), number, half_way=stop.set)
+
+    assert in_one_of_a_few(crowd, seed) != []
 
 
 CHANGES = {
