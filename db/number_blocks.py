@@ -5,6 +5,7 @@ twice.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 
 from sqlalchemy import Connection, text
 
@@ -23,8 +24,10 @@ class NumberBlock:
     last: int
 
 
-def reserve(connection: Connection, event_id: EventId, size: int) -> NumberBlock:
+def reserve(connection: Connection, event_id: EventId, size: int, *, at: datetime | None = None) -> NumberBlock:
     """The next `size` numbers, from 1; never overlaps another block. NumbersExhausted beyond NUMBER_MAX.
+
+    `at`: when it was, of a queue that is told afterwards; else now.
 
     Several processes may ask at once: they take turns by locking the event.
     """
@@ -35,7 +38,7 @@ def reserve(connection: Connection, event_id: EventId, size: int) -> NumberBlock
     block = NumberBlock(first, first + size - 1)
     if block.last > NUMBER_MAX:
         raise NumbersExhausted
-    connection.execute(_RESERVE, {"event_id": event_id, "first": block.first, "last": block.last})
+    connection.execute(_RESERVE, {"event_id": event_id, "first": block.first, "last": block.last, "at": at})
     return block
 
 
@@ -47,4 +50,7 @@ def last_reserved(connection: Connection, event_id: EventId) -> int:
 
 _TAKE_TURNS = text("SELECT FROM events WHERE id = :event_id FOR NO KEY UPDATE")
 _LAST = text("SELECT coalesce(max(last), 0) FROM number_blocks WHERE event_id = :event_id")
-_RESERVE = text("INSERT INTO number_blocks (event_id, first, last) VALUES (:event_id, :first, :last)")
+_RESERVE = text("""
+    INSERT INTO number_blocks (event_id, first, last, reserved_at)
+    VALUES (:event_id, :first, :last, coalesce(CAST(:at AS timestamptz), clock_timestamp()))
+""")

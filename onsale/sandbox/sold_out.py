@@ -66,7 +66,7 @@ def _parties(event_id: EventId, tickets: int) -> list[Party]:
 
 def _queue_up(connection: Connection, event_id: EventId, parties: list[Party], *, began: datetime) -> None:
     """The queue as its journal tells it: everybody joined at once and was let in at an even pace."""
-    last = number_blocks.reserve(connection, event_id, len(parties)).last
+    last = number_blocks.reserve(connection, event_id, len(parties), at=began).last
     journal.record_joins(connection, event_id, [Join(party.number, party.buyer_id, began) for party in parties])
     runs = range(1, last + 1, ADMITTED_PER_SECOND)
     admissions = [
