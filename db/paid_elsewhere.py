@@ -31,13 +31,13 @@ class MoreGiven:
     state: str
 
 
-def told(connection: Connection, intent_id: str, *, given_back_minor: int | None) -> BookingId | None:
-    """The provider told of a refund of this payment; the booking, if it is to be asked what there is in all.
+def told(connection: Connection, intent_id: str, *, given_back_minor: int | None) -> bool:
+    """The provider told of a refund of this payment; whether it is to be asked what there is in all.
 
     `given_back_minor`: what it says was given back in all; None where it did not say, and something was, or is owed.
     """
     arguments = {"intent_id": intent_id, "given_back_minor": given_back_minor}
-    return connection.execute(_TOLD, arguments).scalar_one_or_none()
+    return connection.execute(_TOLD, arguments).rowcount == 1
 
 
 def told_of(connection: Connection, *, older_than_seconds: float, limit: int) -> tuple[BookingId, ...]:
@@ -111,7 +111,6 @@ _TOLD = text("""
                      SELECT coalesce(sum(r.amount_minor), 0) FROM refunds r
                       WHERE r.event_id = p.event_id AND r.booking_id = p.booking_id AND r.state IN ('sent', 'succeeded')
                         AND coalesce(r.paid_elsewhere, 'provider') = 'provider') END
-    RETURNING p.booking_id
 """)
 _TOLD_OF = text("""
     SELECT booking_id FROM payments

@@ -143,15 +143,13 @@ def try_again(office: BoxOffice, refund_id: UUID, member: StaffMember) -> Refund
 def say_paid(office: BoxOffice, refund_id: UUID, member: StaffMember, *, way: Elsewhere, note: str) -> Refund:
     """Staff paid back in another way what the provider refuses; `note` says how, and its buyer reads it.
 
-    Raises NotFound, NotAllowed; IllegalMove when it is not refused (any more), or was a dispute, which the bank ends.
+    A lost dispute ends its refund by itself. Raises NotFound, NotAllowed; IllegalMove when it is not refused (any more).
     """
     with transaction(office.engine) as connection:
         found = refunds.get(connection, refund_id)
         if found is None:
             raise NotFound
         _check(connection, found.event_id, member)
-        if way is Elsewhere.DISPUTE:
-            raise IllegalMove("A dispute that is lost ends its refund by itself.", field="way")
         paid = Paid(way, f"staff:{member.id}", note)
         if found.state is not RefundState.FAILED or not paid_elsewhere.end(connection, found, paid):
             raise IllegalMove("This refund has not failed.")

@@ -27,10 +27,11 @@ def hear(shop: Shop, booking_id: BookingId) -> None:
     Raises Later and ProviderUnavailable; what was told stays to be asked about.
     """
     with record.reading(shop.engine) as connection:
-        told_at = paid_elsewhere.told_at(connection, booking_id)
+        if (told_at := paid_elsewhere.told_at(connection, booking_id)) is None:
+            return
         failed = [one for one in refunds.of_booking(connection, booking_id) if one.state is RefundState.FAILED]
         charge = charges.charge_of(connection, booking_id)
-    if told_at is None or charge is None:
+    if charge is None:
         return
     intent_id = intents.intent_id(charge)
     refunded_minor = call_provider(shop, lambda: shop.provider.refunded(intent_id))

@@ -62,7 +62,7 @@ def _given_back(office: BoxOffice, event: Event) -> None:
             return
         told = paid_elsewhere.told(connection, event.intent_id, given_back_minor=event.given_back_minor)
         is_open = refunds.open_of_booking(connection, booking_id)
-    if told is not None or is_open:
+    if told or is_open:
         office.wakes.wake_refund(booking_id)
 
 
