@@ -143,7 +143,7 @@ def try_again(office: BoxOffice, refund_id: UUID, member: StaffMember) -> Refund
 def say_paid(office: BoxOffice, refund_id: UUID, member: StaffMember, *, way: Elsewhere, note: str) -> Refund:
     """Staff paid back in another way what the provider refuses; `note` says how, and its buyer reads it.
 
-    A lost dispute ends its refund by itself. Raises NotFound, NotAllowed; IllegalMove when it is not refused (any more).
+    A lost dispute ends its refund by itself. Raises NotFound, NotAllowed; IllegalMove when it is not refused any more.
     """
     with transaction(office.engine) as connection:
         found = refunds.get(connection, refund_id)

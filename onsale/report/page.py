@@ -25,6 +25,7 @@ KINDS = {
     "price_terms_changed": "Fees and taxes were changed",
     "refund_rules_changed": "The rules for refunds were changed",
     "event_cancelled": "The event was cancelled",
+    "refund_paid_elsewhere": "A refund was paid back in another way",
     "booking_failed": "A booking could not be decided",
     "booking_stuck": "A booking was stuck",
     "report_asked": "A report was asked for",
