@@ -53,12 +53,13 @@ def let_go(connection: Connection, booking_id: BookingId) -> bool:
     return connection.execute(sql.load("let_card_go"), arguments).rowcount == 1
 
 
-def reopen(connection: Connection, booking_id: BookingId, attempt: int, *, message: str) -> bool:
+def reopen(connection: Connection, booking_id: BookingId, attempt: int, *, intent_id: str, message: str) -> bool:
     """authorising or requires_action, being voided for this card -> held: its money is let go, another may be tried.
 
-    False: it was done before, or the booking is being voided for something else by now.
+    False: it was done before (and the mark, if any, is the next card's), or it is being voided for something else.
     """
     arguments = {"event_id": event_of_booking(booking_id), "id": booking_id, "reason": CARD_LIMIT}
+    arguments["intent_id"] = intent_id
     if connection.execute(sql.load("reopen_hold"), arguments).one_or_none() is None:
         return False
     return charges.declined(connection, booking_id, attempt, decline_code=CARD_LIMIT, message=message) is not None

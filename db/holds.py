@@ -84,14 +84,27 @@ def paying_past_deadline(connection: Connection, *, limit: int = SWEEP_MAX) -> t
     return tuple(Overdue(*row) for row in connection.execute(_OVERDUE, {"limit": limit}))
 
 
-def begin_voiding(connection: Connection, booking_id: BookingId, *, reason: str) -> Booking | None:
-    """Mark the booking so that it can no longer be committed; None when it is committed already or has ended.
+def begin_voiding(
+    connection: Connection, booking_id: BookingId, *, reason: str, past_deadline: bool = False
+) -> Booking | None:
+    """Mark the booking so that it can no longer be committed; None when it is committed already or has ended, or if
+    it is to be `past_deadline` and its buyer took more time meanwhile.
 
     Also for a booking marked before (safe to run twice): the first reason stays, unless it only let a card's money go.
     """
     arguments = {"event_id": event_of_booking(booking_id), "id": booking_id, "reason": reason}
-    row = connection.execute(_BEGIN_VOIDING, arguments).one_or_none()
+    row = connection.execute(_BEGIN_VOIDING, {**arguments, "past_deadline": past_deadline}).one_or_none()
     return booking_of(row) if row else None
+
+
+def begin_voiding_cancelled(connection: Connection, booking_id: BookingId, *, reason: str) -> bool:
+    """Mark a booking whose intent the provider says is cancelled. False: committed, ended, or we cancelled it
+    ourselves to let a card over its limit go, after which the hold goes on.
+
+    In a transaction that has just written what was said of the intent: then nobody replaces it meanwhile.
+    """
+    arguments = {"event_id": event_of_booking(booking_id), "id": booking_id, "reason": reason}
+    return connection.execute(sql.load("void_cancelled"), arguments).rowcount == 1
 
 
 def stop_voiding(connection: Connection, booking_id: BookingId) -> bool:
@@ -231,6 +244,7 @@ _BEGIN_VOIDING = text("""
            reason = CASE WHEN voiding AND reason IS DISTINCT FROM 'card_limit' THEN reason ELSE :reason END
      WHERE event_id = :event_id AND id = :id
        AND state IN ('held', 'authorising', 'requires_action', 'authorised')
+       AND (NOT :past_deadline OR hold_until < clock_timestamp())
     RETURNING *
 """)
 _STOP_VOIDING = text("""

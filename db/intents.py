@@ -53,7 +53,7 @@ def intent_seen(
 ) -> bool:
     """Remember what the provider said last about the intent. `canceled` and `refunded` settle it.
 
-    False: it is not the booking's (any more), and what is said of it means nothing.
+    False: it is not the booking's (any more), or it is settled and this was said before: then it means nothing.
     """
     arguments = {
         **_of(booking_id),
@@ -91,5 +91,5 @@ _SEEN = text("""
        SET status = :status, captured_minor = greatest(captured_minor, :captured_minor),
            void_reason = coalesce(void_reason, :void_reason), settled = settled OR :settled,
            updated_at = clock_timestamp()
-     WHERE event_id = :event_id AND booking_id = :id AND intent_id = :intent_id
+     WHERE event_id = :event_id AND booking_id = :id AND intent_id = :intent_id AND (:settled OR NOT settled)
 """)

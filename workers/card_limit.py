@@ -37,12 +37,13 @@ def paying(shop: Shop, charge: Charge, intent: Intent) -> str | None:
     return call_provider(shop, lambda: shop.provider.card_fingerprint(method))
 
 
-def reopen(shop: Shop, charge: Charge) -> None:
+def reopen(shop: Shop, charge: Charge, intent_id: str) -> None:
     """The reserved money is let go: the hold goes on, and its buyer is told why."""
     attempt = charge.attempt.attempt if charge.attempt else 0
     told = "Your bank was told to let go what it had reserved: you were not charged. Use another card."
+    message = f"{_rule(charge.tickets_per_card)} {told}"
     with transaction(shop.engine) as connection:
-        card_limits.reopen(connection, charge.booking.id, attempt, message=f"{_rule(charge.tickets_per_card)} {told}")
+        card_limits.reopen(connection, charge.booking.id, attempt, intent_id=intent_id, message=message)
 
 
 def _rule(most: int | None) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import structlog
 from sqlalchemy import Connection
 
-from onsale.db import card_limits, charges
+from onsale.db import card_limits, charges, holds
 from onsale.db import engine as record
 from onsale.db.bookings import Booking
 from onsale.db.charges import Charge
@@ -22,7 +22,9 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True)
 class Noted:
-    """`ours` False: another intent stands in for this one, and nothing was written. `authorised`: by this very word."""
+    """`ours` False: nothing was written, because the intent was cancelled or replaced since. `authorised`: by this very
+    word.
+    """
 
     ours: bool
     authorised: Booking | None = None
@@ -86,3 +88,5 @@ def _write(shop: Shop, connection: Connection, charge: Charge, intent: Intent, *
         charges.declined(connection, booking_id, attempt, decline_code=code, message=message, heard=heard)
     elif meaning is Seen.PROCESSING:
         wait_for_outcome(connection, booking_id, attempt, seconds=shop.config.payment_processing_hours * 3600)
+    elif meaning is Seen.CANCELED:
+        holds.begin_voiding_cancelled(connection, booking_id, reason="payment_cancelled")

@@ -135,7 +135,8 @@ def _authorise(shop: Shop, charge: Charge) -> Charge | None:
             intent = intents.retrieve(shop, charge)
         now = charge.read_at + timedelta(seconds=time.monotonic() - began)
         if too_late(charge, intent, now):
-            _begin_voiding(shop, charge, reason="expired")
+            # Unless the buyer took more time while the provider was asked: then the deadline read is none.
+            _begin_voiding(shop, charge, reason="expired", past_deadline=True)
             return None
         if _seen(charge, intent, confirmed=False) is Seen.UNSENT:
             if refusal := card_limit.refusal(shop, charge):
@@ -159,8 +160,6 @@ def _note(shop: Shop, charge: Charge, intent: Intent, *, confirmed: bool) -> Cha
     if meaning is Seen.PROCESSING:
         # Mostly seconds, and a webhook; if it takes days, the reconciler asks now and then.
         raise Later(None if waited_for(charge) else PROCESSING_SECONDS)
-    if meaning is Seen.CANCELED:
-        _begin_voiding(shop, charge, reason="payment_cancelled")
     # Without a payment a twin stored it: what is asked about next is read.
     return replace(charge, booking=noted.authorised) if noted.authorised and charge.payment else None
 
@@ -233,8 +232,9 @@ def _void(shop: Shop, charge: Charge) -> None:
     reason = charge.booking.reason or "expired"
     if charge.payment is not None and reason == CARD_LIMIT:
         # A key of its own: each card that comes to this has an intent of its own.
-        if _cancel(shop, charge, reason=reason, key=f"limit-{charge.payment.intent_id}").canceled:
-            return card_limit.reopen(shop, charge)
+        intent_id = charge.payment.intent_id
+        if _cancel(shop, charge, reason=reason, key=f"limit-{intent_id}").canceled:
+            return card_limit.reopen(shop, charge, intent_id)
     elif charge.payment is not None:
         _cancel(shop, charge, reason=reason)
     end_voided(shop, charge.booking, reason=reason)
@@ -286,9 +286,10 @@ def _seen_last(
     )
 
 
-def _begin_voiding(shop: Shop, charge: Charge, *, reason: str) -> bool:
+def _begin_voiding(shop: Shop, charge: Charge, *, reason: str, past_deadline: bool = False) -> bool:
     with record.transaction(shop.engine) as connection:
-        return holds.begin_voiding(connection, charge.booking.id, reason=reason) is not None
+        marked = holds.begin_voiding(connection, charge.booking.id, reason=reason, past_deadline=past_deadline)
+    return marked is not None
 
 
 # Each returns the charge as it left it, when nothing that comes next could be read anew; else None.

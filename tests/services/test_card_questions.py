@@ -15,7 +15,8 @@ from onsale.db.states import BookingState
 from onsale.db.wishes import Wish
 from onsale.web.why import sentences, story_of
 from onsale.workers.lanes import work_lane
-from onsale.workers.payment_steps import Step
+from onsale.workers.noting import note
+from onsale.workers.payment_steps import Seen, Step
 from onsale.workers.payments import STEPS, resume
 from tests.builders import a_booking, an_event, booking, run_sql, seat, ticket_states, until
 from tests.services.buyers_page import Buyer, answers_the_bank
@@ -78,17 +79,22 @@ def now(shop: Any, booking_id: BookingId) -> charges.Attempt:
     return found
 
 
+def charge_of(shop: Any, booking_id: BookingId) -> charges.Charge:
+    with reading(shop.engine) as connection:
+        found = charges.charge_of(connection, booking_id)
+    assert found is not None
+    return found
+
+
 def outcomes(shop: Any, booking_id: BookingId) -> list[tuple[str, str]]:
     with reading(shop.engine) as connection:
         return [(one.payment_method, one.outcome) for one in payments.attempts(connection, booking_id)]
 
 
 def payment(shop: Any, booking_id: BookingId) -> charges.Payment:
-    with reading(shop.engine) as connection:
-        charge = charges.charge_of(connection, booking_id)
-    assert charge is not None
-    assert charge.payment is not None
-    return charge.payment
+    found = charge_of(shop, booking_id).payment
+    assert found is not None
+    return found
 
 
 def wrong(shop: Any, event_id: EventId) -> dict[str, tuple[str, ...]]:
@@ -238,10 +244,7 @@ def test_the_page_says_that_the_card_cannot_pay_and_not_that_a_bank_declined_it(
 @pytest.mark.parametrize("lost", ["the mark", "the cancellation"])
 def test_letting_a_card_go_is_carried_on_from_wherever_it_was_left(paying_shop, event_id, lost):
     mine = over_its_limit(paying_shop, event_id)
-    with reading(paying_shop.engine) as connection:
-        charge = charges.charge_of(connection, mine)
-    assert charge is not None
-    STEPS[Step.AUTHORISE](paying_shop, charge)
+    STEPS[Step.AUTHORISE](paying_shop, charge_of(paying_shop, mine))
     assert booking(paying_shop.engine, mine).voiding
     if lost == "the cancellation":
         intent_id = payment(paying_shop, mine).intent_id
@@ -278,8 +281,7 @@ def three_at_once(shop: Any, booking_id: BookingId, end: BookingState) -> None:
 
 def test_what_is_said_of_an_intent_that_was_replaced_means_nothing(paying_shop, event_id):
     mine = over_its_limit(paying_shop, event_id)
-    with reading(paying_shop.engine) as connection:
-        stale = charges.charge_of(connection, mine)
+    stale = charge_of(paying_shop, mine)
     resume(paying_shop, mine)
     limit(paying_shop, event_id, MOST)
     assert pay(paying_shop, mine, THREE_D_SECURE) is BookingState.REQUIRES_ACTION
@@ -295,13 +297,65 @@ def test_what_is_said_of_an_intent_that_was_replaced_means_nothing(paying_shop, 
     assert booking(paying_shop.engine, mine).state is BookingState.CONFIRMED
 
 
+@pytest.mark.parametrize("far", ["cancelled at the bank", "reopened"])
+def test_a_twin_that_finds_the_intent_cancelled_for_its_cards_sake_ends_no_booking(paying_shop, event_id, far):
+    mine = over_its_limit(paying_shop, event_id)
+    stale = charge_of(paying_shop, mine)
+    if far == "reopened":
+        resume(paying_shop, mine)
+    else:
+        STEPS[Step.AUTHORISE](paying_shop, stale)
+        paying_shop.provider.cancel_intent(payment(paying_shop, mine).intent_id, key="the twin is not back yet")
+
+    STEPS[Step.AUTHORISE](paying_shop, stale)
+    resume(paying_shop, mine)
+
+    after = booking(paying_shop.engine, mine)
+    assert (after.state, after.voiding, after.reason) == (BookingState.HELD, False, None)
+    limit(paying_shop, event_id, MOST)
+    assert pay(paying_shop, mine, MASTERCARD) is BookingState.CONFIRMED
+
+
+def test_a_word_from_before_an_intent_was_cancelled_brings_it_back_to_no_life(paying_shop, event_id):
+    mine = over_its_limit(paying_shop, event_id)
+    stale = charge_of(paying_shop, mine)
+    reserved = paying_shop.provider.retrieve_intent(payment(paying_shop, mine).intent_id)
+    resume(paying_shop, mine)
+    give(paying_shop, mine, MASTERCARD)
+
+    noted = note(paying_shop, stale, reserved, Seen.AUTHORISED)
+
+    after = booking(paying_shop.engine, mine)
+    assert (noted.ours, after.state, after.voiding) == (False, BookingState.AUTHORISING, False)
+    assert payment(paying_shop, mine).let_go
+
+
+def test_letting_the_first_card_go_once_more_takes_no_mark_off_the_second(paying_shop, event_id):
+    mine = over_its_limit(paying_shop, event_id)
+    first = payment(paying_shop, mine).intent_id
+    resume(paying_shop, mine)
+    limit(paying_shop, event_id, MOST)
+    pay(paying_shop, mine, THREE_D_SECURE)
+    limit(paying_shop, event_id, 1)
+    says_yes(paying_shop, mine)
+    STEPS[Step.AUTHORISE](paying_shop, charge_of(paying_shop, mine))
+    with transaction(paying_shop.engine) as connection:
+        assert not card_limits.reopen(connection, mine, 1, intent_id=first, message="")
+
+    assert booking(paying_shop.engine, mine).voiding
+    resume(paying_shop, mine)
+    assert booking(paying_shop.engine, mine).state is BookingState.HELD
+    assert [one for _, one in outcomes(paying_shop, mine)] == ["declined", "declined"]
+
+
 def test_a_buyer_who_cancels_while_the_card_is_let_go_is_heard(paying_shop, event_id):
     mine = over_its_limit(paying_shop, event_id)
+    intent_id = payment(paying_shop, mine).intent_id
     with transaction(paying_shop.engine) as connection:
         assert card_limits.let_go(connection, mine)
         holds.begin_voiding(connection, mine, reason="cancelled")
 
-        assert not card_limits.reopen(connection, mine, 1, message="")
+        assert not card_limits.reopen(connection, mine, 1, intent_id=intent_id, message="")
     resume(paying_shop, mine)
 
     assert booking(paying_shop.engine, mine).state is BookingState.CANCELLED

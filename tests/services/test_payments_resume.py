@@ -5,6 +5,7 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import httpx
@@ -246,6 +247,19 @@ def test_a_deadline_that_passes_while_the_bank_waits_cancels_and_frees_the_seat(
     assert (swept.asked, now.state, now.reason) == (1, BookingState.EXPIRED, "expired")
     assert intent(paying_shop, booking_id).status is IntentStatus.CANCELED
     assert ticket_states(paying_shop.engine, now.event_id)[seat(now.event_id, 1)] == "free"
+
+
+def test_a_deadline_that_was_read_before_the_buyer_took_more_time_ends_nothing(paying_shop):
+    booking_id = held(paying_shop)
+    pay(paying_shop, booking_id, THREE_D_SECURE)
+    resume(paying_shop, booking_id)
+    now = charge(paying_shop, booking_id)
+    read = replace(now, booking=replace(now.booking, hold_until=now.read_at - timedelta(seconds=1)))
+
+    STEPS[Step.AUTHORISE](paying_shop, read)
+
+    after = booking(paying_shop.engine, booking_id)
+    assert (after.state, after.voiding) == (BookingState.REQUIRES_ACTION, False)
 
 
 def test_money_reserved_before_the_deadline_is_not_thrown_away_after_it(paying_shop):
