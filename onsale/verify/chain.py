@@ -26,8 +26,8 @@ class LeftOut:
 
 
 def broken(connection: Connection, event_id: EventId) -> Iterator[str]:
-    """What is wrong with the chain: batches that do not follow, lines that were changed, and rows whose line says
-    something else, or that were passed over.
+    """What is wrong with the chain: batches that do not follow, lines that were changed, rows whose line says
+    something else, or that were passed over, and reports of a chain that is another one now.
     """
     before: Batch | None = None
     while page := sale_chain.batches(connection, event_id, after=before.seq if before else 0):
@@ -38,6 +38,7 @@ def broken(connection: Connection, event_id: EventId) -> Iterator[str]:
             before = batch
     asked = {"event_id": event_id, "last": before.last if before else 0, "seen": sale_chain.seen(connection)}
     yield from connection.execute(sql.load("i12_passed_over"), asked).scalars()
+    yield from connection.execute(sql.load("i12_reports"), {"event_id": event_id}).scalars()
 
 
 def left_out(connection: Connection, event_id: EventId) -> LeftOut | None:

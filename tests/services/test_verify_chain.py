@@ -148,6 +148,26 @@ def test_one_sale_that_was_emptied_out_of_a_chain_that_goes_on_is_found(old):
     assert any("are older than rows that have one" in one for one in finding.examples), finding.examples
 
 
+def test_a_chain_that_was_emptied_and_made_anew_is_found_by_a_report_of_the_one_before(old):
+    a_report = """
+        INSERT INTO sale_reports
+               (id, event_id, asked_by, asked_at, state, attempt, lines_done, lines_all, head, ended_at)
+        SELECT gen_random_uuid(), event_id, 'staff', now(), 'ready', 1, last, last, encode(hash, 'hex'), now()
+          FROM sale_chain_batches WHERE event_id = :event_id ORDER BY seq DESC LIMIT 1
+    """
+    old.damage(a_report)
+    before = old.finding("I12")
+    old.damage(*EMPTIED)
+    while chaining.chain(old.engine):
+        pass
+
+    finding = old.finding("I12")
+
+    assert before.ok, before
+    assert finding.ok is False
+    assert [one for one in finding.examples if "which the chained log does not have" in one], finding.examples
+
+
 def test_rows_of_seconds_ago_need_no_line_yet(sale):
     assert sale.finding("I12").ok
 
