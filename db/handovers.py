@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -92,6 +93,14 @@ def of_event(connection: Connection, event_id: EventId) -> tuple[Handover, ...]:
     )
 
 
+def givers(connection: Connection, event_id: EventId, takers: Sequence[BuyerId]) -> dict[BuyerId, set[BuyerId]]:
+    """Of each of these buyers, whose place at this event became theirs; who took none is not in it."""
+    found: dict[BuyerId, set[BuyerId]] = {}
+    for row in connection.execute(_GIVERS, {"event_id": event_id, "takers": list(takers)}):
+        found.setdefault(BuyerId(row.to_buyer), set()).add(BuyerId(row.from_buyer))
+    return found
+
+
 def move_bookings(connection: Connection, *, giver: BuyerId, taker: BuyerId) -> int:
     """Give the taker the giver's bookings; how many.
 
@@ -130,6 +139,10 @@ _GIVEN_UP = text("""
 _OF_EVENT = text("""
     SELECT from_buyer, to_buyer, number, given_up, joined_at FROM place_handovers WHERE event_id = :event_id
      ORDER BY made_at, from_buyer
+""")
+_GIVERS = text("""
+    SELECT from_buyer, to_buyer FROM place_handovers
+     WHERE event_id = :event_id AND to_buyer = ANY (CAST(:takers AS uuid[]))
 """)
 _MOVE_BOOKINGS = text("""
     WITH tickets AS (

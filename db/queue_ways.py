@@ -100,14 +100,25 @@ _QUEUES_OF = text("""
               FROM revoked_places p JOIN revocations r ON r.event_id = p.event_id AND r.id = p.revocation_id
              WHERE p.event_id = j.event_id AND p.number = j.number AND r.undone_at IS NULL)
       FROM join_journal j JOIN events e ON e.id = j.event_id
-     WHERE j.buyer_id = :buyer_id ORDER BY j.joined_at
+     WHERE j.buyer_id = :buyer_id OR EXISTS (
+           SELECT FROM place_handovers h WHERE h.event_id = j.event_id AND h.from_buyer = j.buyer_id
+              AND h.to_buyer = :buyer_id AND j.number = h.number)
+     ORDER BY j.joined_at
 """)
 _JOINED = text("""
     SELECT j.joined_at, j.number, d.held_at AS drawn_at
       FROM join_journal j LEFT JOIN draws d ON d.event_id = j.event_id AND d.key IS NOT NULL AND j.number <= d.size
-     WHERE j.event_id = :event_id AND j.buyer_id = :buyer_id
+     WHERE j.event_id = :event_id
+       -- A guest who signed in has joined for the account.
+       AND (j.buyer_id = :buyer_id OR j.buyer_id IN (
+            SELECT from_buyer FROM place_handovers WHERE event_id = :event_id AND to_buyer = :buyer_id))
        -- Of those drawn the number is another one, and among the same.
        AND (j.number = :number OR :number <= d.size)
+     -- Of two places that became one the one that counts.
+     ORDER BY (d.held_at IS NULL) DESC, EXISTS (
+              SELECT FROM place_handovers WHERE event_id = :event_id AND to_buyer = :buyer_id AND given_up = j.number),
+           j.number
+     LIMIT 1
 """)
 _CALLED = text("""
     SELECT seq, at, EXISTS (SELECT FROM jsonb_array_elements(passed) AS one

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+
+import orjson
 
 from onsale.db import bookings, chain_lines, code_uses, queue_ways, refunds, sale_chain
 from onsale.db.bookings import Booking
@@ -26,7 +29,10 @@ class PublicLine:
 
 @dataclass(frozen=True)
 class Receipt:
-    """What a buyer can hold a sale report to. The pseudonyms are empty until the log's first line is chained."""
+    """What a buyer can hold a sale report to. The pseudonyms are empty until the log's first line is chained.
+
+    `buyer_pseudonym` is whom the log names: of a guest's booking that went along to an account mostly the guest.
+    """
 
     booking: Booking
     steps: tuple[Step, ...]
@@ -52,7 +58,13 @@ def receipt(office: BoxOffice, booking_id: BookingId, buyer_id: BuyerId) -> Rece
         booking=found,
         steps=(*way_in(way), *timeline(found, moves, owed=refunds.is_owed(given, found.state))),
         pseudonym=chain_lines.pseudonym(key, found.id) if key else "",
-        buyer_pseudonym=chain_lines.pseudonym(key, buyer_id) if key else "",
+        buyer_pseudonym=_named(chained) or (chain_lines.pseudonym(key, buyer_id) if key else ""),
         lines=tuple(PublicLine(*each) for each in chained),
         codes=codes,
     )
+
+
+def _named(chained: Sequence[tuple[int, int, str]]) -> str:
+    """Whom the booking's own line names; nobody while it has none. What is chained is never written anew."""
+    told = (orjson.loads(line) for _, _, line in chained)
+    return next((str(line["buyer"]) for line in told if "buyer" in line), "")

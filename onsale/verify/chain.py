@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from uuid import UUID
 
 from sqlalchemy import Connection
 
-from onsale.db import chain_lines, sale_chain
+from onsale.db import chain_lines, handovers, sale_chain
 from onsale.db.chain_lines import Batch
-from onsale.db.ids import EventId
-from onsale.db.sale_chain import Chained
+from onsale.db.ids import BuyerId, EventId
+from onsale.db.sale_chain import Chained, Fact, Row
 from onsale.verify import sql
 
 # The chainer looks every two seconds; a minute of a record that was away, and as long again to catch up, is no news.
@@ -86,10 +87,35 @@ def _of_record(connection: Connection, event_id: EventId, lines: Sequence[Chaine
     """Every line, made anew from its row."""
     key = sale_chain.known_key(connection, event_id)
     facts = sale_chain.facts(connection, [each.row for each in lines])
+    other: list[Chained] = []
     for each in lines:
         fact = facts.get(each.row)
-        what = f"line {each.position} of the chained log, a {each.row.source}"
         if fact is None:
-            yield f"what {what}, tells of is not on record"
-        elif key is not None and sale_chain.line_of(each.row, fact, position=each.position, key=key) != each.line:
-            yield f"{what}, says something else than the record"
+            yield f"what {_what(each)}, tells of is not on record"
+        elif key is not None and not _tells(each, fact, key):
+            other.append(each)
+    if key is not None and other:
+        before = _as_before_handovers(connection, event_id, {each.row: facts[each.row] for each in other})
+        for each in other:
+            if not any(_tells(each, fact, key) for fact in before.get(each.row, ())):
+                yield f"{_what(each)}, says something else than the record"
+
+
+def _what(chained: Chained) -> str:
+    return f"line {chained.position} of the chained log, a {chained.row.source}"
+
+
+def _tells(chained: Chained, fact: Fact, key: bytes) -> bool:
+    return sale_chain.line_of(chained.row, fact, position=chained.position, key=key) == chained.line
+
+
+def _as_before_handovers(
+    connection: Connection, event_id: EventId, facts: Mapping[Row, Fact]
+) -> dict[Row, tuple[Fact, ...]]:
+    """What these rows told while their booking was still the guest's who signed in later: it was chained as it was."""
+    takers = {row: BuyerId(UUID(str(fact.facts["buyer"]))) for row, fact in facts.items() if "buyer" in fact.facts}
+    givers = handovers.givers(connection, event_id, tuple(set(takers.values())))
+    return {
+        row: tuple(Fact(facts[row].at, {**facts[row].facts, "buyer": str(giver)}) for giver in givers.get(taker, ()))
+        for row, taker in takers.items()
+    }

@@ -32,10 +32,10 @@ def event_id(engine, shop) -> EventId:
 
 @pytest.fixture
 def account(web) -> Member:
-    return _account(web, f"{uuid4().hex}@example.org")
+    return an_account(web, f"{uuid4().hex}@example.org")
 
 
-def _account(web, email: str) -> Member:
+def an_account(web, email: str) -> Member:
     document = web.http.post("/v1/accounts", json={"email": email, "password": PASSWORD}).raise_for_status().json()
     return Member(web.http, document["token"], document["buyer_id"], email)
 
@@ -96,7 +96,7 @@ def test_a_wrong_password_moves_nothing(web, shop, event_id, account):
 
 
 def test_a_signed_in_accounts_place_is_not_taken_by_signing_in_as_another(web, shop, event_id, account):
-    other = _account(web, f"{uuid4().hex}@example.org")
+    other = an_account(web, f"{uuid4().hex}@example.org")
     account.join(event_id)
     journaling.write_journal(shop, event_id)
 

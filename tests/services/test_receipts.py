@@ -12,6 +12,7 @@ from onsale.report.writing import About
 from onsale.workers import chaining
 from tests.services.buyers_page import Shown
 from tests.services.small_sale import verified
+from tests.services.test_handing_over import an_account, signs_in
 from tests.services.test_sale_report import run_by_a_stranger
 
 
@@ -74,3 +75,17 @@ def test_a_sale_over_http_is_reported_and_each_buyer_finds_their_lines(http_sale
     assert "captured_minor: {'eur': 9000}" in done.stdout
     assert "refunded_minor: {'eur': 4500}" in done.stdout
     assert "admitted: 3" in done.stdout
+
+
+def test_who_signs_in_later_is_told_whom_the_log_names_and_when_they_joined(http_sale):
+    chaining.chain(http_sale.engine)
+    before = http_sale.receipt(0)
+    account = an_account(http_sale.web, "later@example.org")
+
+    http_sale.people[0] = signs_in(http_sale.web, http_sale.people[0], account)
+    after = http_sale.receipt(0)
+
+    named = [line["buyer"] for line in map(orjson.loads, [each["line"] for each in after["lines"]]) if "buyer" in line]
+    assert named == [after["buyer_pseudonym"]] == [before["buyer_pseudonym"]]
+    assert after["steps"] == before["steps"]
+    assert [one for one in verified(http_sale.shop, http_sale.event_id, agree_seconds=10.0).findings if not one.ok] == []
