@@ -255,6 +255,8 @@ class QueueState:
     spare_to: int | None = None
     # Numbers that recoveries went on behind: nobody is ahead of anybody with these.
     gaps: Gaps = NO_GAPS
+    # Up to which number the last recovery went on: nobody joined to get there.
+    restored_to: int = 0
     # Holds since the tickets were last counted; each took at least one of those that `free` says.
     taken: int = 0
 

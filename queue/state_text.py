@@ -95,6 +95,7 @@ def state_of(answer: Sequence[Any]) -> QueueState:
         heard=counter("heard_people") if "heard_people" in values else None,
         configured_at_ms=int(values.get("configured_at_us", b"0")) // 1000,
         outlook=values.get("outlook", b""),
+        restored_to=counter("unknown_last"),
         **_nobodys(values, rules.draw),
     )
 

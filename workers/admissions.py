@@ -111,6 +111,8 @@ class Admitter:
         try:
             if recovery.recover(self.shop, one.settings.event_id):
                 one.advance_at = one.look_at = 0.0
+                # It went on behind the last number there is: who joins before the next look would be sent away.
+                self._grant_numbers(one, self.shop.store.snapshot(one.settings.event_id), time.monotonic())
         except (QueueUnavailable, RecordUnavailable, QueueRecovering) as error:
             log.warning("recovery_waits", event_id=one.settings.event_id, error=type(error).__name__)
         except Exception:

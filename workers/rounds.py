@@ -137,8 +137,12 @@ def opening_due(settings: QueueSettings, now: datetime) -> bool:
 
 
 def block_wanted(queue: QueueState, *, issued_before: int, seconds: float) -> int:
-    """How many numbers to reserve now; 0 while enough are left for a few seconds of joins at the speed just seen."""
-    speed = max(0, queue.issued - issued_before) / max(seconds, LOOK_SECONDS / 2)
+    """How many numbers to reserve now; 0 while enough are left for a few seconds of joins at the speed just seen.
+
+    What a recovery skipped was no join: taken for one, each loss would reserve several times what the last one did.
+    """
+    joined = queue.issued - max(issued_before, queue.restored_to)
+    speed = max(0, joined) / max(seconds, LOOK_SECONDS / 2)
     ahead = max(NUMBERS_AHEAD, int(speed * JOIN_SECONDS_AHEAD))
     return 0 if queue.block_end - queue.issued >= ahead else min(2 * ahead, BLOCK_MAX)
 

@@ -165,6 +165,14 @@ def test_numbers_are_reserved_ahead_of_the_speed_of_joining(left, joined, wanted
     assert block_wanted(queue, issued_before=0, seconds=1.0) == wanted
 
 
+def test_what_a_recovery_skipped_was_nobodys_join():
+    restored = replace(QUIET, issued=500_000, block_end=500_000, restored_to=500_000)
+
+    assert block_wanted(restored, issued_before=30, seconds=1.0) == 2 * rounds.NUMBERS_AHEAD
+    joined = replace(restored, issued=520_000, block_end=520_000)
+    assert block_wanted(joined, issued_before=30, seconds=1.0) == 160_000
+
+
 def test_the_queue_gets_every_setting_of_the_organiser():
     rules = rules_of(replace(SETTINGS, reason="sound check", notice="soon", address_limit=9))
 
