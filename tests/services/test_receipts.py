@@ -88,4 +88,5 @@ def test_who_signs_in_later_is_told_whom_the_log_names_and_when_they_joined(http
     named = [line["buyer"] for line in map(orjson.loads, [each["line"] for each in after["lines"]]) if "buyer" in line]
     assert named == [after["buyer_pseudonym"]] == [before["buyer_pseudonym"]]
     assert after["steps"] == before["steps"]
-    assert [one for one in verified(http_sale.shop, http_sale.event_id, agree_seconds=10.0).findings if not one.ok] == []
+    verdict = verified(http_sale.shop, http_sale.event_id, agree_seconds=10.0)
+    assert [one for one in verdict.findings if not one.ok] == []
