@@ -1,5 +1,6 @@
 -- What a line of the chained log says of each of these rows. Raw: five kinds of rows by their keys in one round trip.
--- Only what no later move of the booking changes: the same row gives the same line for ever (verify's I12 asks again).
+-- Only what no later act changes: the same row gives the same line for ever (verify's I12 asks again). But for the buyer: a
+-- guest who signs in hands bookings over, and what was chained before names the guest (onsale/verify/chain.py).
 WITH asked AS (
     SELECT * FROM unnest(CAST(:sources AS text[]), CAST(:events AS bigint[]), CAST(:ids AS uuid[]), CAST(:numbers AS bigint[]))
         AS a (source, event_id, id, number)

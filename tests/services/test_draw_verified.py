@@ -24,7 +24,7 @@ from tests.builders import a_booking, an_event, some_buyers
 from tests.services.serving import Person
 from tests.services.test_draw import BEACON, SEED, VALUE, a_draw, entries_closed, joined, on_record, opened
 from tests.services.test_draw_pages import joined as joined_page
-from tests.services.test_handing_over import PASSWORD, Member, _account, signs_in
+from tests.services.test_handing_over import PASSWORD, Member, an_account, signs_in
 
 PEOPLE = 12
 
@@ -163,7 +163,7 @@ def test_a_draw_is_announced_and_withdrawn_from_the_command_line(engine, run):
 
 @pytest.fixture
 def account(web: Any) -> Member:
-    return _account(web, f"{uuid4().hex}@example.org")
+    return an_account(web, f"{uuid4().hex}@example.org")
 
 
 def names_in(file: Path) -> list[str]:

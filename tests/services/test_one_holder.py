@@ -19,7 +19,7 @@ from onsale.workers.waiting_lists import _take_in
 from tests.builders import a_buyer, an_event, open_queue, until
 from tests.services.serving import Person, Web
 from tests.services.test_draw import a_draw, opened
-from tests.services.test_handing_over import PASSWORD, Member, _account, number, signs_in
+from tests.services.test_handing_over import PASSWORD, Member, an_account, number, signs_in
 from tests.services.test_place_pages import Browser, joined
 
 ENTRANTS = 12
@@ -34,7 +34,7 @@ def event_id(engine, shop) -> EventId:
 
 @pytest.fixture
 def account(web: Web) -> Member:
-    return _account(web, f"{uuid4().hex}@example.org")
+    return an_account(web, f"{uuid4().hex}@example.org")
 
 
 def in_queue(person: Person, event_id: EventId, token: str | None = None):
@@ -169,7 +169,7 @@ def test_who_goes_on_without_it_gets_a_new_number_which_a_lost_redis_knows_again
 
 def test_a_number_is_had_by_one_account_however_many_sign_in_with_the_guest(web, shop, event_id, handed_over):
     guest, token, person = handed_over
-    others = [_account(web, f"{uuid4().hex}@example.org") for _ in range(3)]
+    others = [an_account(web, f"{uuid4().hex}@example.org") for _ in range(3)]
 
     for one in others:
         in_queue(guest, event_id, token)

@@ -27,6 +27,7 @@ class ReceiptDocument(Told):
     """The way from the queue to the payment, with times, and this booking's lines in the sale's public log.
 
     `pseudonym` and `buyer_pseudonym` stand for the booking and for you in a sale report; nobody else is told them.
+    Of a booking made before you signed in the log names the guest that you were: so does `buyer_pseudonym`.
     They are empty, and there are no lines, until the log is chained: seconds after something happened.
     """
 
