@@ -95,7 +95,6 @@ def state_of(answer: Sequence[Any]) -> QueueState:
         heard=counter("heard_people") if "heard_people" in values else None,
         configured_at_ms=int(values.get("configured_at_us", b"0")) // 1000,
         outlook=values.get("outlook", b""),
-        restored_to=counter("unknown_last"),
         **_nobodys(values, rules.draw),
     )
 
@@ -179,7 +178,8 @@ def _nobodys(values: Mapping[str, bytes], draw: DrawState | None) -> dict[str, A
         return in_order([*_ranges(values.get(f"{prefix}gaps", b"")), latest], above=above)
 
     spare_to = int(values["spare_to"]) if "spare_to" in values else None
-    return {"spare_to": spare_to, "gaps": Gaps(lane("", drawn), lane("return_", 0))}
+    gaps = Gaps(lane("", drawn), lane("return_", 0))
+    return {"spare_to": spare_to, "gaps": gaps, "restored_to": int(values["unknown_last"])}
 
 
 def _so_far(text: bytes) -> SoFar | None:
