@@ -177,7 +177,9 @@ class Admitter:
 
     def _grant_numbers(self, one: Watched, queue: QueueState, now: float) -> None:
         """Reserve numbers in the record before the queue may give them out."""
-        size = rounds.block_wanted(queue, issued_before=one.issued, seconds=now - one.looked_at)
+        # The first look has seen no speed: since this machine was started is no time in which people joined.
+        issued_before = one.issued if one.looked_at else queue.issued
+        size = rounds.block_wanted(queue, issued_before=issued_before, seconds=now - one.looked_at)
         if size:
             with record.transaction(self.shop.engine) as connection:
                 block = number_blocks.reserve(connection, one.settings.event_id, size)

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import time
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from sqlalchemy import text
 
+from onsale.db.ids import BuyerId
 from onsale.db.queue_settings import QueueChange
 from onsale.errors import QueueRecovering
 from onsale.workers.admissions import Admitter
 from onsale.workers.rounds import NUMBERS_AHEAD
-from tests.builders import an_event, some_buyers, until
+from tests.builders import an_event, open_queue, some_buyers, until
 
 LOSSES = 10
 BLOCK = 2 * NUMBERS_AHEAD
+# In half a second they would be a rush that needs another block.
+JOINS = 1_300
 
 
 def sizes(engine: Any, event_id: Any) -> list[int]:
@@ -66,6 +70,16 @@ def test_whoever_joins_the_moment_a_queue_is_restored_gets_a_number(shop, engine
         given += joined(shop, event_id, [buyer_id])
 
     assert given == [1, BLOCK + 1]
+
+
+def test_a_loop_that_starts_on_a_machine_just_booted_takes_nobody_for_a_rush(shop, engine):
+    event_id = an_event(engine)
+    open_queue(shop, event_id)
+    joined(shop, event_id, [BuyerId(uuid4()) for _ in range(JOINS)])
+
+    Admitter(shop).go_round(0.5)
+
+    assert sizes(engine, event_id) == [BLOCK]
 
 
 def is_restored(shop: Any, event_id: Any) -> bool:
