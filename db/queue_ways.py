@@ -109,9 +109,9 @@ _JOINED = text("""
     SELECT j.joined_at, j.number, d.held_at AS drawn_at
       FROM join_journal j LEFT JOIN draws d ON d.event_id = j.event_id AND d.key IS NOT NULL AND j.number <= d.size
      WHERE j.event_id = :event_id
-       -- A guest who signed in has joined for the account.
-       AND (j.buyer_id = :buyer_id OR j.buyer_id IN (
-            SELECT from_buyer FROM place_handovers WHERE event_id = :event_id AND to_buyer = :buyer_id))
+       -- A guest who signed in has joined for the account. An array: the journal is asked by its index.
+       AND j.buyer_id = ANY (CAST(:buyer_id AS uuid) || ARRAY(
+           SELECT from_buyer FROM place_handovers WHERE event_id = :event_id AND to_buyer = :buyer_id))
        -- Of those drawn the number is another one, and among the same.
        AND (j.number = :number OR :number <= d.size)
      -- Of two places that became one the one that counts.

@@ -9,6 +9,7 @@ from onsale.cli import main
 from onsale.db.states import BookingState
 from onsale.web import why
 from tests.builders import booking, run_sql
+from tests.services.test_handing_over import an_account, signs_in
 
 
 @pytest.fixture
@@ -44,6 +45,16 @@ def test_a_buyer_is_told_by_queue_and_bookings(http_sale, ask):
     told = ask(http_sale.people[0].id).output
 
     assert "with number 1; it was called." in told
+    assert f"Booking {http_sale.bookings[0]}: confirmed" in told
+
+
+def test_an_account_is_told_of_what_its_guest_did_before_signing_in(http_sale, ask):
+    account = signs_in(http_sale.web, http_sale.people[0], an_account(http_sale.web, "later@example.org"))
+
+    told = ask(account.id).output
+
+    assert "with number 1; it was called." in told
+    assert "Joined the queue and got number 1." in told
     assert f"Booking {http_sale.bookings[0]}: confirmed" in told
 
 
