@@ -21,7 +21,7 @@ LEFT_OVER_SECONDS = 5.0
 # A refund whose wake-up was lost; one that was sent, or is tried again, is due at its own time.
 REFUND_SECONDS = 5.0
 FOUND_MAX = 200
-# Payments to be asked about at once for no other reason than that their refunds have come of age.
+# Refunds that have come of age are looked at until so many payments are to be asked about, those told of among them.
 LOOKS_AT_ONCE = 10
 
 log = structlog.get_logger(__name__)

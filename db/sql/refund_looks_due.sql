@@ -12,7 +12,7 @@ WITH due AS (
        FOR UPDATE SKIP LOCKED
 ), looked AS (
     UPDATE refunds r
-       SET believed = due.next_age IS NULL, due_at = r.ended_at + coalesce(due.next_age, 0) * interval '1 second'
+       SET believed = due.next_age IS NULL, due_at = coalesce(r.ended_at + due.next_age * interval '1 second', r.due_at)
       FROM due WHERE r.id = due.id
     RETURNING r.event_id, r.booking_id
 )
