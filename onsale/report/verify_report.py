@@ -252,6 +252,7 @@ def held(moves: dict[int, Line]) -> Line:
 
 def bills(report: Report) -> None:
     """A hold has tickets, and costs what they cost, with the fees and the tax that it names."""
+    within = may_be_within(report)
     for moves in report.moves.values():
         line = held(moves)
         if not line:
@@ -264,9 +265,16 @@ def bills(report: Report) -> None:
         if any(type(number) is not int or number < 0 for number in whole):
             raise Different(f"{place(line)}: tickets, prices, fees and tax are whole numbers from 0 on")
         more = line["amount_minor"] - sum(price for _, price in line["tickets"]) - (line.get("fees_minor") or 0)
-        # Tax is on top of the prices or within them.
-        if more not in (0, line.get("taxes_minor") or 0):
+        # Tax is on top of the prices or within them, and so is a ticket's fee: how much of the fees, no line tells.
+        least = -(line.get("fees_minor") or 0) if within else 0
+        if not any(least <= more - tax <= 0 for tax in (0, line.get("taxes_minor") or 0)):
             raise Different(f"{place(line)}: {line['amount_minor']} is not what its tickets cost, but {more} more")
+
+
+def may_be_within(report: Report) -> bool:
+    """Whether fees were within the prices at any time: the log tells, unless terms are as the event was made with."""
+    changed = [line["body"] for line in report.log if line["kind"] == "price_terms_changed"]
+    return not changed or any(terms.get("ticket_fee_included") for body in changed for terms in body.values())
 
 
 def paid(report: Report) -> None:

@@ -41,7 +41,7 @@ def test_a_second_jump_of_either_is_found(wrong):
     called = list(RESTORED)
     called[wrong] = (called[wrong][0], called[wrong][1] + 1)
 
-    with pytest.raises(Different, match="were called after 900[34]"):
+    with pytest.raises(Different, match=r"were called after 900[34]"):
         admissions(reported(called))
 
 

@@ -69,6 +69,24 @@ def test_one_without_the_other_is_found(report, says):
 def test_a_bill_is_its_tickets_fees_and_tax_on_top_or_within(more, taxes_minor, right):
     bill = {"prices": (4_500, 2_000), "fees_minor": 300, "taxes_minor": taxes_minor, "amount_minor": 6_800 + more}
     report = reported(moved("queued", "held", **bill))
+    report.log.append(terms_set())
+
+    if right:
+        return bills(report)
+    with pytest.raises(Different, match="not what its tickets cost"):
+        bills(report)
+    return None
+
+
+def terms_set(**before):
+    return {"kind": "price_terms_changed", "body": {"from": before, "to": {"ticket_fee_minor": 150, "tax_bp": 1_200}}}
+
+
+@pytest.mark.parametrize("log", [[], [terms_set(ticket_fee_included=True)]])
+@pytest.mark.parametrize(("more", "right"), [(0, True), (-300, True), (-200, True), (-301, False), (1, False)])
+def test_fees_may_be_within_the_prices_unless_the_log_tells_that_they_never_were(log, more, right):
+    report = reported(moved("queued", "held", prices=(4_500,), fees_minor=300, amount_minor=4_800 + more))
+    report.log.extend(log)
 
     if right:
         return bills(report)
