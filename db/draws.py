@@ -66,6 +66,7 @@ class Draw:
             "beacon_value": (self.beacon or "") if held else "",
             "key": self.key.hex() if self.key else "",
             "weights": self.weights,
+            "beacon_known": self.beacon_value is not None and not held,
         }
 
 

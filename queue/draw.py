@@ -46,6 +46,8 @@ class DrawState:
     key: str = ""
     # (how much an entry may count, of how many people at most), beside all those that count once.
     weights: tuple[tuple[int, int], ...] = ()
+    # Its value is in, and told when the numbers are drawn: an opening that was put off is what is waited for.
+    beacon_known: bool = False
 
     @property
     def held(self) -> bool:
@@ -54,10 +56,13 @@ class DrawState:
 
     @property
     def waits_for(self) -> str | None:
-        """`opening`, then `beacon` (or the organiser's word to go without it); None once it was held."""
+        """`opening`, then `beacon` (or the organiser's word to go without it), and `opening` again where that was put
+        off since; None once it was held.
+        """
         if self.held:
             return None
-        return "opening" if self.size is None else "beacon"
+        has_beacon = self.beacon_known or self.without_beacon or not self.beacon_name
+        return "opening" if self.size is None or has_beacon else "beacon"
 
     def document(self) -> dict[str, Any]:
         """As the queue status tells it, ready for JSON."""

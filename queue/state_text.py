@@ -49,6 +49,9 @@ def rules_json(rules: QueueRules) -> bytes:
     if kept["draw"] and not kept["draw"]["weights"]:
         # A process of the release before knows of no weights, and reads the settings of every other draw.
         del kept["draw"]["weights"]
+    if kept["draw"] and not kept["draw"]["beacon_known"]:
+        # Nor of this, which is so from the beacon to the draw alone.
+        del kept["draw"]["beacon_known"]
     return orjson.dumps(kept)
 
 

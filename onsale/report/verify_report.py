@@ -17,7 +17,7 @@ from bisect import bisect_left
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from datetime import datetime
-from itertools import accumulate, pairwise
+from itertools import accumulate, pairwise, zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +34,8 @@ FIELDS: dict[str, dict[str, type]] = {
     "batch": {"batch": int, "event": int, "first": int, "last": int, "hash": str, "marks": str, "previous": str},
     "move": {"n": int, "at": str, "booking": str, "version": int, "from": str, "to": str},
     "capture": {"n": int, "at": str, "booking": str, "amount_minor": int, "currency": str},
-    "refund": {"n": int, "at": str, "refund": str, "state": str},
+    "refund": {"n": int, "at": str, "refund": str, "booking": str, "state": str, "reason": str, "currency": str}
+    | {"amount_minor": int, "kept_minor": int, "tickets": list},
     "run": {"n": int, "at": str, "run": int, "admitted": int, "first": int, "last": int, "passed": list}
     | {"return_first": int, "return_last": int},
     "log": {"n": int, "at": str, "line": int, "kind": str, "body": dict},
@@ -44,6 +45,10 @@ FIELDS: dict[str, dict[str, type]] = {
 HELD = {"batch": str, "decided_at": str, "tickets": list, "amount_minor": int, "currency": str}
 # Money that was taken has its tickets within this time, or goes back; a report is written down within it.
 SETTLE_US = 3_600_000_000
+# What all that is told of a refund says alike, and how far one may be.
+REFUND = ("booking", "reason", "currency", "amount_minor", "kept_minor", "tickets")
+SUMS = ("amount_minor", "kept_minor")
+REFUND_STATES = {"requested", "sent", "succeeded", "failed"}
 # What a draw does once, after what; once its entries are closed nothing else about it may change.
 CLOSED = "draw_entries_closed"
 DRAWN_AFTER = {CLOSED: "draw_announced", "draw_beacon": CLOSED, "draw_held": CLOSED}
@@ -78,6 +83,8 @@ class Report:
     refunds: dict[str, list[Line]] = field(default_factory=lambda: defaultdict(list))
     runs: dict[int, Line] = field(default_factory=dict)
     log: list[Line] = field(default_factory=list)
+    # When which ticket of which booking went back on sale.
+    back: dict[tuple[str, int], int] = field(default_factory=dict)
     batches: int = 0
     lines: int = 0
     given: int = 0
@@ -92,7 +99,7 @@ def check(raw: bytes, *, key: str | None = None) -> Report:
         raise Different("the file is cut off: it must end with a signature and a newline")
     try:
         report = read_chain(lines)
-        for rule in (histories, bills, money, paid, tickets, order, admissions, turns, draw, totals):
+        for rule in (histories, bills, money, paid, returns, tickets, order, admissions, turns, draw, totals):
             rule(report)
     except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
         where = looked_at(error)
@@ -245,65 +252,165 @@ def held(moves: dict[int, Line]) -> Line:
 
 def bills(report: Report) -> None:
     """A hold has tickets, and costs what they cost, with the fees and the tax that it names."""
+    within = may_be_within(report)
     for moves in report.moves.values():
         line = held(moves)
         if not line:
             continue
         if not line["tickets"]:
             raise Different(f"{place(line)}: tickets were held, and none is named")
+        whole = [number for each in line["tickets"] for number in each]
+        whole += [line.get("fees_minor") or 0, line.get("taxes_minor") or 0]
+        # Another way to write a ticket's number would make it another ticket.
+        if any(type(number) is not int or number < 0 for number in whole):
+            raise Different(f"{place(line)}: tickets, prices, fees and tax are whole numbers from 0 on")
         more = line["amount_minor"] - sum(price for _, price in line["tickets"]) - (line.get("fees_minor") or 0)
-        # Tax is on top of the prices or within them.
-        if more not in (0, line.get("taxes_minor") or 0):
+        # Tax is on top of the prices or within them, and so is a ticket's fee: how much of the fees, no line tells.
+        least = -(line.get("fees_minor") or 0) if within else 0
+        if not any(least <= more - tax <= 0 for tax in (0, line.get("taxes_minor") or 0)):
             raise Different(f"{place(line)}: {line['amount_minor']} is not what its tickets cost, but {more} more")
 
 
+def may_be_within(report: Report) -> bool:
+    """Whether fees were within the prices at any time: the log tells, unless terms are as the event was made with."""
+    changed = [line["body"] for line in report.log if line["kind"] == "price_terms_changed"]
+    return not changed or any(terms.get("ticket_fee_included") for body in changed for terms in body.values())
+
+
 def paid(report: Report) -> None:
-    """Who has tickets for money paid, and who paid has tickets or the money back."""
+    """Who has tickets for money paid, and who paid was given tickets: for money alone there is no refund."""
     taken, made = {line["booking"]: line for line in report.captures}, micros(report.header["made_at"])
-    given = {steps[0]["booking"] for steps in report.refunds.values()}
     for booking, moves in report.moves.items():
         reached = {line["to"]: line for line in moves.values()}
         if "confirmed" in reached and held(moves).get("amount_minor") and booking not in taken:
             raise Different(f"{place(reached['confirmed'])}: the booking is confirmed, and no money was taken")
     for booking, line in taken.items():
-        nothing = booking not in given and all(each["to"] != "committed" for each in report.moves[booking].values())
+        nothing = all(each["to"] != "committed" for each in report.moves[booking].values())
         if nothing and micros(line["at"]) < made - SETTLE_US:
-            raise Different(f"{place(line)}: money was taken for no tickets, and was not given back")
+            raise Different(f"{place(line)}: money was taken for no tickets")
         if micros(line["at"]) > made + SETTLE_US:
             raise Different(f"{place(line)}: money was taken after the report was made")
 
 
 def money(report: Report) -> None:
-    """What was taken is the price at the hold, once; what was given back was taken before."""
-    left: dict[str, int] = {}
+    """What was taken is the price at the hold, once."""
+    seen = set[str]()
     for line in report.captures:
         price = held(report.moves.get(line["booking"], {}))
-        if line["booking"] in left:
+        if line["booking"] in seen:
             raise Different(f"{place(line)}: money was taken twice for one booking")
         if (line["amount_minor"], line["currency"]) != (price.get("amount_minor"), price.get("currency")):
             raise Different(f"{place(line)}: what was taken is not the price, {price.get('amount_minor')}")
-        left[line["booking"]] = line["amount_minor"]
+        seen.add(line["booking"])
+
+
+def returns(report: Report) -> None:
+    """Tickets go back when their booking moves to `refunding`, each once, for what was paid for them.
+
+    That they are on sale again does not wait for the bank: a refund that fails gives them back like any other.
+    """
+    asked = defaultdict[str, list[list[Line]]](list)
     for steps in report.refunds.values():
-        booking, given = steps[0]["booking"], steps[0]["amount_minor"]
-        left[booking] = left.get(booking, 0) - given
-        if left[booking] < 0:
-            raise Different(f"{place(steps[0])}: {given} is given back, and less than that was taken")
+        told_alike(steps)
+        asked[steps[0]["booking"]].append(steps)
+    taken, rules = {line["booking"]: line["amount_minor"] for line in report.captures}, rules_set(report)
+    for booking in dict.fromkeys([*report.moves, *asked]):
+        moves = [line for _, line in sorted(report.moves.get(booking, {}).items())]
+        going = [line for line in moves if line["to"] == "refunding"]
+        refunds, hold = asked.get(booking, []), held(report.moves.get(booking, {}))
+        own, left = dict(hold.get("tickets", ())), taken.get(booking, 0)
+        for move, steps in zip_longest(going, refunds):
+            # Both are written at once; a log may end between the two.
+            if not (move and steps) and not_lately(report, move or steps[0]):
+                raise Different(f"{place(move or steps[0])}: a refund and a booking on its way back belong together")
+            if steps:
+                left -= priced(steps[0], hold, own, left)
+                kept_by(rules, steps[0], hold, own)
+            for ticket in steps[0]["tickets"] if steps else ():
+                del own[ticket]
+                if move:
+                    report.back[booking, ticket] = micros(move["at"])
+        said_back(report, [line for line in moves if line["from"] == "refunding"], refunds)
+
+
+def not_lately(report: Report, line: Line) -> bool:
+    return micros(line["at"]) < micros(report.header["made_at"]) - SETTLE_US
+
+
+def told_alike(steps: list[Line]) -> None:
+    """Whatever becomes of a refund, it is of the same tickets and the same money; and it was asked for."""
+    for line in steps:
+        if line["state"] not in REFUND_STATES or any(line[name] != steps[0][name] for name in REFUND):
+            raise Different(f"{place(line)}: the refund is {line['state']}, or was told otherwise before")
+        if any(type(number) is not int or number < 0 for number in (*line["tickets"], *(line[each] for each in SUMS))):
+            raise Different(f"{place(line)}: tickets and money given back are whole numbers from 0 on")
+    if all(line["state"] != "requested" for line in steps):
+        raise Different(f"{place(steps[0])}: nobody asked for this refund")
+
+
+def priced(line: Line, hold: Line, own: dict[int, int], left: int) -> int:
+    """What is given back and kept is what was paid for these tickets; for the last ones, all that is left of it."""
+    back, worth = set(line["tickets"]), line["amount_minor"] + line["kept_minor"]
+    if not back or len(back) != len(line["tickets"]) or not back <= own.keys():
+        raise Different(f"{place(line)}: tickets are given back that the booking has not, or not any more")
+    least = sum(own[ticket] for ticket in back)
+    lowest, highest = min(left, least), min(left, least + added(hold))
+    if back == own.keys():
+        lowest = highest = left
+    if not lowest <= worth <= highest or line["currency"] != hold["currency"]:
+        paid_for = f"{lowest} to {highest} {hold['currency']}"
+        raise Different(f"{place(line)}: {worth} is given back or kept of tickets for which {paid_for} was paid")
+    return int(worth)
+
+
+def added(hold: Line) -> int:
+    """What fees and tax add to the prices of a booking, at most."""
+    return (hold.get("fees_minor") or 0) + (hold.get("taxes_minor") or 0)
+
+
+def rules_set(report: Report) -> list[tuple[int, Line | None]]:
+    """From when on the organiser kept how much of a ticket that is given back; None: nothing."""
+    changed = sorted(
+        (line for line in report.log if line["kind"] == "refund_rules_changed"), key=lambda each: each["line"]
+    )
+    first = [(-(2**63), changed[0]["body"]["from"])] if changed else []
+    return [*first, *((micros(line["at"]), line["body"]["to"]) for line in changed)]
+
+
+def kept_by(rules: list[tuple[int, Line | None]], line: Line, hold: Line, own: dict[int, int]) -> None:
+    """No more is kept than by the rules in force when the refund was asked for; nothing of a cancelled event."""
+    at, most = micros(line["at"]), 0
+    for (since, rule), (until, _) in pairwise([*rules, (2**63, None)]):
+        if rule and since - EFFECT_US <= at <= until + EFFECT_US and line["reason"] != "event_cancelled":
+            full = [own[ticket] + added(hold) for ticket in line["tickets"]]
+            fixed, share = rule["fee_minor"], rule["fee_basis_points"]
+            most = max(most, sum(min(price, fixed + price * share // 10_000) for price in full))
+    if line["kept_minor"] > most:
+        raise Different(f"{place(line)}: {line['kept_minor']} is kept, and the organiser's rules allow {most}")
+
+
+def said_back(report: Report, moves: list[Line], refunds: list[list[Line]]) -> None:
+    """A booking goes on from `refunding` when all the money is back that was asked for until then."""
+    for nth, move in enumerate(moves, start=1):
+        until = micros(move["at"]) + SKEW_US
+        for steps in refunds[:nth]:
+            done = any(line["state"] == "succeeded" and micros(line["at"]) <= until for line in steps)
+            if not done and not_lately(report, move):
+                raise Different(f"{place(move)}: the money was said to be given back, and was not")
 
 
 def tickets(report: Report) -> None:
     """A ticket is sold to one booking at a time: from its commit until it is given back."""
-    sold: dict[int, list[tuple[int, Line, Line | None]]] = defaultdict(list)
-    given_back = [(steps[0], each) for steps in report.refunds.values() for each in steps[0].get("tickets", [])]
-    back = {(line["booking"], ticket): line for line, ticket in given_back}
+    sold: dict[int, list[tuple[int, Line, int | None]]] = defaultdict(list)
     for booking, moves in report.moves.items():
         for line in moves.values():
             if line["to"] == "committed":
                 for ticket, _ in held(moves)["tickets"]:
-                    sold[ticket].append((micros(line["at"]), line, back.get((booking, ticket))))
+                    sold[ticket].append((micros(line["at"]), line, report.back.get((booking, ticket))))
     for ticket, sales in sold.items():
         sales.sort(key=lambda each: each[0])
         for (_, _, returned), (at, line, _) in pairwise(sales):
-            if returned is None or micros(returned["at"]) > at + SKEW_US:
+            if returned is None or returned > at + SKEW_US:
                 raise Different(f"{place(line)}: ticket {ticket} is sold, and was sold before")
 
 
@@ -357,14 +464,18 @@ def admissions(report: Report) -> None:
     steps = rates(report)
     switched = [micros(line["at"]) for line in report.log if (line["body"].get("enabled") or {}).get("to") is True]
     before, credits, last = (0, 0), full(max(rate for _, rate in steps)), {"": 0, "return_": 0}
+    # A queue that was restored or switched on goes on elsewhere: each kind of number once, when it is next called.
+    may_jump = set[str]()
     for seq, run in sorted(report.runs.items()):
         at = micros(run["at"])
-        jumps = seq != before[0] + 1 or any(before[1] - EFFECT_US <= each <= at + SKEW_US for each in switched)
-        for kind in last:
+        if seq != before[0] + 1 or any(before[1] - EFFECT_US <= each <= at + SKEW_US for each in switched):
+            may_jump.update(last)
+        for kind in [kind for kind in last if run[f"{kind}last"]]:
             first, until = run[f"{kind}first"], run[f"{kind}last"]
-            if until and (first <= last[kind] or (first > last[kind] + 1 and not jumps)):
+            if first <= last[kind] or (first > last[kind] + 1 and kind not in may_jump):
                 raise Different(f"{place(run)}: numbers {first} to {until} were called after {last[kind]}")
             last[kind] = max(last[kind], until)
+            may_jump.discard(kind)
         called = wide(run, "") - sum(until - first + 1 for first, until in run["passed"])
         # How many returns were passed over is not written down.
         if not called <= run["admitted"] <= called + wide(run, "return_"):
@@ -499,7 +610,7 @@ def totals(report: Report) -> None:
         if steps[-1]["state"] == "succeeded":
             refunded[steps[0]["currency"]] += steps[0]["amount_minor"]
     paid = [moves for moves in report.moves.values() if any(line["to"] == "committed" for line in moves.values())]
-    back = sum(len(steps[0].get("tickets", [])) for steps in report.refunds.values())
+    back = sum(len(steps[0]["tickets"]) for steps in report.refunds.values())
     found: Line = {"lines": report.lines, "batches": report.batches, "bookings": len(report.moves)}
     found |= {"bookings_by_state": Counter(moves[max(moves)]["to"] for moves in report.moves.values())}
     found |= {"tickets_sold": sum(len(held(moves)["tickets"]) for moves in paid) - back}

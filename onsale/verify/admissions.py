@@ -13,6 +13,7 @@ from onsale.verify.rates import EFFECT_US_MAX, SKEW_US_MAX, Rates
 SLACK_CREDITS = rate.TURN_CREDITS // 100
 # Fewer turns than this say nothing about a rate: one person is already a per cent of a hundred.
 STRETCH_MIN = 100
+KINDS = ("number", "return number")
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,27 +57,31 @@ def disorder(runs: Sequence[Run], switched_on_us: Sequence[int] = ()) -> list[st
     """What went against the order of the numbers; `runs` by their seq, the queue's own count of them.
 
     Each run goes on where the one before stopped, and lets in whom it does not pass over. The numbers jump only where
-    the queue was restored, which leaves a gap in `seq`, or was switched on (`switched_on_us`).
+    the queue was restored, which leaves a gap in `seq`, or was switched on (`switched_on_us`): numbers and return
+    numbers once each, whenever the first of that kind is called after it.
     """
     wrong: list[str] = []
-    seq, at_us, number, returning = 0, 0, 0, 0
+    seq, at_us = 0, 0
+    before, may_jump = dict.fromkeys(KINDS, 0), set[str]()
     for run in runs:
-        jumps = run.seq != seq + 1 or _any_between(switched_on_us, at_us - EFFECT_US_MAX, run.at_us + SKEW_US_MAX)
-        wrong += _against(run, "number", (run.first, run.last), number, jumps=jumps)
-        wrong += _against(run, "return number", (run.return_first, run.return_last), returning, jumps=jumps)
-        called = _width(run.first, run.last) - run.passed
+        if run.seq != seq + 1 or _any_between(switched_on_us, at_us - EFFECT_US_MAX, run.at_us + SKEW_US_MAX):
+            may_jump.update(KINDS)
+        called = ((run.first, run.last), (run.return_first, run.return_last))
+        for kind, (first, last) in zip(KINDS, called, strict=True):
+            if last:
+                wrong += _against(run, kind, (first, last), before[kind], jumps=kind in may_jump)
+                may_jump.discard(kind)
+                before[kind] = max(before[kind], last)
+        here = _width(run.first, run.last) - run.passed
         # How many returns were passed over is not journaled.
-        if not called <= run.admitted <= called + _width(run.return_first, run.return_last):
-            wrong.append(f"run {run.seq} let in {run.admitted}, and called {called} who were not passed over")
+        if not here <= run.admitted <= here + _width(run.return_first, run.return_last):
+            wrong.append(f"run {run.seq} let in {run.admitted}, and called {here} who were not passed over")
         seq, at_us = run.seq, run.at_us
-        number, returning = max(number, run.last), max(returning, run.return_last)
     return wrong
 
 
 def _against(run: Run, what: str, called: tuple[int, int], before: int, *, jumps: bool) -> list[str]:
     first, last = called
-    if not last:
-        return []
     if first <= before:
         return [f"run {run.seq} called {what}s {first} to {last}, and {before} had been called"]
     if first > before + 1 and not jumps:

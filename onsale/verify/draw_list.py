@@ -14,13 +14,27 @@ import hashlib
 import hmac
 import json
 import os
+import re
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 FORMAT = "onsale draw 1"
-FACTS = ("event_id", "size", "seed", "seed_hash", "beacon_name", "beacon_value", "beacon_hash", "list_hash")
+SIZE_MAX = (1 << 31) - 1
+# What the first line says, each in the one way there is: the numbers follow from how a value is written, not from what
+# it is equal to (1000.0 for 1000).
+FACTS = {
+    "format": f"the text {FORMAT!r}",
+    "event_id": "a whole number from 1 on",
+    "size": f"a whole number from 0 to {SIZE_MAX}",
+    **dict.fromkeys(("seed", "seed_hash", "beacon_hash", "list_hash"), "a text of 64 hexadecimal digits"),
+    **dict.fromkeys(("beacon_name", "beacon_value"), "a text in ASCII"),
+    "without_beacon": "true or false",
+    "weights": "a list of pairs of whole numbers, each weight once",
+}
+HEX, PLAIN = re.compile("[0-9a-f]{64}"), re.compile("([!-~]([ -~]*[!-~])?)?")
+OPTIONAL = ("without_beacon", "weights")
 NOBODY = "-"
 # What nothing in a list binds: as an option, in the list, and in words, with who published it when.
 PAGE_BEFORE = "as the event's page had it before anybody could join"
@@ -49,14 +63,10 @@ def check(lines: Iterable[str], noted: Mapping[str, Any]) -> list[Finding]:
     """
     rows = iter(lines)
     try:
-        facts = json.loads(next(rows, ""))
-        missing = [name for name in FACTS if name not in facts] if isinstance(facts, dict) else list(FACTS)
-        if missing or facts.get("format") != FORMAT:
-            return [Finding("file", f"the first line is no head of an {FORMAT} list")]
+        facts = _facts(next(rows, ""))
         entries = [_entry(row) for row in rows if row.strip()]
-        weights = {int(weight): int(people) for weight, people in facts.get("weights", ())}
-        seed = bytes.fromhex(facts["seed"])
-    except (ValueError, TypeError) as error:
+        weights, seed = dict(facts.get("weights", ())), bytes.fromhex(facts["seed"])
+    except (ValueError, RecursionError) as error:
         return [Finding("file", f"cannot be read: {error}")]
     found = [*_event(facts, noted), *_seed(facts, seed, noted), *_beacon(facts, noted), *_count(facts, entries, noted)]
     keyed = not found
@@ -68,14 +78,53 @@ def check(lines: Iterable[str], noted: Mapping[str, Any]) -> list[Finding]:
 def taken(head: str, noted: Mapping[str, Any]) -> list[tuple[str, str]]:
     """What was believed as a list has it, because it was not noted: the option to give, and what to compare."""
     try:
-        facts = json.loads(head)
+        facts = _facts(head)
         told = [(name, words, facts[fact], when) for name, fact, words, when in TAKEN if noted.get(name) is None]
-    except (ValueError, TypeError, KeyError):
+    except (ValueError, RecursionError):
         return []
     return [
         ("--" + name.replace("_", "-"), f"{words}, {value if value not in (None, '') else 'none'}: {when}")
         for name, words, value, when in told
     ]
+
+
+def _facts(head: str) -> dict[str, Any]:
+    """The first line. ValueError says what in it is not as it must be written."""
+    facts = json.loads(head, object_pairs_hook=_once)
+    if not isinstance(facts, dict) or any(name not in facts for name in FACTS if name not in OPTIONAL):
+        raise ValueError(f"the first line is no head of an {FORMAT} list")
+    for name, value in facts.items():
+        if name not in FACTS:
+            raise ValueError(f"the first line has {name!r}, which no {FORMAT} list has")
+        if not _fits(name, value):
+            raise ValueError(f"{name!r} in the first line is {json.dumps(value):.60}, where {FACTS[name]} must be")
+    return facts
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    facts = dict(pairs)
+    if len(facts) != len(pairs):
+        raise ValueError("the first line has a name twice")
+    return facts
+
+
+def _fits(name: str, value: Any) -> bool:
+    if name == "without_beacon":
+        return type(value) is bool
+    if name == "weights":
+        return _is_weights(value)
+    if name in ("event_id", "size"):
+        return type(value) is int and (value > 0 if name == "event_id" else 0 <= value <= SIZE_MAX)
+    if name == "format":
+        return bool(value == FORMAT)
+    pattern = PLAIN if name in ("beacon_name", "beacon_value") else HEX
+    return type(value) is str and pattern.fullmatch(value) is not None
+
+
+def _is_weights(value: Any) -> bool:
+    pairs = [tuple(pair) for pair in value if type(pair) is list] if type(value) is list else [()]
+    whole = all(len(pair) == 2 and all(type(number) is int and number > 0 for number in pair) for pair in pairs)
+    return whole and len(pairs) == len(value) == len(dict(pairs))
 
 
 def _event(facts: Mapping[str, Any], noted: Mapping[str, Any]) -> Iterable[Finding]:
@@ -85,7 +134,14 @@ def _event(facts: Mapping[str, Any], noted: Mapping[str, Any]) -> Iterable[Findi
 
 def _entry(row: str) -> tuple[int, str, int]:
     number, entrant, drawn = row.strip().split(",")
+    if not (_is_number(number) and _is_number(drawn)):
+        raise ValueError(f"where two numbers must be is {row.strip()!r:.60}")
     return int(number), entrant, int(drawn)
+
+
+def _is_number(text: str) -> bool:
+    """Written in the one way there is: int() takes 1_0, +10 and other scripts' digits too."""
+    return text.isascii() and text.isdigit() and len(text) <= 10 and str(int(text)) == text
 
 
 def _seed(facts: Mapping[str, Any], seed: bytes, noted: Mapping[str, Any]) -> Iterable[Finding]:
@@ -97,7 +153,7 @@ def _seed(facts: Mapping[str, Any], seed: bytes, noted: Mapping[str, Any]) -> It
 
 
 def _beacon(facts: Mapping[str, Any], noted: Mapping[str, Any]) -> Iterable[Finding]:
-    really = hashlib.sha256(str(facts["beacon_value"]).encode()).hexdigest()
+    really = hashlib.sha256(facts["beacon_value"].encode()).hexdigest()
     if really != facts["beacon_hash"]:
         yield Finding("beacon", f"the value's hash is {really}, and the list says {facts['beacon_hash']}")
     name, value, without = facts["beacon_name"], facts["beacon_value"], bool(facts.get("without_beacon"))
@@ -174,7 +230,7 @@ def _numbers(facts: Mapping[str, Any], seed: bytes, entries: Sequence[tuple[int,
     if not entries:
         return []
     size = facts["size"]
-    drawn = Draw(seed, str(facts["beacon_value"]), size)
+    drawn = Draw(seed, facts["beacon_value"], size)
     wrong = [(number, said) for number, _, said in entries if not 0 < number <= size or drawn.of(number) != said]
     if not wrong:
         return []

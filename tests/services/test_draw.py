@@ -185,6 +185,22 @@ def test_the_opening_waits_for_the_beacon_and_the_status_says_so(shop, engine):
     assert not shop.store.advance(event_id).admitted
 
 
+def test_an_opening_put_off_after_the_entries_closed_is_what_is_waited_for_once_the_beacon_is_in(shop, engine):
+    event_id = a_draw(shop, engine)
+    joined(shop, event_id, some_buyers(engine, 3))
+    entries_closed(shop, engine, event_id)
+    set_queue(engine, event_id, opens_at=datetime.now(UTC) + timedelta(hours=1))
+    beacon_came(engine, event_id)
+
+    go_round(shop, lambda: shop.store.snapshot(event_id).rules.draw.waits_for == "opening", "the opening is waited for")
+
+    draw = shop.store.snapshot(event_id).rules.draw
+    assert (draw.size, draw.seed, draw.beacon_value, draw.held) == (3, "", "", False)
+    it_is_time(engine, event_id)
+    go_round(shop, lambda: is_open(shop, event_id), "the numbers are drawn")
+    assert shop.store.snapshot(event_id).rules.draw.beacon_value == VALUE
+
+
 def test_without_a_named_beacon_it_is_held_at_the_opening(shop, engine):
     event_id = a_draw(shop, engine, beacon="")
     joined(shop, event_id, some_buyers(engine, 3))

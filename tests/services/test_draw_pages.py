@@ -16,8 +16,8 @@ from onsale.db.queue_settings import Phase, QueueChange
 from onsale.db.staff import Role, Staff
 from onsale.web import passwords
 from onsale.web.pages.draw_words import INFLUENCE_BEACON, INFLUENCE_NONE, INFLUENCE_WITHOUT
-from tests.builders import an_event, open_queue
-from tests.services.test_draw import BEACON, SEED, VALUE, a_draw, beacon_came, entries_closed, opened
+from tests.builders import an_event, open_queue, set_queue
+from tests.services.test_draw import BEACON, SEED, VALUE, a_draw, beacon_came, entries_closed, go_round, opened
 
 PASSWORD = "a long sentence of staff"
 
@@ -89,6 +89,27 @@ def test_while_the_beacon_is_awaited_the_page_says_what_for(web, shop, engine):
     assert BEACON in page
     # No countdown that is over: it would have every browser fetch the page again and again.
     assert "data-countdown" not in page
+
+
+def test_an_opening_that_was_put_off_is_what_the_pages_say_is_waited_for(web, shop, engine, boss):
+    event_id = a_draw(shop, engine)
+    browser = joined(web, event_id)
+    entries_closed(shop, engine, event_id)
+    set_queue(engine, event_id, opens_at=datetime.now(UTC) + timedelta(hours=1))
+    beacon_came(engine, event_id)
+    go_round(shop, lambda: shop.store.snapshot(event_id).rules.draw.beacon_known, "the queue has heard of it")
+    web.office.statuses.forget(event_id)
+
+    page, facts = browser.page(f"/events/{event_id}/queue"), browser.page(f"/events/{event_id}/draw")
+    console = boss(event_id).page(f"/admin/events/{event_id}/draw")
+
+    assert "We wait for a public value" not in page
+    assert "1 number will be drawn.</strong> The sale opens <time" in page
+    assert "told here when the numbers are drawn" in facts
+    assert VALUE not in page + facts
+    assert "Draw with this value" not in console
+    assert "The numbers are drawn when the sale opens" in console
+    assert "drawn when the sale opens <time" in Browser(web).page(f"/events/{event_id}")
 
 
 @pytest.mark.parametrize("beacon", ["", BEACON])

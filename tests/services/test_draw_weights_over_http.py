@@ -22,7 +22,8 @@ from tests.services.serving import Person
 from tests.services.test_codes_over_http import press, slug
 from tests.services.test_draw import SEED, VALUE, entries_closed
 from tests.services.test_draw_pages import Browser
-from tests.services.weighted_draw import a_weighted_draw, an_announced_draw, held, join_with
+from tests.services.test_draw_verified import broken
+from tests.services.weighted_draw import FIVE_TIMES, a_weighted_draw, an_announced_draw, held, join_with
 
 
 @pytest.fixture
@@ -95,6 +96,14 @@ def test_the_console_makes_one_and_shows_what_is_public(web, engine, member):
     assert "counts 4 times in the draw" in made
     assert "Say how many may use a priority code" in wrong
     assert "4 times: at most 10 people" in draw
+
+
+def test_weights_that_are_published_are_changes_of_the_queue_that_its_log_tells_of(shop, engine, event_id):
+    a_code(engine, announced_too := an_announced_draw(engine), FIVE_TIMES, "FANS")
+    a_code(engine, announced_too, FIVE_TIMES, "MORE")
+    held(shop, engine, event_id)
+
+    assert broken(engine, event_id, "I6") == broken(engine, announced_too, "I6") == []
 
 
 def test_verify_holds_each_booking_to_its_buyers_best_number(shop, engine, event_id):

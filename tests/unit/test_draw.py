@@ -178,3 +178,7 @@ def test_what_a_draw_waits_for():
     assert announced.waits_for == "opening"
     assert DrawState("ab", "round 1", size=10).waits_for == "beacon"
     assert DrawState("ab", "round 1", size=10, key="cd").waits_for is None
+    # The opening was put off: what else was waited for is there, or is not waited for.
+    closed_early = [{"beacon_known": True}, {"without_beacon": True}, {"beacon_name": ""}]
+    for said in closed_early:
+        assert DrawState(**{"seed_hash": "ab", "beacon_name": "round 1", "size": 10, **said}).waits_for == "opening"

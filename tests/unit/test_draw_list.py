@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import hmac
 import json
 import os
 import subprocess
@@ -137,6 +138,72 @@ def test_a_number_that_was_improved_is_found_and_named():
 @pytest.mark.parametrize("lines", [[], ["{}"], ["no json"], ["[]"], [a_list()[0], "1,2"], [a_list(seed="xyz")[0]]])
 def test_what_is_no_list_is_said_to_be_none(lines):
     assert wrong(lines) == ["file"]
+
+
+def drawn_by(beacon: object, size: object, **said: object) -> list[str]:
+    """A list whose every number follows from this beacon and this size, as they are written."""
+    rule = Draw(SEED, str(beacon), SIZE)
+    rule._key = hmac.digest(SEED, f"onsale draw 1\n{beacon}\n{size}".encode(), "sha256")
+    head, *rows = a_list(size=size, beacon_value=beacon, beacon_hash=sha256(str(beacon).encode()).hexdigest(), **said)
+    names = [row.split(",")[:2] for row in rows]
+    return [head, *(f"{number},{name},{rule.of(int(number))}" for number, name in names)]
+
+
+def test_a_list_that_follows_from_how_its_beacon_and_size_are_written_is_right():
+    assert wrong(drawn_by(VALUE, SIZE), beacon=VALUE, size=SIZE) == []
+    assert wrong(drawn_by("", SIZE, beacon_name=""), beacon_name="", beacon="", size=SIZE) == []
+
+
+def test_another_way_to_write_the_size_is_no_other_order():
+    # 50.0 == 50, and the text of the key is another one.
+    for size in (float(SIZE), str(SIZE)):
+        (finding,) = check(drawn_by(VALUE, size), {"event": 7, "seed_hash": sha256(SEED).hexdigest(), "size": SIZE})
+        assert (finding.what, "'size'" in finding.says) == ("file", True)
+
+
+@pytest.mark.parametrize("nothing", [None, 0, [], False, {}, 0.0])
+def test_another_way_to_say_that_there_is_no_beacon_is_no_other_order(nothing):
+    (finding,) = check(drawn_by(nothing, SIZE, beacon_name=""), {"beacon_name": "", "size": SIZE})
+
+    assert (finding.what, "'beacon_value'" in finding.says) == ("file", True)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        *(("event_id", value) for value in (7.0, "7", True, None, 0)),
+        *(("size", value) for value in (True, -1, 1 << 31, None, [SIZE], 1e400)),
+        *(("seed", value) for value in (SEED.hex().upper(), SEED.hex()[2:], f" {SEED.hex()}", 0, None)),
+        *((name, value) for name in ("seed_hash", "beacon_hash", "list_hash") for value in (0, None, "AB" * 32, "")),
+        *((name, value) for name in ("beacon_name", "beacon_value") for value in (" a", "a\n", "\ud800", "\u0660", 1)),
+        *(("without_beacon", value) for value in (0, "", None, [])),
+        *(("weights", value) for value in ({}, None, "", [5, 3], [[5, 3.0]], [[5, 3], [5, 4]], [[5]], [["5", 3]])),
+        ("format", "onsale draw 2"),
+        ("more", 1),
+    ],
+)
+def test_each_fact_is_written_in_one_way_and_the_one_that_is_not_is_named(name, value):
+    (finding,) = check(a_list(**{name: value}), {})
+
+    assert (finding.what, f"{name!r}" in finding.says) == ("file", True)
+    assert draw_list.taken(a_list(**{name: value})[0], {}) == []
+
+
+def test_a_fact_that_is_told_twice_is_refused():
+    head, *rows = a_list()
+
+    (finding,) = check([head.replace("{", '{"size": 7, ', 1), *rows], {})
+
+    assert (finding.what, "twice" in finding.says) == ("file", True)
+
+
+@pytest.mark.parametrize("number", ["+1", "01", "1_0", "\u0661", "", "1" * 5_000])
+def test_a_number_is_written_in_one_way(number):
+    head, row, *rows = a_list()
+    _, name, drawn = row.split(",")
+
+    assert wrong([head, f"{number},{name},{drawn}", *rows]) == ["file"]
+    assert wrong([head, f"1,{name},{number}", *rows]) == ["file"]
 
 
 @pytest.mark.parametrize("size", [1, 2, 257, 10_000])

@@ -40,7 +40,6 @@ TOO_LATE = ("queued", "held", "authorising", "expired")
         reported(moved(*BOUGHT), captured_at=LONG_AGO),
         reported(moved(*BOUGHT, amount_minor=0, prices=(0,))),
         reported(moved(*BOUGHT[:-1])),
-        reported(moved(*TOO_LATE), captured_at=LONG_AGO, refunded=True),
         reported(moved(*TOO_LATE), captured_at=JUST_NOW),
     ],
 )
@@ -53,6 +52,8 @@ def test_money_and_tickets_go_together(report):
     [
         (reported(moved(*BOUGHT)), "no money was taken"),
         (reported(moved(*TOO_LATE), captured_at=LONG_AGO), "for no tickets"),
+        # A refund is of tickets that were sold: it excuses nothing here.
+        (reported(moved(*TOO_LATE), captured_at=LONG_AGO, refunded=True), "for no tickets"),
         (reported(moved(*BOUGHT), captured_at="2026-05-01T21:00:01Z"), "after the report"),
     ],
 )
@@ -68,12 +69,47 @@ def test_one_without_the_other_is_found(report, says):
 def test_a_bill_is_its_tickets_fees_and_tax_on_top_or_within(more, taxes_minor, right):
     bill = {"prices": (4_500, 2_000), "fees_minor": 300, "taxes_minor": taxes_minor, "amount_minor": 6_800 + more}
     report = reported(moved("queued", "held", **bill))
+    report.log.append(terms_set())
 
     if right:
         return bills(report)
     with pytest.raises(Different, match="not what its tickets cost"):
         bills(report)
     return None
+
+
+def terms_set(**before):
+    return {"kind": "price_terms_changed", "body": {"from": before, "to": {"ticket_fee_minor": 150, "tax_bp": 1_200}}}
+
+
+@pytest.mark.parametrize("log", [[], [terms_set(ticket_fee_included=True)]])
+@pytest.mark.parametrize(("more", "right"), [(0, True), (-300, True), (-200, True), (-301, False), (1, False)])
+def test_fees_may_be_within_the_prices_unless_the_log_tells_that_they_never_were(log, more, right):
+    report = reported(moved("queued", "held", prices=(4_500,), fees_minor=300, amount_minor=4_800 + more))
+    report.log.extend(log)
+
+    if right:
+        return bills(report)
+    with pytest.raises(Different, match="not what its tickets cost"):
+        bills(report)
+    return None
+
+
+@pytest.mark.parametrize(
+    "bill", [{"prices": (9_000, -4_500)}, {"prices": ("4500",)}, {"fees_minor": -4_500, "amount_minor": 0}]
+)
+def test_a_bill_is_whole_numbers_from_0_on(bill):
+    with pytest.raises(Different, match="whole numbers"):
+        bills(reported(moved("queued", "held", **bill)))
+
+
+@pytest.mark.parametrize("ticket", ["1", 1.0, True, -1])
+def test_a_tickets_number_is_written_in_one_way(ticket):
+    moves = moved("queued", "held")
+    moves[2]["tickets"] = [[ticket, 4_500]]
+
+    with pytest.raises(Different, match="whole numbers"):
+        bills(reported(moves))
 
 
 def acts(*said):

@@ -204,6 +204,31 @@ def test_numbers_left_out_are_found_but_where_the_queue_was_restored_or_switched
     assert disorder(restored) == []
 
 
+def both_restored(*, seq: int = 3_531) -> list[Run]:
+    """A queue of six a minute that was lost with people and return numbers waiting; they are called in turn."""
+    before = [Run(1, MOMENT, 1, 1, 1, 1, 2)]
+    seconds = ((9_003, 9_003, 0, 0), (0, 0, 9_004, 9_004), (9_004, 9_004, 0, 0), (0, 0, 9_005, 9_005))
+    return before + [Run(seq + n, MOMENT + (n + 1) * MINUTE, *called, 1) for n, called in enumerate(seconds)]
+
+
+def test_numbers_and_return_numbers_of_a_restored_queue_jump_once_each_whichever_is_called_first() -> None:
+    runs = both_restored()
+
+    assert disorder(runs) == []
+    assert disorder(both_restored(seq=2), [MOMENT + SECOND_US]) == []
+    # One that lost nothing has no such gap in either.
+    assert len(disorder(both_restored(seq=2))) == 2
+
+
+@pytest.mark.parametrize(("run", "kind"), [(3, "first"), (4, "return_first")])
+def test_a_hole_in_either_kind_after_its_first_run_is_found_however_soon_the_queue_was_restored(run, kind) -> None:
+    runs = both_restored()
+    last = kind.replace("first", "last")
+    runs[run] = replace(runs[run], **{kind: getattr(runs[run], kind) + 1, last: getattr(runs[run], last) + 1})
+
+    assert ["were never called" in one for one in disorder(runs)] == [True]
+
+
 def test_whoever_is_called_is_let_in_or_passed_over() -> None:
     run = Run(1, MOMENT, 1, 10, 0, 0, 7, 3)
 

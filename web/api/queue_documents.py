@@ -90,10 +90,10 @@ class WeightDocument(Told):
 class DrawDocument(Told):
     """A draw, as it was announced and as it came out; docs/draw.md tells how to work a number out again.
 
-    `waits_for`: `opening` or `beacon` until it was held. `size`: how many numbers are drawn, null while entries are
-    open; a beacon published before `closed_at` proves nothing. `seed` and `beacon_value` are told when it was held;
-    `without_beacon`: the organiser did not wait for it. `weights`: fixed when the pre-queue opens; every entry that is
-    of none of them counts once.
+    `waits_for`: `opening`, then `beacon`, then `opening` again where that was put off, until it was held. `size`: how
+    many numbers are drawn, null while entries are open; a beacon published before `closed_at` proves nothing. `seed`
+    and `beacon_value` are told when it was held; `without_beacon`: the organiser did not wait for it. `weights`: fixed
+    when the pre-queue opens; every entry that is of none of them counts once.
     """
 
     seed_hash: str

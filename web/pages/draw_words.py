@@ -26,12 +26,16 @@ INFLUENCE_WITHOUT = (
 
 @dataclass(frozen=True)
 class DrawView:
-    """A draw as a page shows it; `counting`: the entries close at a moment that is still to come."""
+    """A draw as a page shows it; `counting`: the entries close at a moment that is still to come.
+
+    `put_off`: they are closed, and it is held at a moment that is still to come.
+    """
 
     state: DrawState
     opens_at: datetime
     counting: bool
     influence: str
+    put_off: bool = False
 
     @property
     def pending(self) -> bool:
@@ -44,7 +48,8 @@ def view(draw: DrawState | None, *, opens_at: datetime, now: datetime) -> DrawVi
     if draw is None:
         return None
     influence = influence_of(draw.beacon_name, without_beacon=draw.without_beacon)
-    return DrawView(draw, opens_at, draw.size is None and opens_at > now, influence)
+    put_off = draw.size is not None and draw.waits_for == "opening" and opens_at > now
+    return DrawView(draw, opens_at, draw.size is None and opens_at > now, influence, put_off)
 
 
 def influence_of(beacon_name: str, *, without_beacon: bool) -> str:

@@ -25,7 +25,7 @@ SELECT format('the queue was set %s times, and the sale log tells of %s', s.vers
   FROM queue_settings s
  CROSS JOIN (SELECT count(*) AS times FROM log
               WHERE kind IN ('queue_changed', 'queue_opened', 'draw_announced', 'draw_withdrawn', 'draw_entries_closed',
-                             'draw_beacon', 'draw_without_beacon')
+                             'draw_beacon', 'draw_without_beacon', 'draw_weights_published')
                  -- A draw that was held opens its queue, which is the line after it and the version, or is one itself.
                  OR (kind = 'draw_held' AND kind_after IS DISTINCT FROM 'queue_opened')) AS told
  WHERE s.event_id = :event_id AND s.version - 1 <> told.times
