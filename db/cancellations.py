@@ -11,7 +11,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection, text
 
-from onsale.db import catalogue, queue_settings, sale_log
+from onsale.db import catalogue, locks, queue_settings, sale_log
 from onsale.db.catalogue import EventStatus
 from onsale.db.ids import BookingId, EventId
 from onsale.db.queue_settings import Phase, QueueChange
@@ -51,6 +51,8 @@ def begin(connection: Connection, event_id: EventId, *, reason: str, actor: str)
     """Cancel the event and stop its sale; a second time changes nothing. NotFound: there is no such event."""
     if queue_settings.get(connection, event_id) is None:
         raise NotFound
+    # Before `asked_at`: who gives money back by the organiser's rules at this moment has written it by then.
+    locks.calling_off(connection, event_id)
     arguments = {"event_id": event_id, "reason": reason[:REASON_CHARACTERS_MAX], "actor": actor}
     if connection.execute(_BEGIN, arguments).rowcount:
         closed = QueueChange(phase=Phase.CLOSED, selling=False, reason=reason[:REASON_CHARACTERS_MAX])
@@ -66,6 +68,12 @@ def get(connection: Connection, event_id: EventId) -> Cancellation | None:
     return Cancellation(*row) if row else None
 
 
+def stands(connection: Connection, event_id: EventId) -> bool:
+    """Whether the event is cancelled; if not, it is not until the caller's transaction ends."""
+    locks.not_called_off(connection, event_id)
+    return get(connection, event_id) is not None
+
+
 def under_way(connection: Connection, *, limit: int = 20) -> tuple[EventId, ...]:
     """Cancelled events of which something is left to do, the oldest first."""
     return tuple(connection.execute(_UNDER_WAY, {"limit": limit}).scalars())
@@ -77,7 +85,10 @@ def paying(connection: Connection, event_id: EventId, *, limit: int) -> tuple[Bo
 
 
 def to_refund(connection: Connection, event_id: EventId, *, at_once: int) -> tuple[BookingId, ...]:
-    """Paid bookings with a ticket nobody was let in with; as many as leave `at_once` refunds under way, not more."""
+    """Paid bookings with a ticket nobody was let in with; as many as leave `at_once` refunds to be answered, not more.
+
+    One that the bank calls pending costs nobody a call, and may be so for days.
+    """
     return tuple(connection.execute(_TO_REFUND, {"event_id": event_id, "at_once": at_once}).scalars())
 
 
@@ -113,7 +124,8 @@ _TO_REFUND = text("""
                       AND coalesce(bt.released_at, 'infinity') = 'infinity' AND bt.checked_in_at IS NULL)
      ORDER BY b.id
      LIMIT greatest(0, :at_once - (SELECT count(*) FROM refunds r
-                                    WHERE r.event_id = :event_id AND r.state IN ('requested', 'sent')))
+                                    WHERE r.event_id = :event_id AND r.state IN ('requested', 'sent')
+                                      AND r.provider_refund_id IS NULL))
 """)
 _FINISH = text("""
     UPDATE event_cancellations c SET done_at = clock_timestamp()

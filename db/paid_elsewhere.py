@@ -31,12 +31,13 @@ class MoreGiven:
     state: str
 
 
-def told(connection: Connection, intent_id: str, *, given_back_minor: int | None) -> bool:
+def told(connection: Connection, intent_id: str, *, given_back_minor: int | None, sent_back: bool = False) -> bool:
     """The provider told of a refund of this payment; whether it is to be asked what there is in all.
 
     `given_back_minor`: what it says was given back in all; None where it did not say, and something was, or is owed.
+    `sent_back`: a refund has failed, be it one that a worker is just about to believe in.
     """
-    arguments = {"intent_id": intent_id, "given_back_minor": given_back_minor}
+    arguments = {"intent_id": intent_id, "given_back_minor": given_back_minor, "sent_back": sent_back}
     return connection.execute(_TOLD, arguments).rowcount == 1
 
 
@@ -104,7 +105,8 @@ def _of(booking_id: BookingId) -> dict[str, object]:
 _TOLD = text("""
     UPDATE payments p SET refunds_told_at = clock_timestamp()
      WHERE p.intent_id = :intent_id
-       AND CASE WHEN CAST(:given_back_minor AS bigint) IS NULL THEN
+       AND CASE WHEN :sent_back THEN true
+                WHEN CAST(:given_back_minor AS bigint) IS NULL THEN
                      p.refunded_minor > 0 OR EXISTS (SELECT FROM refunds r WHERE r.event_id = p.event_id
                                                         AND r.booking_id = p.booking_id AND r.state = 'failed')
                 ELSE :given_back_minor > (

@@ -6,12 +6,12 @@ See docs/decisions/0064.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from uuid import UUID
 
 from sqlalchemy import Connection, text
 
-from onsale.db import disputes, refund_settings, sql
+from onsale.db import cancellations, disputes, refund_settings, sql
 from onsale.db.bookings import Booking, get_for_update
 from onsale.db.ids import BookingId, BuyerId, TicketId, event_of_booking
 from onsale.db.prices import charge_unit_minor
@@ -72,7 +72,7 @@ def request(connection: Connection, booking_id: BookingId, wanted: Wanted) -> Re
     NotFound: no such booking, or a ticket that is not its own (any more). IllegalMove: not confirmed (a refund is under
     way, or all is given back), or nothing to give back. TicketCheckedIn: somebody was let in with one. RefundChanged:
     not the amount that was shown. PaymentDisputed: but for a cancelled event, which owes it all the same.
-    IdempotencyKeyReused.
+    IdempotencyKeyReused. Of a cancelled event all goes back, whoever asks and for what.
     """
     booking = get_for_update(connection, booking_id)
     if booking is None:
@@ -83,10 +83,15 @@ def request(connection: Connection, booking_id: BookingId, wanted: Wanted) -> Re
         return Requested(before, {})
     if booking.state is not BookingState.CONFIRMED:
         raise IllegalMove
+    called_off = cancellations.stands(connection, booking.event_id)
+    if called_off:
+        wanted = replace(wanted, reason=RefundReason.EVENT_CANCELLED, rules=None, amount_minor=None)
     if wanted.reason is not RefundReason.EVENT_CANCELLED and disputes.stands(connection, booking_id):
         raise PaymentDisputed
     sold = sold_tickets(connection, booking_id)
     chosen = _chosen(sold, wanted.tickets)
+    if called_off:
+        chosen = _chosen(sold, None)
     reckoned = _reckoned(connection, booking, sold, chosen, wanted.rules)
     if wanted.amount_minor not in (None, reckoned.amount_minor):
         raise RefundChanged

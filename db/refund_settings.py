@@ -8,8 +8,9 @@ from sqlalchemy import Connection, text
 
 from onsale.db import sale_log
 from onsale.db.ids import EventId
+from onsale.db.price_terms import check_amount
 from onsale.db.refund_rules import BASIS_POINTS, CANCEL_UNTIL_HOURS_MAX, FEE_MINOR_MAX, RefundRules
-from onsale.errors import BadRequest
+from onsale.errors import BadRequest, NotFound
 
 _RANGES = {"cancel_until_hours": CANCEL_UNTIL_HOURS_MAX, "fee_minor": FEE_MINOR_MAX, "fee_basis_points": BASIS_POINTS}
 
@@ -21,10 +22,18 @@ def get(connection: Connection, event_id: EventId) -> RefundRules | None:
 
 
 def change(connection: Connection, event_id: EventId, rules: RefundRules | None, *, actor: str) -> None:
-    """Set the rules, or take them away, and say so in the sale log. BadRequest names the field out of range."""
+    """Set the rules, or take them away, and say so in the sale log.
+
+    BadRequest names the field that is out of range, or no amount of the event's currency. NotFound: no such event.
+    """
     for name, most in _RANGES.items():
         if rules is not None and not 0 <= getattr(rules, name) <= most:
             raise BadRequest(f"{name} is a whole number from 0 to {most}.", field=name)
+    if rules is not None:
+        currency = connection.execute(_CURRENCY, {"event_id": event_id}).scalar_one_or_none()
+        if currency is None:
+            raise NotFound
+        check_amount(rules.fee_minor, currency, field="fee_minor")
     before = get(connection, event_id)
     if before == rules:
         return
@@ -39,6 +48,7 @@ def change(connection: Connection, event_id: EventId, rules: RefundRules | None,
 _GET = text("""
     SELECT cancel_until_hours, fee_minor, fee_basis_points FROM refund_rules WHERE event_id = :event_id
 """)
+_CURRENCY = text("SELECT currency FROM events WHERE id = :event_id")
 _PUT = text("""
     INSERT INTO refund_rules (event_id, cancel_until_hours, fee_minor, fee_basis_points, updated_by)
     VALUES (:event_id, :cancel_until_hours, :fee_minor, :fee_basis_points, :actor)

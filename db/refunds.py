@@ -25,6 +25,9 @@ ATTEMPTS_MAX = 10
 # Sent, and nothing heard: the provider is asked what became of it. A bank that says "pending" takes hours.
 SENT_SECONDS = 60
 PENDING_SECONDS = 3_600
+# A bank may send back what had succeeded, and the provider's word of it may get lost: it is asked at these ages again.
+HOUR, DAY = 3_600, 24 * 3_600
+LOOK_AGES_SECONDS = (HOUR, DAY, 7 * DAY, 30 * DAY)
 WHY_CHARACTERS_MAX = 300
 NOTE_CHARACTERS_MAX = 280
 LISTED_MAX = 200
@@ -214,7 +217,8 @@ def _ended(connection: Connection, refund: Refund, arguments: Mapping[str, objec
     # The letter tells of all refunds until it is sent; one about those before makes room for it.
     connection.execute(_FORGET_LETTER, _of(refund.booking_id))
     nothing = dict.fromkeys(("provider_refund_id", "way", "by", "note"))
-    asked = {**nothing, "refund_id": refund.id, **arguments}
+    which = {"refund_id": refund.id, "attempt": refund.attempt, "first_look_seconds": LOOK_AGES_SECONDS[0]}
+    asked = {**nothing, **which, **arguments}
     return bool(connection.execute(sql.load("refund_succeeded"), asked).scalar_one())
 
 
@@ -233,6 +237,15 @@ def again(connection: Connection, refund: Refund) -> Refund | None:
 def doubted(connection: Connection, provider_refund_id: str) -> None:
     """succeeded -> sent: the provider says that something changed about it, so it is asked."""
     connection.execute(_DOUBTED, {"provider_refund_id": provider_refund_id})
+
+
+def look_again(connection: Connection, *, at_once: int) -> tuple[BookingId, ...]:
+    """Mark the payments of refunds that are old enough for another look, as if the provider had told of them.
+
+    Those that wait longest first; as many as leave `at_once` payments to be asked about, not more.
+    """
+    arguments = {"ages": list(LOOK_AGES_SECONDS), "at_once": at_once}
+    return tuple(connection.execute(sql.load("refund_looks_due"), arguments).scalars())
 
 
 def refund_of(row: Row[Any]) -> Refund:

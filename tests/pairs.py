@@ -12,19 +12,33 @@ import psutil
 from onsale.sandbox.embedded import working_in
 from onsale.sandbox.pair import PostgresPair
 from onsale.sandbox.ports import LOOPBACK
+from onsale.sandbox.standby import PairedPostgres
 
 
 @contextmanager
-def mute(pair: PostgresPair) -> Iterator[None]:
-    """The primary sends nothing to its standby for a while; neither knows yet. Only for a few seconds."""
-    processes = working_in(pair.primary.data_folder, pair.program)
-    (sender,) = [one for one in processes if "walsender" in " ".join(one.cmdline())]
-    sender.suspend()
+def mute(pair: PostgresPair, *, promotes: bool = False) -> Iterator[None]:
+    """The primary sends nothing to its standby for a while, and neither knows yet.
+
+    `promotes`: the standby's own work goes on, so that it can be promoted; after SILENCE_SECONDS it would call anew.
+    """
+    still = [_one_of(pair, pair.primary, "walsender")]
+    if not promotes:
+        still.append(_one_of(pair, pair.standby, "walreceiver"))
+    for process in still:
+        process.suspend()
     try:
         yield
     finally:
-        with suppress(psutil.NoSuchProcess):
-            sender.resume()
+        for process in reversed(still):
+            with suppress(psutil.NoSuchProcess):
+                process.resume()
+
+
+def _one_of(pair: PostgresPair, server: PairedPostgres, title: str) -> psutil.Process:
+    """The server's one process with this title."""
+    processes = working_in(server.data_folder, pair.program)
+    (found,) = [one for one in processes if title in " ".join(one.cmdline())]
+    return found
 
 
 def waits_for_the_standby(pair: PostgresPair) -> bool:

@@ -65,9 +65,9 @@ class Given:
 
 
 def offer(connection: Connection, booking: Booking) -> Offer | None:
-    """What cancelling gives back to the buyer now; None: it cannot be cancelled."""
+    """What cancelling gives back to the buyer now; None: it cannot be cancelled, or all goes back by itself."""
     rules, allowed = refund_requests.buyers_terms(connection, booking)
-    if rules is None or not allowed:
+    if rules is None or not allowed or cancellations.get(connection, booking.event_id) is not None:
         return None
     event = catalogue.event_by_id(connection, booking.event_id)
     until = cancel_until(rules, event.starts_at) if event else None
@@ -101,7 +101,7 @@ def refund(
     """Staff give back these tickets' money, or that of all nobody was let in with; `keep_fee`: by the rules for buyers.
 
     Raises NotFound for an event of another organiser, NotAllowed for a viewer, IllegalMove when there is no rule by
-    which to keep a fee, and what `refund_requests.request` raises.
+    which to keep a fee, and what `refund_requests.request` raises. Of a cancelled event all goes back.
     """
     event_id = event_of_booking(booking_id)
     if event_id is None:

@@ -21,6 +21,8 @@ LEFT_OVER_SECONDS = 5.0
 # A refund whose wake-up was lost; one that was sent, or is tried again, is due at its own time.
 REFUND_SECONDS = 5.0
 FOUND_MAX = 200
+# Refunds that have come of age are looked at until so many payments are to be asked about, those told of among them.
+LOOKS_AT_ONCE = 10
 
 log = structlog.get_logger(__name__)
 
@@ -46,9 +48,10 @@ def reconcile(
     stuck_seconds: float = STUCK_SECONDS,
     left_over_seconds: float = LEFT_OVER_SECONDS,
     refund_seconds: float = REFUND_SECONDS,
+    looks_at_once: int = LOOKS_AT_ONCE,
 ) -> Found:
     """Wake `resume` for every payment whose worker is gone or that stands still, and for every intent left over by a
-    booking that ended; `settle` for every refund that nobody carries on.
+    booking that ended; `settle` for every refund that nobody carries on, or that the provider is to be asked about.
     """
     with record.transaction(shop.engine) as connection:
         if not locks.try_alone(connection, "reconcile"):
@@ -58,7 +61,10 @@ def reconcile(
         to_cancel = charges.to_cancel(connection, older_than_seconds=left_over_seconds, limit=FOUND_MAX)
         to_refund = refunds.due(connection, older_than_seconds=refund_seconds, forsaken=forsaken, limit=FOUND_MAX)
         told_of = paid_elsewhere.told_of(connection, older_than_seconds=refund_seconds, limit=FOUND_MAX)
-    found = Found(forsaken, stuck, tuple(one.booking_id for one in to_cancel), (*to_refund, *told_of))
+    # In a transaction of its own: it may wait for payments, whose workers may wait for what `forsaken` has written.
+    with record.transaction(shop.engine) as connection:
+        of_age = refunds.look_again(connection, at_once=looks_at_once)
+    found = Found(forsaken, stuck, tuple(one.booking_id for one in to_cancel), (*to_refund, *told_of, *of_age))
     if found.all or found.refunds:
         counts = {"forsaken": len(forsaken), "stuck": len(stuck), "left_over": len(found.left_over)}
         log.info("reconciling", **counts, refunds=len(found.refunds))

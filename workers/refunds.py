@@ -15,13 +15,11 @@ from onsale.db import engine as record
 from onsale.db.ids import BookingId
 from onsale.db.refunds import Refund, RefundState
 from onsale.errors import IllegalMove, PaymentRefused, ProviderUnavailable, RecordUnavailable
+from onsale.payments.provider import REFUSED, RefundStatus
 from onsale.payments.provider import Refund as Made
-from onsale.payments.provider import RefundStatus
 from onsale.workers import follow_up, paid_elsewhere
 from onsale.workers.carrying import AWAY_SECONDS, LEASE_SECONDS, TWIN_SECONDS, Later, call_provider, lease
 from onsale.workers.shop import Shop
-
-REFUSED = frozenset({RefundStatus.FAILED, RefundStatus.CANCELED})
 
 log = structlog.get_logger(__name__)
 
@@ -84,6 +82,9 @@ def _settle(shop: Shop, refund: Refund) -> None:
         if not paid_elsewhere.ended(shop, refund, intent_id):
             _refused(shop, refund, why=str(error))
         return
+    if made.status is RefundStatus.SUCCEEDED and paid_elsewhere.told(shop, refund.booking_id):
+        # Told since `hear`: it may have failed after it said yes, while the yes was on its way.
+        made = _made(shop, refund, intent_id) or made
     _note(shop, refund, made)
 
 

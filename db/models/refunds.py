@@ -35,6 +35,11 @@ class Refund(Base):
             name="paid_elsewhere",
         ),
         Index("refunds_open", "due_at", postgresql_where=text("state IN ('requested', 'sent', 'failed')")),
+        Index(
+            "refunds_to_look_at",
+            "due_at",
+            postgresql_where=text("state = 'succeeded' AND provider_refund_id IS NOT NULL AND NOT believed"),
+        ),
         Index("refunds_of_booking", "event_id", "booking_id"),
         Index(
             "refund_keys",
@@ -67,6 +72,7 @@ class Refund(Base):
     due_at: Mapped[datetime]
     requested_at: Mapped[datetime]
     ended_at: Mapped[datetime | None]
+    believed: Mapped[bool]
 
 
 class RefundRules(Base):

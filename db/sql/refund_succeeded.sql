@@ -2,8 +2,10 @@
 WITH ended AS (
     UPDATE refunds
        SET state = 'succeeded', provider_refund_id = :provider_refund_id, why = NULL, ended_at = clock_timestamp(),
+           -- A bank may send it back without our hearing of it: when to ask about it again.
+           believed = false, due_at = clock_timestamp() + :first_look_seconds * interval '1 second',
            paid_elsewhere = :way, paid_by = :by, paid_note = :note
-     WHERE id = :refund_id AND state = ANY (CAST(:before AS text[]))
+     WHERE id = :refund_id AND attempt = :attempt AND state = ANY (CAST(:before AS text[]))
     RETURNING id, event_id, booking_id, reason
 ), moved AS (
     UPDATE bookings b

@@ -23,29 +23,28 @@ STILL_SECONDS_MAX = 30.0
 
 @click.command("cancel-event")
 @click.argument("event")
-@click.option("--reason", prompt="Why (everybody with a booking reads it)", help="Everybody with a booking reads it.")
+@click.option("--reason", help="Why; everybody with a booking reads it. Asked for if it is not given.")
 @click.option("--yes", is_flag=True, help="Do not ask whether you mean it. It cannot be undone.")
 @click.option(
     "--wait/--no-wait", default=True, show_default=True, help="Tell how the refunds get on until they are done."
 )
-def cancel_event(event: str, reason: str, yes: bool, wait: bool) -> None:
+def cancel_event(event: str, reason: str | None, yes: bool, wait: bool) -> None:
     """Cancel EVENT (its id or slug): its sale stops, every booking ends, and everyone who paid gets all of it back.
 
     The sweeps do it; this command begins it and tells how far they have got, so it may be stopped (Ctrl-C) and called
     again to go on telling.
     """
-    reason = " ".join(reason.split())
-    if not 0 < len(reason) <= REASON_CHARACTERS_MAX:
-        raise click.BadParameter(f"wants 1 to {REASON_CHARACTERS_MAX} characters", param_hint="--reason")
+    reason = None if reason is None else _fitting(reason)
     engine = make_engine(Config.from_env(os.environ).database_url, application_name="onsale cancel-event", pool_size=1)
     try:
         found = event_named(engine, event)
         with reading(engine) as connection:
             begun = cancellations.get(connection, found.id)
         if begun is None:
+            why = reason or _fitting(click.prompt("Why (everybody with a booking reads it)"))
             _ask(found.name, yes=yes)
             with transaction(engine) as connection:
-                cancellations.begin(connection, found.id, reason=reason, actor=f"operator:{getpass.getuser()}")
+                cancellations.begin(connection, found.id, reason=why, actor=f"operator:{getpass.getuser()}")
             click.echo(f"{found.name} is cancelled. Nothing of it is sold any more.")
         else:
             click.echo(f"{found.name} was cancelled on {begun.asked_at:%d %b %Y, %H:%M} by {begun.asked_by}.")
@@ -53,6 +52,13 @@ def cancel_event(event: str, reason: str, yes: bool, wait: bool) -> None:
             _tell(engine, found.id)
     finally:
         engine.dispose()
+
+
+def _fitting(reason: str) -> str:
+    reason = " ".join(reason.split())
+    if not 0 < len(reason) <= REASON_CHARACTERS_MAX:
+        raise click.BadParameter(f"wants 1 to {REASON_CHARACTERS_MAX} characters", param_hint="--reason")
+    return reason
 
 
 def _ask(name: str, *, yes: bool) -> None:

@@ -98,6 +98,10 @@ class RefundStatus(StrEnum):
     CANCELED = "canceled"
 
 
+# Nothing has gone back by such a refund, also where it had succeeded before.
+REFUSED = frozenset({RefundStatus.FAILED, RefundStatus.CANCELED})
+
+
 @dataclass(frozen=True, slots=True)
 class Refund:
     """Money on its way back to the buyer."""

@@ -68,6 +68,7 @@ NOT_PASSED: Mapping[str, str] = {
     "workers/payments.py:_release": "money taken at once, without being reserved first, for tickets that are gone: "
     "a transfer that came too late, of which tests/services/test_later_outcomes.py tells",
     "workers/cancellations.py:_end_paying": "as a buyer's own cancellation while the bank asks",
+    "workers/paid_elsewhere.py:_doubt": "a refund that a bank sent back: its payment stays marked until it was heard",
     "workers/refunds.py:_made": "the bank is asked what it made under a key that is older than a day",
     "workers/refunds.py:_note": "a refund that the bank makes later: of transfers, where a webhook tells its end",
     "workers/refunds.py:_settle": "a refund that a bank refused, once more: from the record, at its own time",

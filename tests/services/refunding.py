@@ -27,14 +27,20 @@ PRICE = 4500
 
 
 def a_paid_booking(
-    shop: Any, *, tickets: int = 2, event_id: EventId | None = None, number: int = 1, buyer_id: BuyerId | None = None
+    shop: Any,
+    *,
+    tickets: int = 2,
+    event_id: EventId | None = None,
+    number: int = 1,
+    buyer_id: BuyerId | None = None,
+    card: str = VISA,
 ) -> BookingId:
     """A confirmed booking of the first seats of a row, at 45.00 each."""
     if event_id is None:
         event_id = an_event(shop.engine)
         open_queue(shop, event_id)
     wish = Wish(tickets=tuple(seat(event_id, n) for n in range(number, number + tickets)))
-    booking_id = a_booking(shop.engine, event_id, wish, number=number, payment_method=VISA, buyer_id=buyer_id)
+    booking_id = a_booking(shop.engine, event_id, wish, number=number, payment_method=card, buyer_id=buyer_id)
     work_lane(shop, event_id, last_look=True)
     resume(shop, booking_id)
     assert booking(shop.engine, booking_id).state is BookingState.CONFIRMED

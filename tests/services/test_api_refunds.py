@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
-from onsale.db import bookings, disputes, refund_settings, refunds
+from onsale.db import bookings, cancellations, disputes, refund_settings, refunds
 from onsale.db.engine import reading, transaction
 from onsale.db.ids import BookingId, EventId, event_of_booking
 from onsale.db.refund_rules import RefundRules
@@ -151,6 +151,49 @@ def test_rules_that_staff_set_are_those_that_buyers_read(engine, web, paid, buye
     wrong = member.ask("PATCH", path, json={"cancel_until_hours": 48, "fee_basis_points": 10_001})
 
     assert (with_rules["amount_minor"], without, wrong.status_code) == (PRICE, None, 422)
+
+
+def test_rules_for_a_fee_that_the_currency_does_not_have_are_refused(engine, web, paid, staff_of):
+    path = f"/v1/admin/events/{event_of(paid)}/refund-rules"
+    run_sql(engine, "UPDATE events SET currency = 'kwd'")
+
+    answers = [staff_of().ask("PATCH", path, json={"cancel_until_hours": 48, "fee_minor": fee}) for fee in (7, 10)]
+
+    assert [answer.status_code for answer in answers] == [422, 200]
+    assert answers[0].json()["field"] == "fee_minor"
+    assert "steps of 10" in answers[0].json()["detail"]
+
+
+def test_of_a_cancelled_event_no_fee_is_offered_and_who_was_shown_one_gets_all_back(
+    web, engine, paying_shop, paid, buyer_of
+):
+    allow(engine, paid)
+    buyer = buyer_of(paid)
+    shown = buyer.get(f"/v1/bookings/{paid}").json()["refund_offer"]["amount_minor"]
+    with transaction(engine) as connection:
+        cancellations.begin(connection, event_of(paid), reason="ill", actor="test")
+
+    offer = buyer.get(f"/v1/bookings/{paid}").json()["refund_offer"]
+    page = signed_in(web, booking(engine, paid).buyer_id, staff=False).get(f"/bookings/{paid}").text
+    asked = [buyer.post(f"/v1/bookings/{paid}/refund", {"amount_minor": shown}, key="k") for _ in range(2)]
+    settle(paying_shop, paid)
+
+    assert (offer, "you get back" in page) == (None, False)
+    assert [answer.status_code for answer in asked] == [202, 202]
+    assert [one["amount_minor"] for one in asked[1].json()["refunds"]] == [2 * PRICE]
+    assert given_back(paying_shop, paid) == 2 * PRICE > shown
+
+
+def test_staff_who_would_keep_a_fee_keep_none_of_a_cancelled_event(web, engine, paying_shop, paid, staff_of):
+    allow(engine, paid)
+    with transaction(engine) as connection:
+        cancellations.begin(connection, event_of(paid), reason="ill", actor="test")
+
+    asked = staff_of().post(f"/v1/admin/bookings/{paid}/refund", {"keep_fee": True}, key="k")
+    settle(paying_shop, paid)
+
+    assert (asked.status_code, asked.json()["kept_minor"], asked.json()["reason"]) == (202, 0, "event_cancelled")
+    assert given_back(paying_shop, paid) == 2 * PRICE
 
 
 def test_a_refused_refund_is_shown_and_tried_again_by_staff(web, engine, paying_shop, paid, staff_of):

@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 from onsale.cli.cancel_event import cancel_event
-from onsale.db import refunds, sale_log, stats
+from onsale.db import cancellations, refunds, sale_log, stats
 from onsale.db.engine import reading
 from onsale.db.refunds import Failing
 from onsale.db.states import BookingState
@@ -73,6 +73,29 @@ def test_a_second_time_it_only_tells(paying_shop, engine, command):
     with reading(engine) as connection:
         (line,) = [one for one in sale_log.read(connection, event_id) if one.kind == "event_cancelled"]
     assert line.body["reason"] == "First"
+
+
+def test_a_second_time_it_wants_no_reason_and_no_terminal(paying_shop, engine, command):
+    event_id = booking(engine, a_paid_booking(paying_shop)).event_id
+    command(str(event_id), "--reason", "First", "--yes", "--no-wait")
+
+    told = command(str(event_id), "--yes", "--no-wait", input="")
+
+    assert told.exit_code == 0, told.output
+    assert "Why" not in told.output
+    assert "was cancelled on" in told.output
+
+
+def test_a_reason_that_is_not_given_is_asked_for(paying_shop, engine, command):
+    event_id = booking(engine, a_paid_booking(paying_shop)).event_id
+
+    told = command(str(event_id), "--yes", "--no-wait", input="The singer is ill\n")
+
+    with reading(engine) as connection:
+        cancelled = cancellations.get(connection, event_id)
+    assert told.exit_code == 0, told.output
+    assert cancelled is not None
+    assert cancelled.reason == "The singer is ill"
 
 
 @pytest.mark.parametrize(

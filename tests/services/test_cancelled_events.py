@@ -2,31 +2,38 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import pytest
 from sqlalchemy import text
 
-from onsale.db import cancellations, charges, doors
+from onsale.db import cancellations, charges, doors, refund_requests
 from onsale.db.cancellations import Progress
 from onsale.db.catalogue import NewSection
 from onsale.db.engine import transaction
 from onsale.db.ids import BookingId, EventId
+from onsale.db.refund_requests import Wanted
+from onsale.db.refund_rules import RefundRules
+from onsale.db.refunds import RefundReason
 from onsale.db.states import BookingState
 from onsale.db.wishes import Wish
-from onsale.errors import NotFound
+from onsale.errors import NotFound, TicketCheckedIn
 from onsale.workers import cancellations as carrying_on
 from onsale.workers.lanes import work_lane
 from onsale.workers.payment_steps import Step
 from onsale.workers.payments import STEPS, resume
 from onsale.workers.reconcile import reconcile
 from onsale.workers.refunds import settle
-from tests.builders import a_booking, an_event, open_queue, run_sql, seat, states, ticket_states
+from tests.builders import a_booking, an_event, open_queue, run_sql, seat, states, ticket_states, until
 from tests.services.refunding import PRICE, VISA, a_paid_booking, ask, given_back
 from tests.services.small_sale import verified
+from tests.services.test_refunds import somebody_waits
+from tests.services.test_refunds_sent_back import bank_is
 
 ROUNDS_MAX = 30
+PENDS = "pm_card_pendingRefund"
 
 
 @pytest.fixture
@@ -142,6 +149,76 @@ def test_only_so_many_refunds_of_an_event_are_under_way_at_once(paying_shop, eng
         assert connection.execute(text("SELECT count(*) FROM refunds")).scalar_one() == 2
     carry_on(paying_shop, event_id)
     assert progress(paying_shop, event_id).done == 5
+
+
+def test_refunds_that_the_bank_calls_pending_hold_up_nobody_elses(paying_shop, engine, event_id):
+    bank_is(paying_shop, aftermath_ms=60_000)
+    paid = [a_paid_booking(paying_shop, event_id=event_id, number=n, tickets=1, card=PENDS) for n in range(1, 5)]
+    cancel(paying_shop, event_id)
+    asked_for = []
+
+    for _ in range(2):
+        carrying_on.carry_on(paying_shop, event_id, at_once=2)
+        with engine.connect() as connection:
+            asked_for.append(connection.execute(text("SELECT count(*) FROM refunds")).scalar_one())
+        for booking_id in paid:
+            settle(paying_shop, booking_id)
+
+    assert asked_for == [2, 4]
+    assert states(engine, paid) == [BookingState.REFUNDING] * 4
+
+
+@pytest.mark.parametrize("reason", [RefundReason.BUYER_CANCELLED, RefundReason.ORGANISER])
+def test_whoever_asks_before_the_sweep_comes_by_gets_all_back_for_the_cancelled_event(
+    paying_shop, engine, event_id, reason
+):
+    asked_before = a_paid_booking(paying_shop, event_id=event_id, number=1)
+    used, swept = (a_paid_booking(paying_shop, event_id=event_id, number=n) for n in (3, 5))
+    rules = RefundRules(24, fee_minor=500)
+    cancel(paying_shop, event_id)
+
+    with transaction(engine) as connection:
+        assert doors.check_in(connection, seat(event_id, 3))
+    asked = ask(paying_shop, asked_before, tickets=(seat(event_id, 1),), reason=reason, rules=rules, amount_minor=4000)
+    with pytest.raises(TicketCheckedIn):
+        ask(paying_shop, used, tickets=(seat(event_id, 3),), reason=reason, rules=rules)
+    carry_on(paying_shop, event_id)
+
+    refund = asked.refund
+    assert (refund.amount_minor, refund.kept_minor, refund.reason) == (2 * PRICE, 0, RefundReason.EVENT_CANCELLED)
+    assert progress(paying_shop, event_id) == Progress(total=3, done=3, failed=0, let_in=0, open=0)
+    assert [given_back(paying_shop, one) for one in (asked_before, used, swept)] == [2 * PRICE, PRICE, 2 * PRICE]
+
+
+def test_a_refund_by_the_rules_and_the_cancellation_at_once_come_one_after_the_other(paying_shop, engine, event_id):
+    booking_id = a_paid_booking(paying_shop, event_id=event_id)
+
+    with ThreadPoolExecutor(1) as pool:
+        with transaction(engine) as connection:
+            cancellations.begin(connection, event_id, reason="The singer is ill", actor="test")
+            asking = pool.submit(ask, paying_shop, booking_id, rules=RefundRules(24, fee_minor=500))
+            until(lambda: somebody_waits(engine), "the refund waits for the cancellation")
+        refund = asking.result().refund
+
+    assert (refund.kept_minor, refund.reason) == (0, RefundReason.EVENT_CANCELLED)
+
+
+def test_a_cancellation_is_later_than_a_refund_by_the_rules_that_it_waited_for(paying_shop, engine, event_id):
+    booking_id = a_paid_booking(paying_shop, event_id=event_id)
+    wanted = Wanted(uuid4(), RefundReason.BUYER_CANCELLED, "buyer", rules=RefundRules(24, fee_minor=500))
+
+    with ThreadPoolExecutor(1) as pool:
+        with transaction(engine) as connection:
+            refund = refund_requests.request(connection, booking_id, wanted).refund
+            cancelling = pool.submit(cancel, paying_shop, event_id)
+            until(lambda: somebody_waits(engine), "the cancellation waits for the refund")
+        cancelling.result()
+
+    with transaction(engine) as connection:
+        cancelled = cancellations.get(connection, event_id)
+    assert cancelled is not None
+    assert refund.kept_minor == 1000
+    assert refund.requested_at < cancelled.asked_at
 
 
 def test_it_is_not_done_while_a_request_from_before_may_still_be_written(paying_shop, event_id):

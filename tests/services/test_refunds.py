@@ -182,7 +182,7 @@ def test_who_was_let_in_between_the_look_and_the_writing_keeps_the_ticket(paying
     with ThreadPoolExecutor(1) as pool, transaction(engine) as door:
         assert doors.check_in(door, ticket)
         giving_back = pool.submit(outcome, ask, paying_shop, booking_id)
-        _until_somebody_waits(engine)
+        until(lambda: somebody_waits(engine), "the refund waits at the ticket's row")
 
     assert giving_back.result() is TicketCheckedIn
     assert booking(engine, booking_id).state is BookingState.CONFIRMED
@@ -290,13 +290,9 @@ def test_callers_at_once_without_the_lease_give_back_once(paying_shop, engine):
     assert given_back(paying_shop, booking_id) == PRICE
 
 
-def _until_somebody_waits(engine: Any) -> None:
-    def waits() -> bool:
-        with engine.connect() as connection:
-            found = connection.exec_driver_sql("SELECT count(*) FROM pg_locks WHERE NOT granted")
-            return bool(found.scalar_one())
-
-    until(waits, "the refund waits at the ticket's row")
+def somebody_waits(engine: Any) -> bool:
+    with engine.connect() as connection:
+        return bool(connection.exec_driver_sql("SELECT count(*) FROM pg_locks WHERE NOT granted").scalar_one())
 
 
 def test_a_ticket_with_fees_and_tax_is_given_back_as_it_was_charged_and_the_bookings_fee_with_the_last_one(paying_shop):

@@ -126,7 +126,7 @@ def test_without_waiting_for_the_standby_something_acknowledged_is_lost(folder):
         write(engine, "early")
         lsn = pair.primary.lsn()
         until(lambda: pair.primary.is_replayed(pair.standby.folder.name, lsn), "the standby has what is written so far")
-        with mute(pair):
+        with mute(pair, promotes=True):
             write(engine, "acknowledged")
             pair.failover()
         found = written(engine)

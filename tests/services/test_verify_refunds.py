@@ -26,6 +26,13 @@ DAMAGE: dict[str, tuple[str, str]] = {
         "I2",
         "UPDATE refunds SET amount_minor = amount_minor + 100, kept_minor = kept_minor - 100",
     ),
+    "a fee kept of what was asked for after the event was cancelled": (
+        "I2",
+        """
+        INSERT INTO event_cancellations (event_id, reason, asked_by, asked_at, done_at)
+        SELECT event_id, 'ill', 'test', requested_at - interval '1 millisecond', now() FROM refunds
+        """,
+    ),
     "a booking on its way back without a refund": (
         "I2",
         "UPDATE bookings SET state = 'refunding', version = version + 1 WHERE id = :other",

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from onsale.sandbox.visitor import choosing
-from onsale.sandbox.visitor.buyer import BANK, RETRIES_MAX, Buyer
+from onsale.sandbox.visitor.buyer import BANK, RETRIES_MAX, Buyer, Manners
 from onsale.sandbox.visitor.habits import PLAIN, Ending, Habits, Shares, habits
 from onsale.sandbox.visitor.steps import Answer, Ask, Wait
 from onsale.sandbox.visitor.visit import STALE_SECONDS, Awaiting, Visit
@@ -275,6 +275,22 @@ def test_who_comes_too_late_takes_a_return_number_and_waits_for_it() -> None:
     visit = shop.serve(a_buyer(shop))
 
     assert (visit.return_number, visit.ended) == (2, "confirmed")
+
+
+def test_who_goes_away_and_misses_the_turn_stays_for_the_return_number() -> None:
+    shop = a_shop()
+    shop.answers[f"POST {QUEUE}/me/enter"] = [
+        Answer(409, {"type": "/problems/turn-lapsed"}),
+        Answer(200, {"admission_token": "a"}),
+    ]
+    waits = [*[Answer(200, status(5))] * 3, Answer(200, status(7)), *[Answer(200, status(9))] * 3]
+    shop.answers[f"GET {QUEUE}"] = [*waits, Answer(200, status(9, return_serving=2))]
+    away = Manners(away=(1_000.0, 1_000.0))
+
+    visit = shop.serve(Buyer(1, Habits(goes_away=True), chance=random.Random(1), clock=shop.clock, manners=away))
+
+    assert (visit.return_number, visit.ended) == (2, "confirmed")
+    assert 1_000 < shop.now < 2_000
 
 
 @pytest.mark.parametrize("phase", ["sold_out", "closed"])

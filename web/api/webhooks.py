@@ -55,12 +55,14 @@ def receive_webhook() -> Answer[Told]:
 def _given_back(office: BoxOffice, event: Event) -> None:
     """Something happened to a refund: its worker asks what. A charge's event tells the same of its newest refund."""
     with transaction(office.engine) as connection:
-        if event.type == "refund.failed":
+        sent_back = event.type == "refund.failed"
+        if sent_back:
             refunds.doubted(connection, event.object_id)
         booking_id = bookings.of_intent(connection, event.intent_id) if event.intent_id else None
         if booking_id is None or event.intent_id is None:
             return
-        told = paid_elsewhere.told(connection, event.intent_id, given_back_minor=event.given_back_minor)
+        given_back = event.given_back_minor
+        told = paid_elsewhere.told(connection, event.intent_id, given_back_minor=given_back, sent_back=sent_back)
         is_open = refunds.open_of_booking(connection, booking_id)
     if told or is_open:
         office.wakes.wake_refund(booking_id)

@@ -72,6 +72,7 @@ class Buyer:
         self._headers: dict[str, str] = {"Authorization": f"Bearer {token}"} if token else {}
         self._sections: list[int] = []
         self._authenticated: set[str] = set()
+        self._was_away = False
 
     def steps(self) -> Steps[None]:
         """The whole visit; always ends, with `visit.ended` saying how."""
@@ -115,7 +116,8 @@ class Buyer:
     def _wait_for_turn(self) -> Steps[str | None]:
         """Poll the status everybody polls until the turn has come; what the queue ended with if it did not."""
         reload_at = self._chance.randrange(1, 4) if self.habits.reloads else 0
-        away_at = self._chance.randrange(1, 3) if self.habits.goes_away else 0
+        # Once: who went away again from each return number would never be in time.
+        away_at = self._chance.randrange(1, 3) if self.habits.goes_away and not self._was_away else 0
         shown_at = float("-inf")
         for polls in range(1, WAIT_POLLS_MAX):
             status = yield from self._status()
@@ -139,6 +141,7 @@ class Buyer:
             if polls == reload_at:
                 yield from self._join()
             if polls == away_at:
+                self._was_away = True
                 yield from self._think(self._manners.away)
                 continue
             yield Wait(_poll_seconds(status, ahead) * self._chance.uniform(*JITTER))

@@ -39,3 +39,7 @@ SELECT format('refund %s is for %s tickets of booking %s and voids %s', r.id, r.
   LEFT JOIN booking_tickets bt ON bt.event_id = r.event_id AND bt.booking_id = r.booking_id AND bt.refund_id = r.id
  WHERE r.event_id = :event_id
  GROUP BY r.id, r.tickets, r.booking_id HAVING count(bt.ticket_id) <> r.tickets
+UNION ALL
+SELECT format('refund %s of a cancelled event keeps %s of what booking %s paid', r.id, r.kept_minor, r.booking_id)
+  FROM event_cancellations c JOIN refunds r ON r.event_id = c.event_id AND r.requested_at > c.asked_at
+ WHERE c.event_id = :event_id AND r.kept_minor > 0
