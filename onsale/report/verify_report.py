@@ -369,12 +369,15 @@ def added(hold: Line) -> int:
 
 
 def rules_set(report: Report) -> list[tuple[int, Line | None]]:
-    """From when on the organiser kept how much of a ticket that is given back; None: nothing."""
-    changed = sorted(
-        (line for line in report.log if line["kind"] == "refund_rules_changed"), key=lambda each: each["line"]
-    )
-    first = [(-(2**63), changed[0]["body"]["from"])] if changed else []
-    return [*first, *((micros(line["at"]), line["body"]["to"]) for line in changed)]
+    """From when on the organiser kept how much of a ticket that is given back; None: nothing, and so once cancelled."""
+    rules: list[tuple[int, Line | None]] = []
+    for line in sorted(report.log, key=lambda each: each["line"]):
+        if line["kind"] == "refund_rules_changed":
+            rules += [] if rules else [(-(2**63), line["body"]["from"])]
+            rules.append((micros(line["at"]), line["body"]["to"]))
+        elif line["kind"] == "event_cancelled":
+            return [*rules, (micros(line["at"]), None)]
+    return rules
 
 
 def kept_by(rules: list[tuple[int, Line | None]], line: Line, hold: Line, own: dict[int, int]) -> None:

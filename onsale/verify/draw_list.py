@@ -122,9 +122,10 @@ def _fits(name: str, value: Any) -> bool:
 
 
 def _is_weights(value: Any) -> bool:
-    pairs = [tuple(pair) for pair in value if type(pair) is list] if type(value) is list else [()]
-    whole = all(len(pair) == 2 and all(type(number) is int and number > 0 for number in pair) for pair in pairs)
-    return whole and len(pairs) == len(value) == len(dict(pairs))
+    if type(value) is not list or any(type(pair) is not list or len(pair) != 2 for pair in value):
+        return False
+    whole = all(type(number) is int and number > 0 for pair in value for number in pair)
+    return whole and len({weight for weight, _ in value}) == len(value)
 
 
 def _event(facts: Mapping[str, Any], noted: Mapping[str, Any]) -> Iterable[Finding]:

@@ -40,7 +40,7 @@ def a_refund(name, ids, amount_minor, kept_minor=0, *, state="failed", booking="
     return [a_line(ASKED_AT, state=each, **said) for each in ("requested", "sent", state)]
 
 
-def reported(moves, refunds, *, rules=None):
+def reported(moves, refunds, *, rules=None, cancelled_at=None):
     captures = [
         a_line(
             SOLD_AT,
@@ -51,6 +51,7 @@ def reported(moves, refunds, *, rules=None):
     ]
     change = {"from": None, "to": rules and {"fee_minor": rules.fee_minor, "fee_basis_points": rules.fee_basis_points}}
     log = [a_line(SOLD_AT, line=1, kind="refund_rules_changed", body=change)] if rules else []
+    log += [a_line(cancelled_at, line=2, kind="event_cancelled", body={})] if cancelled_at else []
     return Report({"made_at": MADE_AT}, moves=moves, captures=captures, refunds=refunds, log=log)
 
 
@@ -85,6 +86,20 @@ def test_a_ticket_is_free_from_when_its_booking_went_back_whatever_the_bank_did(
 def test_a_made_up_refund_lets_no_ticket_be_sold_twice(more, refunds):
     with pytest.raises(Different):
         sold_twice(*more, refunds=refunds)
+
+
+@pytest.mark.parametrize(("cancelled_at", "right"), [(None, True), (SOLD_AGAIN_AT, True), (SOLD_AT, False)])
+def test_of_an_event_that_was_cancelled_nothing_is_kept_from_then_on(cancelled_at, right):
+    refunds = {"r": a_refund("r", [1], 4_000, 500)}
+    report = reported(
+        {"b": booked({1: 4_500}, "refunding")}, refunds, rules=RefundRules(24, 500), cancelled_at=cancelled_at
+    )
+
+    if right:
+        return returns(report)
+    with pytest.raises(Different, match="500 is kept, and the organiser's rules allow 0"):
+        returns(report)
+    return None
 
 
 @given(
