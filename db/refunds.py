@@ -242,7 +242,7 @@ def doubted(connection: Connection, provider_refund_id: str) -> None:
 def look_again(connection: Connection, *, at_once: int) -> tuple[BookingId, ...]:
     """Mark the payments of refunds that are old enough for another look, as if the provider had told of them.
 
-    Those that wait longest first; as many as leave `at_once` payments to be asked about, not more.
+    Those that wait longest first, at most `at_once`; none while so many payments are still to be asked about.
     """
     arguments = {"ages": list(LOOK_AGES_SECONDS), "at_once": at_once}
     return tuple(connection.execute(sql.load("refund_looks_due"), arguments).scalars())

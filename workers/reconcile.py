@@ -21,7 +21,7 @@ LEFT_OVER_SECONDS = 5.0
 # A refund whose wake-up was lost; one that was sent, or is tried again, is due at its own time.
 REFUND_SECONDS = 5.0
 FOUND_MAX = 200
-# Refunds that have come of age are looked at until so many payments are to be asked about, those told of among them.
+# Refunds that are looked at again in a round; none while so many payments are to be asked about.
 LOOKS_AT_ONCE = 10
 
 log = structlog.get_logger(__name__)

@@ -7,8 +7,10 @@ WITH due AS (
      WHERE r.state = 'succeeded' AND r.provider_refund_id IS NOT NULL AND NOT r.believed
        -- Not clock_timestamp(), which an index cannot be asked for.
        AND r.due_at <= now()
+       AND (SELECT count(*) FROM payments WHERE refunds_told_at IS NOT NULL) < :at_once
      ORDER BY r.due_at
-     LIMIT greatest(0, :at_once - (SELECT count(*) FROM payments WHERE refunds_told_at IS NOT NULL))
+     -- A plain number: the planner then knows that few payments are written.
+     LIMIT :at_once
        FOR UPDATE SKIP LOCKED
 ), looked AS (
     UPDATE refunds r
