@@ -16,7 +16,7 @@ from uuid import UUID
 
 from onsale.sandbox.visitor import choosing, drawing, habits
 from onsale.sandbox.visitor.habits import Ending, Habits
-from onsale.sandbox.visitor.steps import Answer, Ask, Steps, Wait
+from onsale.sandbox.visitor.steps import Answer, Ask, Steps, Wait, poll_seconds
 from onsale.sandbox.visitor.visit import ENDED, OVER, Awaiting, Stage, Visit
 
 # A "not now" is waited out this often, as long as Retry-After says but no longer than this.
@@ -144,7 +144,7 @@ class Buyer:
                 self._was_away = True
                 yield from self._think(self._manners.away)
                 continue
-            yield Wait(_poll_seconds(status, ahead) * self._chance.uniform(*JITTER))
+            yield Wait(poll_seconds(status, ahead) * self._chance.uniform(*JITTER))
         raise GaveUp("waited too long")
 
     def _wait_for_draw(self, status: dict[str, Any]) -> Steps[str | None]:
@@ -152,7 +152,7 @@ class Buyer:
             return self._ask("GET", f"{self._queue}/me", "/v1/events/{id}/queue/me")
 
         def rest(seen: Mapping[str, Any]) -> Wait:
-            return Wait(_poll_seconds(seen, 0) * self._chance.uniform(*JITTER))
+            return Wait(poll_seconds(seen, 0) * self._chance.uniform(*JITTER))
 
         return (yield from drawing.wait(self.visit, status, drawing.Ways(self._status, place, rest, self._chance)))
 
@@ -389,11 +389,6 @@ class Buyer:
         asked, last = next((ask, each) for ask, each in zip(asks, answers, strict=True) if each.later)
         said = f"refused {RETRIES_MAX} times, last with {last.status}" if last.status else "no answer"
         raise GaveUp(f"{asked.method} {asked.route}: {said}")
-
-
-def _poll_seconds(status: Mapping[str, Any], ahead: int) -> float:
-    """How often somebody this far away asks: the first band that reaches so far."""
-    return next(float(band["seconds"]) for band in status["poll"] if band["ahead"] is None or ahead <= band["ahead"])
 
 
 def _refusal(what: str, answer: Answer) -> str:

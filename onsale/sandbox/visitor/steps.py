@@ -59,3 +59,8 @@ class Answer:
 # Requests in one step are sent at the same time. What a visit returns is up to it.
 Step = tuple[Ask, ...] | Wait
 Steps = Generator[Step, tuple[Answer, ...], T]
+
+
+def poll_seconds(status: Mapping[str, Any], ahead: int) -> float:
+    """How often somebody this far away asks: the first band that reaches so far."""
+    return next(float(band["seconds"]) for band in status["poll"] if band["ahead"] is None or ahead <= band["ahead"])
