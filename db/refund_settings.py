@@ -6,7 +6,7 @@ from dataclasses import asdict
 
 from sqlalchemy import Connection, text
 
-from onsale.db import sale_log
+from onsale.db import catalogue, sale_log
 from onsale.db.ids import EventId
 from onsale.db.price_terms import check_amount
 from onsale.db.refund_rules import BASIS_POINTS, CANCEL_UNTIL_HOURS_MAX, FEE_MINOR_MAX, RefundRules
@@ -30,10 +30,10 @@ def change(connection: Connection, event_id: EventId, rules: RefundRules | None,
         if rules is not None and not 0 <= getattr(rules, name) <= most:
             raise BadRequest(f"{name} is a whole number from 0 to {most}.", field=name)
     if rules is not None:
-        currency = connection.execute(_CURRENCY, {"event_id": event_id}).scalar_one_or_none()
-        if currency is None:
+        event = catalogue.event_by_id(connection, event_id)
+        if event is None:
             raise NotFound
-        check_amount(rules.fee_minor, currency, field="fee_minor")
+        check_amount(rules.fee_minor, event.currency, field="fee_minor")
     before = get(connection, event_id)
     if before == rules:
         return
@@ -48,7 +48,6 @@ def change(connection: Connection, event_id: EventId, rules: RefundRules | None,
 _GET = text("""
     SELECT cancel_until_hours, fee_minor, fee_basis_points FROM refund_rules WHERE event_id = :event_id
 """)
-_CURRENCY = text("SELECT currency FROM events WHERE id = :event_id")
 _PUT = text("""
     INSERT INTO refund_rules (event_id, cancel_until_hours, fee_minor, fee_basis_points, updated_by)
     VALUES (:event_id, :cancel_until_hours, :fee_minor, :fee_basis_points, :actor)

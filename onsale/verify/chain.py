@@ -39,7 +39,6 @@ def broken(connection: Connection, event_id: EventId) -> Iterator[str]:
             before = batch
     asked = {"event_id": event_id, "last": before.last if before else 0, "seen": sale_chain.seen(connection)}
     yield from connection.execute(sql.load("i12_passed_over"), asked).scalars()
-    yield from connection.execute(sql.load("i12_reports"), {"event_id": event_id}).scalars()
 
 
 def left_out(connection: Connection, event_id: EventId) -> LeftOut | None:

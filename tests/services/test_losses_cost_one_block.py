@@ -63,10 +63,16 @@ def test_whoever_joins_the_moment_a_queue_is_restored_gets_a_number(shop, engine
     admitter, people = Admitter(shop), some_buyers(engine, 2)
     given = []
 
+    def is_restored() -> bool:
+        admitter.go_round(time.monotonic())
+        try:
+            return not shop.store.snapshot(event_id).recovering
+        except QueueRecovering:
+            return False
+
     for buyer_id in people:
         redis_client.flushall()
-        now = time.monotonic()
-        until(lambda: admitter.go_round(now) or is_restored(shop, event_id), "it is restored")  # noqa: B023 - called at once
+        until(is_restored, "it is restored")
         given += joined(shop, event_id, [buyer_id])
 
     assert given == [1, BLOCK + 1]
@@ -80,10 +86,3 @@ def test_a_loop_that_starts_on_a_machine_just_booted_takes_nobody_for_a_rush(sho
     Admitter(shop).go_round(0.5)
 
     assert sizes(engine, event_id) == [BLOCK]
-
-
-def is_restored(shop: Any, event_id: Any) -> bool:
-    try:
-        return not shop.store.snapshot(event_id).recovering
-    except QueueRecovering:
-        return False

@@ -22,7 +22,7 @@ from tests.conftest import NOWHERE, ONSALE, SECRET_SETTINGS, STRIPE_SETTINGS
 from tests.services.small_sale import VISA, Sale
 
 # More than the rules and the questions behind them need; a query per booking would be far above it.
-STATEMENTS_MAX = 60
+STATEMENTS_MAX = 50
 
 
 def test_a_sale_that_went_well_holds(sale: Sale) -> None:

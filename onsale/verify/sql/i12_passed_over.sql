@@ -1,4 +1,5 @@
--- Rows that the chainer has seen and that no line tells of, and lines that no batch closes.
+-- Rows that the chainer has seen and that no line tells of, lines that no batch closes, and sale reports that closed with a batch
+-- which the chained log does not have: it was emptied and made anew since.
 WITH rows_of_event (source, id, number, written_in) AS (
     SELECT 'move' AS source, w.booking_id AS id, w.version::bigint AS number, w.written_in
       FROM booking_history w WHERE w.event_id = :event_id
@@ -23,3 +24,9 @@ SELECT format('a %s (%s, %s) was passed over by the chained log', r.source, r.id
 UNION ALL
 SELECT format('line %s of the chained log is in no batch', position)
   FROM sale_chain_lines WHERE event_id = :event_id AND position > :last
+UNION ALL
+SELECT format('the sale report of %s ends with batch %s..., which the chained log does not have (any more)',
+              to_char(r.ended_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS'), left(r.head, 12))
+  FROM sale_reports r
+ WHERE r.event_id = :event_id AND r.head <> repeat('0', 64)
+   AND NOT EXISTS (SELECT FROM sale_chain_batches b WHERE b.event_id = r.event_id AND encode(b.hash, 'hex') = r.head)
