@@ -15,7 +15,6 @@ from datetime import datetime, timedelta
 BASIS_POINTS = 10_000
 # A year: nobody sells earlier than that by accident.
 CANCEL_UNTIL_HOURS_MAX = 24 * 366
-FEE_MINOR_MAX = 10_000_000_00
 
 
 @dataclass(frozen=True, slots=True)

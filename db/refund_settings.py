@@ -9,10 +9,10 @@ from sqlalchemy import Connection, text
 from onsale.db import catalogue, sale_log
 from onsale.db.ids import EventId
 from onsale.db.price_terms import check_amount
-from onsale.db.refund_rules import BASIS_POINTS, CANCEL_UNTIL_HOURS_MAX, FEE_MINOR_MAX, RefundRules
+from onsale.db.refund_rules import BASIS_POINTS, CANCEL_UNTIL_HOURS_MAX, RefundRules
 from onsale.errors import BadRequest, NotFound
 
-_RANGES = {"cancel_until_hours": CANCEL_UNTIL_HOURS_MAX, "fee_minor": FEE_MINOR_MAX, "fee_basis_points": BASIS_POINTS}
+_RANGES = {"cancel_until_hours": CANCEL_UNTIL_HOURS_MAX, "fee_basis_points": BASIS_POINTS}
 
 
 def get(connection: Connection, event_id: EventId) -> RefundRules | None:

@@ -11,7 +11,8 @@ from onsale import errors as e
 from onsale.db.cancellations import REASON_CHARACTERS_MAX
 from onsale.db.engine import reading
 from onsale.db.ids import BookingId, EventId, TicketId
-from onsale.db.refund_rules import BASIS_POINTS, CANCEL_UNTIL_HOURS_MAX, FEE_MINOR_MAX, RefundRules
+from onsale.db.prices import AMOUNT_MINOR_MAX
+from onsale.db.refund_rules import BASIS_POINTS, CANCEL_UNTIL_HOURS_MAX, RefundRules
 from onsale.db.refunds import NOTE_CHARACTERS_MAX, Elsewhere, Refund
 from onsale.db.wishes import TICKETS_PER_WISH_MAX
 from onsale.web import booking, limits, refunding
@@ -67,7 +68,7 @@ class RulesBody(Asked):
     """Buyers may cancel until so many hours before the show (null: not at all); kept of each ticket: a sum, a share."""
 
     cancel_until_hours: Annotated[int, Field(ge=0, le=CANCEL_UNTIL_HOURS_MAX), WHOLE] | None
-    fee_minor: Annotated[int, Field(ge=0, le=FEE_MINOR_MAX), WHOLE] = 0
+    fee_minor: Annotated[int, Field(ge=0, le=AMOUNT_MINOR_MAX), WHOLE] = 0
     fee_basis_points: Annotated[int, Field(ge=0, le=BASIS_POINTS), WHOLE] = 0
 
 
